@@ -1,0 +1,80 @@
+"""steelyard: build a convolutional network, weigh it, and report every metric that matters.
+
+Everything a user types is an attribute of this module; it is imported when first used, so that
+``import steelyard`` loads neither torch nor any plotting library.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from steelyard._version import __version__
+
+if TYPE_CHECKING:
+    from steelyard.capture.api import capture as capture
+    from steelyard.capture.rules.table import Call as Call
+    from steelyard.capture.rules.table import Draft as Draft
+    from steelyard.capture.rules.table import Operand as Operand
+    from steelyard.capture.rules.table import register_rule as register_rule
+    from steelyard.cost.api import CostReport as CostReport
+    from steelyard.cost.api import cost as cost
+    from steelyard.cost.compare import compare as compare
+    from steelyard.report.api import report as report
+    from steelyard.workload import Coverage as Coverage
+    from steelyard.workload import Layer as Layer
+    from steelyard.workload import LoopNest as LoopNest
+    from steelyard.workload import TensorSpec as TensorSpec
+    from steelyard.workload import Workload as Workload
+    from steelyard.zoo.registry import create as create
+    from steelyard.zoo.registry import info as info
+    from steelyard.zoo.registry import list_models as list_models
+
+_WHERE = {
+    "capture": "steelyard.capture.api",
+    "register_rule": "steelyard.capture.rules.table",
+    "Call": "steelyard.capture.rules.table",
+    "Draft": "steelyard.capture.rules.table",
+    "Operand": "steelyard.capture.rules.table",
+    "cost": "steelyard.cost.api",
+    "CostReport": "steelyard.cost.api",
+    "compare": "steelyard.cost.compare",
+    "report": "steelyard.report.api",
+    "create": "steelyard.zoo.registry",
+    "info": "steelyard.zoo.registry",
+    "list_models": "steelyard.zoo.registry",
+    "Coverage": "steelyard.workload",
+    "Layer": "steelyard.workload",
+    "LoopNest": "steelyard.workload",
+    "TensorSpec": "steelyard.workload",
+    "Workload": "steelyard.workload",
+}
+
+__all__ = ["__version__", *sorted(_WHERE)]
+
+
+class _Facade(ModuleType):
+    """Keeps ``steelyard.capture`` the function although a room (sub-package) has the same name.
+
+    Importing a sub-package binds it as an attribute of its parent; for the names above that binding
+    is dropped (the room stays importable: ``from steelyard.capture.rules import Draft``).
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _WHERE and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _WHERE:
+            raise AttributeError(f"module 'steelyard' has no attribute {name!r}")
+        value = getattr(importlib.import_module(_WHERE[name]), name)
+        super().__setattr__(name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_WHERE})
+
+
+sys.modules[__name__].__class__ = _Facade

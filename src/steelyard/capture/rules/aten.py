@@ -1,0 +1,7 @@
+"""PyTorch operators: their rules."""
+
+from __future__ import annotations
+
+from steelyard.capture.rules.table import Rule
+
+ATEN_RULES: dict[str, Rule] = {}

@@ -1,0 +1,1 @@
+"""Published tables beside the same figures computed from captured workloads."""
