@@ -1,0 +1,215 @@
+"""`Cost` and `LayerCost`: the counts of a layer or of any group of layers, and how they are taken.
+
+Definitions, for one layer:
+
+- ``params``: elements of the trained parameters that it reads and no earlier layer has read, so that
+  shared weights count once; ``param_bytes`` are their bytes. Buffers are not parameters.
+- ``macs``: multiply-accumulates of its loop nests; ``flops = 2 * macs``.
+- ``ops``: element operations that are not multiply-accumulates.
+- ``activation_bytes``: bytes of its outputs; 0 for kind ``view``, which writes nothing.
+- ``access_bytes``: bytes moved if each tensor moves once: every distinct input and every parameter
+  and buffer read once, every output written once. 0 for kind ``view``; kind ``create`` only writes;
+  kind ``embedding`` reads at most as many bytes of its table as it writes. For a convolution this is
+  N C H W + N M P Q + M (C/G) R S elements, plus M for a bias (Ma et al., ShuffleNet V2, 2018, sec. 2).
+
+For kind ``unknown`` the tensors are counted, since their shapes are known; its arithmetic is counted
+nowhere and the operator is named in the coverage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from steelyard._display import Printable
+from steelyard.workload import DTYPE_BITS, Layer, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Cost(Printable):
+    """Counts of a layer or of a group of layers; they add.
+
+    Attributes:
+        layers: number of executed operators.
+        params: trained parameters, each counted once.
+        macs: multiply-accumulates.
+        ops: other element operations.
+        activation_bytes: bytes of all outputs.
+        access_bytes: bytes moved if every tensor moves once per layer.
+        param_bytes: bytes of ``params``.
+    """
+
+    layers: int = 0
+    params: int = 0
+    macs: int = 0
+    ops: int = 0
+    activation_bytes: int = 0
+    access_bytes: int = 0
+    param_bytes: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the multiply-accumulates: 2 x macs."""
+        return 2 * self.macs
+
+    @property
+    def intensity(self) -> float:
+        """Multiply-accumulates per byte accessed; 0.0 where nothing is accessed."""
+        return self.macs / self.access_bytes if self.access_bytes else 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(
+            self.layers + other.layers,
+            self.params + other.params,
+            self.macs + other.macs,
+            self.ops + other.ops,
+            self.activation_bytes + other.activation_bytes,
+            self.access_bytes + other.access_bytes,
+            self.param_bytes + other.param_bytes,
+        )
+
+    def __sub__(self, other: Cost) -> Cost:
+        """The difference; its counts may be negative (see `steelyard.cost.compare`)."""
+        if not isinstance(other, Cost):
+            return NotImplemented
+        return Cost(
+            self.layers - other.layers,
+            self.params - other.params,
+            self.macs - other.macs,
+            self.ops - other.ops,
+            self.activation_bytes - other.activation_bytes,
+            self.access_bytes - other.access_bytes,
+            self.param_bytes - other.param_bytes,
+        )
+
+    def to_dict(self) -> dict[str, int | float]:
+        """The counts by name, with ``flops`` and ``intensity``."""
+        return {
+            "layers": self.layers,
+            "params": self.params,
+            "macs": self.macs,
+            "flops": self.flops,
+            "ops": self.ops,
+            "activation_bytes": self.activation_bytes,
+            "access_bytes": self.access_bytes,
+            "param_bytes": self.param_bytes,
+            "intensity": self.intensity,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost(Printable):
+    """One row of a cost report.
+
+    Attributes:
+        layer: the executed operator.
+        shape: shape of its first output, () if it has none.
+        cost: its counts (``cost.layers == 1``).
+        shared_params: some of its parameters were counted at an earlier layer.
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    cost: Cost
+    shared_params: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return self.layer.name
+
+    @property
+    def kind(self) -> str:
+        """Kind of the layer, a key of `steelyard.workload.KINDS`."""
+        return self.layer.kind
+
+    @property
+    def op(self) -> str:
+        """Operator as its source names it."""
+        return self.layer.op
+
+    @property
+    def module(self) -> str:
+        """Path of the calling module."""
+        return self.layer.module
+
+    @property
+    def module_type(self) -> str:
+        """Class name of the calling module."""
+        return self.layer.module_type
+
+    def to_dict(self) -> dict[str, object]:
+        """Names, shape and counts as plain data."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "op": self.op,
+            "module": self.module,
+            "module_type": self.module_type,
+            "shape": list(self.shape),
+            "shared_params": self.shared_params,
+            **self.cost.to_dict(),
+        }
+
+
+# (params, macs, ops, activation_bytes, access_bytes, param_bytes, shared) of one layer; a plain tuple
+# because totals are taken in a hot loop
+Tally = tuple[int, int, int, int, int, int, bool]
+
+
+def tally(workload: Workload) -> list[Tally]:
+    """The counts of every layer, in order (definitions: see the module).
+
+    Raises:
+        KeyError: the workload is inconsistent (a tensor or dtype that is not there); workloads from
+            capture or from JSON never are.
+    """
+    bits = DTYPE_BITS
+    size = {t.name: (prod(t.shape) * bits[t.dtype] + 7) >> 3 for t in workload.tensors}
+    weights = {t.name: prod(t.shape) for t in workload.tensors if t.role == "parameter"}
+    counted: set[str] = set()
+    rows: list[Tally] = []
+    for layer in workload.layers:
+        kind = layer.kind
+        params = param_bytes = read = 0
+        shared = False
+        for name in dict.fromkeys(layer.params) if len(layer.params) > 1 else layer.params:
+            read += size[name]
+            if name in weights:
+                if name in counted:
+                    shared = True
+                else:
+                    counted.add(name)
+                    params += weights[name]
+                    param_bytes += size[name]
+        macs = 0
+        for nest in layer.nests:
+            macs += nest.macs
+        if kind == "view":
+            rows.append((params, macs, layer.ops, 0, 0, param_bytes, shared))
+            continue
+        written = 0
+        for name in layer.outputs:
+            written += size[name]
+        if kind == "create":
+            read = 0
+        else:
+            if kind == "embedding":
+                read = min(read, written)
+            inputs = layer.inputs
+            for name in set(inputs) if len(inputs) > 1 else inputs:
+                read += size[name]
+        rows.append((params, macs, layer.ops, written, read + written, param_bytes, shared))
+    return rows
+
+
+def add_up(rows: list[Tally]) -> Cost:
+    """The sum of the rows."""
+    if not rows:
+        return Cost()
+    params, macs, ops, activation, access, param_bytes, _ = zip(*rows, strict=True)
+    return Cost(
+        len(rows), sum(params), sum(macs), sum(ops), sum(activation), sum(access), sum(param_bytes)
+    )
