@@ -1,1 +1,1 @@
-"""The zoo room."""
+"""Macro-architecture: networks by name, one paper a file, built on `steelyard.layers`."""

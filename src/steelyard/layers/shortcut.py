@@ -1,0 +1,44 @@
+"""The three shortcuts of residual networks: zero padding (A), projection on change (B), projection always (C)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Option = Literal["A", "B", "C"]
+
+
+class PadShortcut(nn.Module):
+    """Option A: every ``stride``-th pixel, new channels filled with zeros; no parameters.
+
+    (N, C, H, W) -> (N, M, ceil(H/stride), ceil(W/stride)), M >= C. He et al. 2015
+    (arXiv:1512.03385), sec. 3.3.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.extra = out_channels - in_channels
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, M, ceil(H/stride), ceil(W/stride))."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(x, (0, 0, 0, 0, 0, self.extra))
+
+
+def shortcut(option: Option, in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+    """The path around a residual block; None is the identity.
+
+    A projection is a 1x1 convolution with the block's stride and batch normalisation.
+    """
+    changes = stride != 1 or in_channels != out_channels
+    if not changes and option != "C":
+        return None
+    if option == "A" and out_channels >= in_channels:
+        return PadShortcut(in_channels, out_channels, stride)
+    return nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+        nn.BatchNorm2d(out_channels),
+    )

@@ -1,0 +1,114 @@
+"""AlexNet: the two-group original of 2012, its one-tower form, and the one-column network of 2014.
+
+Krizhevsky, Sutskever, Hinton 2012; Krizhevsky 2014 (arXiv:1404.5997).
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from steelyard.errors import UsageError
+from steelyard.layers import init
+from steelyard.layers.sizes import out_size
+from steelyard.zoo.catalog.alexnet import AlexNetConfig, AlexNetOWTConfig
+from steelyard.zoo.config import scaled
+
+
+def _norm() -> nn.LocalResponseNorm:
+    # Sec. 3.3: k = 2, n = 5, alpha = 1e-4, beta = 0.75; PyTorch divides alpha by n, the paper does not.
+    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+
+
+class AlexNet(nn.Module):
+    """Krizhevsky et al. 2012, fig. 2: (N, 3, 227, 227) -> (N, classes).
+
+    The second, fourth and fifth convolution work in ``groups`` groups: one a graphics card in 2012.
+    """
+
+    def __init__(self, config: AlexNetConfig) -> None:
+        super().__init__()
+        g = config.groups
+        c1, c2, c3, c4, c5 = (scaled(c, config.width, g) for c in (96, 256, 384, 384, 256))
+        self.conv1 = nn.Conv2d(config.in_channels, c1, 11, stride=4)
+        self.conv2 = nn.Conv2d(c1, c2, 5, padding=2, groups=g)
+        self.conv3 = nn.Conv2d(c2, c3, 3, padding=1)
+        self.conv4 = nn.Conv2d(c3, c4, 3, padding=1, groups=g)
+        self.conv5 = nn.Conv2d(c4, c5, 3, padding=1, groups=g)
+        self.norm1 = _norm() if config.lrn else nn.Identity()
+        self.norm2 = _norm() if config.lrn else nn.Identity()
+        self.pool = nn.MaxPool2d(3, stride=2)
+        self.relu = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(config.dropout)
+        size = out_size(config.resolution, 11, 4)
+        for _ in range(3):
+            size = out_size(size, 3, 2)
+        if size < 1:
+            raise UsageError(
+                f"AlexNet: resolution={config.resolution} leaves no feature map",
+                expected="at least 67",
+            )
+        hidden = scaled(4096, config.width)
+        self.fc6 = nn.Linear(c5 * size**2, hidden)
+        self.fc7 = nn.Linear(hidden, hidden)
+        self.fc8 = nn.Linear(hidden, config.num_classes)
+        self.apply(init.gaussian)
+        # sec. 5: biases of 1 give the ReLUs of these layers positive inputs at first
+        for layer in (self.conv2, self.conv4, self.conv5, self.fc6, self.fc7):
+            if layer.bias is not None:
+                nn.init.ones_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 227, 227) -> (N, classes)."""
+        x = self.pool(self.norm1(self.relu(self.conv1(x))))
+        x = self.pool(self.norm2(self.relu(self.conv2(x))))
+        x = self.relu(self.conv3(x))
+        x = self.relu(self.conv4(x))
+        x = self.pool(self.relu(self.conv5(x)))
+        x = self.drop(self.relu(self.fc6(x.flatten(1))))
+        x = self.drop(self.relu(self.fc7(x)))
+        out: Tensor = self.fc8(x)
+        return out
+
+
+class AlexNetOWT(nn.Module):
+    """The one-column network of Krizhevsky 2014, sec. 6, as torchvision has it.
+
+    (N, 3, 224, 224) -> (N, classes); other resolutions are averaged to the 6x6 map of 224. Module names
+    are torchvision's, so that its weights fit.
+    """
+
+    def __init__(self, config: AlexNetOWTConfig) -> None:
+        super().__init__()
+        c1, c2, c3, c4, c5 = (scaled(c, config.width) for c in (64, 192, 384, 256, 256))
+        self.features = nn.Sequential(
+            nn.Conv2d(config.in_channels, c1, 11, stride=4, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2),
+            nn.Conv2d(c1, c2, 5, padding=2),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2),
+            nn.Conv2d(c2, c3, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(c3, c4, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(c4, c5, 3, padding=1),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=2),
+        )
+        self.avgpool = nn.AdaptiveAvgPool2d(6)
+        hidden = scaled(4096, config.width)
+        self.classifier = nn.Sequential(
+            nn.Dropout(config.dropout),
+            nn.Linear(c5 * 36, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, config.num_classes),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, classes)."""
+        x = self.avgpool(self.features(x))
+        out: Tensor = self.classifier(x.flatten(1))
+        return out

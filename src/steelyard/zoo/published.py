@@ -1,0 +1,67 @@
+"""Figures that papers publish about networks, each with its source: the reader of ``published.csv``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One row of published figures; None where the source states none.
+
+    Attributes:
+        model: the network's name in `list_models`.
+        params_m: parameters in millions, as printed.
+        macs_m: multiply-accumulates of one image in millions, as printed.
+        top1_error, top5_error: percent.
+        dataset: what the errors were measured on.
+        protocol: how the errors were measured: crops, scales, ensemble.
+        convention: what the counts include.
+        source: paper, table or repository.
+        evidence: ``repository`` or ``transcription`` (read there), or ``recalled`` (from memory of the paper, not re-read).
+        note: what else a reader must know.
+    """
+
+    model: str
+    params_m: float | None
+    macs_m: float | None
+    top1_error: float | None
+    top5_error: float | None
+    dataset: str
+    protocol: str
+    convention: str
+    source: str
+    evidence: str
+    note: str
+
+
+@lru_cache(maxsize=1)
+def published_figures() -> Mapping[str, tuple[Published, ...]]:
+    """All rows of ``published.csv``, by the network's name."""
+    text = resources.files("steelyard.zoo").joinpath("published.csv").read_text("utf-8")
+    rows: dict[str, tuple[Published, ...]] = {}
+    for row in csv.DictReader(text.splitlines()):
+        figure = Published(
+            model=row["model"],
+            params_m=_number(row["params_M"]),
+            macs_m=_number(row["macs_M"]),
+            top1_error=_number(row["top1_error"]),
+            top5_error=_number(row["top5_error"]),
+            dataset=row["dataset"],
+            protocol=row["protocol"],
+            convention=row["convention"],
+            source=row["source"],
+            evidence=row["evidence"],
+            note=row["note"],
+        )
+        rows[figure.model] = (*rows.get(figure.model, ()), figure)
+    return MappingProxyType(rows)
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None

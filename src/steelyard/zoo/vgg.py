@@ -1,0 +1,55 @@
+"""VGG: stacks of 3x3 convolutions; Simonyan and Zisserman 2014 (arXiv:1409.1556), table 1.
+
+Module names are torchvision's, so that its weights fit.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from steelyard.layers import init
+from steelyard.zoo.catalog.vgg import VGGConfig
+from steelyard.zoo.config import scaled
+
+CHANNELS = (64, 128, 256, 512, 512)
+"""Of the five stages; each ends in a 2x2 pooling."""
+
+
+class VGG(nn.Module):
+    """Five stages of 3x3 convolutions and three fully connected layers: (N, 3, H, W) -> (N, classes).
+
+    At 224x224 the last map is 7x7; at other resolutions it is averaged to 7x7, as torchvision does.
+    """
+
+    def __init__(self, config: VGGConfig) -> None:
+        super().__init__()
+        self.features = nn.Sequential()
+        in_channels = config.in_channels
+        for channels, convolutions in zip(CHANNELS, config.convolutions, strict=True):
+            out_channels = scaled(channels, config.width)
+            for _ in range(convolutions):
+                self.features.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+                if config.batch_norm:
+                    self.features.append(nn.BatchNorm2d(out_channels))
+                self.features.append(nn.ReLU(inplace=True))
+                in_channels = out_channels
+            self.features.append(nn.MaxPool2d(2))
+        self.avgpool = nn.AdaptiveAvgPool2d(7)
+        hidden = scaled(4096, config.width)
+        self.classifier = nn.Sequential(
+            nn.Linear(in_channels * 49, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(config.dropout),
+            nn.Linear(hidden, config.num_classes),
+        )
+        # sec. 3.1, footnote: Glorot's initialisation makes pre-training shallow nets unnecessary
+        self.apply(init.glorot)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, classes)."""
+        x = self.avgpool(self.features(x))
+        out: Tensor = self.classifier(x.flatten(1))
+        return out
