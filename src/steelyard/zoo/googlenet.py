@@ -1,0 +1,122 @@
+"""GoogLeNet (Inception v1) with true 5x5 branches; Szegedy et al. 2014 (arXiv:1409.4842), table 1.
+
+What the table leaves open follows BVLC/caffe models/bvlc_googlenet.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from steelyard.errors import UsageError
+from steelyard.layers import init
+from steelyard.layers.inception import Inception, InceptionWidths, conv_relu
+from steelyard.layers.sizes import out_size
+from steelyard.zoo.catalog.googlenet import GoogLeNetConfig
+from steelyard.zoo.config import scaled
+
+MODULES = {
+    "inception3a": (64, 96, 128, 16, 32, 32),
+    "inception3b": (128, 128, 192, 32, 96, 64),
+    "pool3": None,
+    "inception4a": (192, 96, 208, 16, 48, 64),
+    "inception4b": (160, 112, 224, 24, 64, 64),
+    "inception4c": (128, 128, 256, 24, 64, 64),
+    "inception4d": (112, 144, 288, 32, 64, 64),
+    "inception4e": (256, 160, 320, 32, 128, 128),
+    "pool4": None,
+    "inception5a": (256, 160, 320, 32, 128, 128),
+    "inception5b": (384, 192, 384, 48, 128, 128),
+}
+"""Table 1: 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection; None is a pooling."""
+
+AUX_AT = ("inception4a", "inception4d")
+
+
+class GoogLeNetOutputs(NamedTuple):
+    """What GoogLeNet with auxiliary heads returns in training: three times (N, classes)."""
+
+    logits: Tensor
+    aux2: Tensor
+    aux1: Tensor
+
+
+class AuxHead(nn.Module):
+    """Auxiliary classifier: 5x5 average pooling with stride 3, 1x1, two fully connected layers."""
+
+    def __init__(self, in_channels: int, size: int, config: GoogLeNetConfig) -> None:
+        super().__init__()
+        channels, hidden = scaled(128, config.width), scaled(1024, config.width)
+        self.pool = nn.AvgPool2d(5, stride=3)
+        self.conv = conv_relu(in_channels, channels, 1)
+        self.fc1 = nn.Linear(channels * out_size(size, 5, 3) ** 2, hidden)
+        self.relu = nn.ReLU(inplace=True)
+        self.drop = nn.Dropout(0.7)
+        self.fc2 = nn.Linear(hidden, config.num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, classes)."""
+        x = self.conv(self.pool(x)).flatten(1)
+        out: Tensor = self.fc2(self.drop(self.relu(self.fc1(x))))
+        return out
+
+
+class GoogLeNet(nn.Module):
+    """Stem, nine inception modules, global average pooling, classifier.
+
+    (N, 3, H, W) -> (N, classes); in training with auxiliary heads -> `GoogLeNetOutputs`.
+    """
+
+    def __init__(self, config: GoogLeNetConfig) -> None:
+        super().__init__()
+        stem, wide = scaled(64, config.width), scaled(192, config.width)
+        self.conv1 = conv_relu(config.in_channels, stem, 7, stride=2)
+        self.conv2 = nn.Sequential(conv_relu(stem, stem, 1), conv_relu(stem, wide, 3))
+        # Caffe's defaults with alpha = 1e-4 over a window of 5, divided by it as PyTorch does
+        self.norm1 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+        self.norm2 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
+        self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=config.pool_rounding == "ceil")
+        size = self._map_size(config)
+        channels = wide
+        for name, row in MODULES.items():
+            if row is None:
+                self.add_module(name, self.pool)
+                continue
+            widths = InceptionWidths(*(scaled(c, config.width) for c in row))
+            self.add_module(name, Inception(channels, widths))
+            channels = widths.out
+            if config.aux_heads and name in AUX_AT:
+                self.add_module(f"aux_{name}", AuxHead(channels, size, config))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.drop = nn.Dropout(config.dropout)
+        self.fc = nn.Linear(channels, config.num_classes)
+        self.aux_heads = config.aux_heads
+        self.apply(lambda module: init.caffe_xavier(module, bias=0.2))
+        nn.init.zeros_(self.fc.bias)
+
+    @staticmethod
+    def _map_size(config: GoogLeNetConfig) -> int:
+        """Side of the map that the auxiliary heads see."""
+        size = out_size(config.resolution, 7, 2, 3)
+        for _ in range(3):
+            size = out_size(size, 3, 2, ceil=config.pool_rounding == "ceil")
+        if config.aux_heads and size < 5:
+            raise UsageError(
+                f"GoogLeNet: resolution={config.resolution} gives the auxiliary heads maps of {size}",
+                expected="maps of at least 5, e.g. resolution=224",
+            )
+        return size
+
+    def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
+        """(N, 3, H, W) -> (N, classes), in training with auxiliary heads three of them."""
+        x = self.norm1(self.pool(self.conv1(x)))
+        x = self.pool(self.norm2(self.conv2(x)))
+        aux: list[Tensor] = []
+        for name in MODULES:
+            x = self.get_submodule(name)(x)
+            if self.training and self.aux_heads and name in AUX_AT:
+                aux.append(self.get_submodule(f"aux_{name}")(x))
+        x = self.avgpool(x).flatten(1)
+        logits: Tensor = self.fc(self.drop(x))
+        return GoogLeNetOutputs(logits, aux[1], aux[0]) if aux else logits
