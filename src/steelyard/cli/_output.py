@@ -1,0 +1,189 @@
+"""What every verb shares about output: its options, where data goes, and progress while one waits."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from steelyard.cli import DEBUG
+from steelyard.errors import UsageError
+
+if TYPE_CHECKING:
+    from steelyard.report.table import Document
+
+Format = Literal["table", "md", "csv", "json"]
+FORMATS: tuple[Format, ...] = ("table", "md", "csv", "json")
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where and how a verb's result is printed.
+
+    Attributes:
+        format: table, md, csv or json.
+        path: the file to write, None for stdout.
+        quiet: no progress and no warnings.
+    """
+
+    format: Format
+    path: Path | None
+    quiet: bool
+
+    def show(self, result: object, document: Document | None = None) -> None:
+        """Prints ``result``: its ``to_dict()`` as JSON, all its records as CSV, else ``document``.
+
+        Args:
+            result: what has ``to_dict()`` (or plain data).
+            document: the tables and sentences for people; made from ``result`` if not given. Its
+                warnings go to stderr.
+        """
+        from dataclasses import replace
+
+        from steelyard.report import render
+
+        if self.format == "json":
+            self.write(_json(result) + "\n")
+            return
+        if self.format == "csv":
+            self.write(render.to_csv(document if isinstance(result, dict) else result))
+            return
+        shown = document if document is not None else render.document(result)
+        for warning in shown.warnings:
+            self.warn(warning)
+        shown = replace(shown, warnings=())
+        if self.format == "md":
+            self.write(render.to_markdown(shown) + "\n")
+        elif self.path is None and sys.stdout.isatty():
+            from rich.console import Console
+
+            Console().print(render.to_rich(shown))
+        else:
+            self.write(render.to_text(shown) + "\n")
+
+    def write(self, text: str) -> None:
+        """Writes data to the file or to stdout."""
+        if self.path is None:
+            # as bytes, so that line ends and characters reach files and pipes as they are
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.flush()
+            sys.stdout.buffer.write(text.encode(encoding, "replace"))
+            sys.stdout.buffer.flush()
+        else:
+            from steelyard._files import write_atomic
+
+            write_atomic(self.path, text)
+
+    def warn(self, message: str) -> None:
+        """One sentence on stderr, unless quiet."""
+        if not self.quiet:
+            from steelyard.report.escape import printable
+
+            click.echo(
+                click.style("warning: ", fg="yellow", bold=True) + printable(message), err=True
+            )
+
+    def note(self, message: str) -> None:
+        """News on stderr, e.g. which file was written; not when quiet."""
+        if not self.quiet:
+            from steelyard.report.escape import printable
+
+            click.echo(printable(message), err=True)
+
+    @contextmanager
+    def working(self, doing: str) -> Iterator[None]:
+        """Says what is being done while it takes over a second: on a terminal's stderr, not if quiet."""
+        if self.quiet or not sys.stderr.isatty():
+            yield
+            return
+        from rich.console import Console
+
+        from steelyard.report.escape import printable
+
+        spinner = Console(stderr=True).status(printable(doing).replace("[", "\\["))
+        timer = threading.Timer(1.0, spinner.start)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+            spinner.stop()
+
+
+def _json(result: object) -> str:
+    if isinstance(result, dict):
+        import json
+
+        return json.dumps(result, indent=2, ensure_ascii=True, allow_nan=False)
+    from steelyard.report import render
+
+    return render.to_json(result)
+
+
+def output_options(*formats: Format) -> Callable[[_Function], _Function]:
+    """Adds ``--json``, ``-o``, ``-q``, ``--debug`` and, for several formats, ``--format``.
+
+    The command's function gets them as one argument ``output: Output``.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        import functools
+
+        @functools.wraps(function)
+        def wrapped(
+            *,
+            as_json: bool,
+            path: Path | None,
+            quiet: bool,
+            format: Format | None = None,
+            **rest: Any,
+        ) -> Any:
+            if as_json and format not in (None, "json"):
+                raise UsageError(f"--json and --format {format} are both given", expected="one")
+            chosen: Format = "json" if as_json else format or "table"
+            return function(output=Output(chosen, path, quiet), **rest)
+
+        options = [
+            click.option("--json", "as_json", is_flag=True, help="JSON, with a versioned schema."),
+            click.option(
+                "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False),
+                callback=_writable, metavar="FILE", help="Write to FILE and not to stdout.",
+            ),
+            click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
+            click.option(
+                "--debug", is_flag=True, expose_value=False, callback=_debug,
+                help="Show the traceback of an error.",
+            ),
+        ]  # fmt: skip
+        if formats:
+            choice = click.Choice(formats)
+            options.insert(0, click.option("--format", type=choice, help="How to print it."))
+        for option in reversed(options):
+            wrapped = option(wrapped)
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+def _writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+    """Says so before the work begins if the folder is missing; ``-`` is stdout."""
+    if path is None or str(path) == "-":
+        return None
+    if not path.parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(path.parent)!r}.", ctx, param)
+    return path
+
+
+def _debug(ctx: click.Context, param: click.Parameter, on: bool) -> None:
+    if on:
+        ctx.meta[DEBUG] = True

@@ -1,0 +1,131 @@
+"""What the verbs that take a SOURCE share: the capture options, and the capture itself."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from steelyard.cli._output import Output
+
+if TYPE_CHECKING:
+    import steelyard
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+_CALLABLE = re.compile(r"[\w.]+:[A-Za-z_][\w.]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """How the sources on a command line are captured.
+
+    Attributes:
+        shapes: (input name or "", shape) for each ``--input``.
+        batch: samples, None to leave what the source says.
+        dtype: what floating-point tensors are stored in, None to leave it.
+        deadline: seconds that one capture may take; 0 for no limit.
+    """
+
+    shapes: tuple[tuple[str, tuple[int, ...]], ...]
+    batch: int | None
+    dtype: str | None
+    deadline: float
+
+    def capture(self, source: str, output: Output) -> steelyard.Workload:
+        """The workload of ``source``; what its code prints goes to stderr."""
+        import steelyard
+
+        if _runs_code(source):
+            output.note(f"{source}: importing and running this code")
+        with output.working(f"capturing {source}"), _stdout_to_stderr():
+            load = steelyard.capture(
+                source, input_shape=self._input_shape(), deadline_s=self.deadline or None
+            )
+            if self.batch is not None:
+                load = load.with_batch(self.batch)
+            return load.with_dtype(self.dtype) if self.dtype else load
+
+    def _input_shape(self) -> Any:
+        if not self.shapes:
+            return None
+        if any(name for name, _ in self.shapes):
+            return dict(self.shapes)
+        shapes = [shape for _, shape in self.shapes]
+        return shapes[0] if len(shapes) == 1 else shapes
+
+
+def capture_options(function: _Function) -> _Function:
+    """Adds ``--input``, ``--batch``, ``--dtype`` and ``--deadline``, handed over as ``how: Source``."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *,
+        shapes: tuple[tuple[str, tuple[int, ...]], ...],
+        batch: int | None,
+        dtype: str | None,
+        deadline: float,
+        **rest: Any,
+    ) -> Any:
+        return function(how=Source(shapes, batch, dtype, deadline), **rest)
+
+    options = [
+        click.option(
+            "--input", "shapes", multiple=True, metavar="[NAME=]SHAPE", callback=_shapes,
+            help="Shape of an input, e.g. 1x3x224x224; once for each input. Default: the source's own.",
+        ),
+        click.option("--batch", type=click.IntRange(min=1), help="Number of samples."),
+        click.option("--dtype", metavar="DTYPE", help="Store floating-point tensors in this type."),
+        click.option(
+            "--deadline", type=click.FloatRange(min=0), default=60.0, show_default=True,
+            metavar="SECONDS", help="Give up a capture after so long; 0: never.",
+        ),
+    ]  # fmt: skip
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def _shapes(
+    ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    parsed = []
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not re.fullmatch(r"[0-9]{1,18}([x,][0-9]{1,18})*", sizes):
+            raise click.BadParameter(
+                f"{text!r} is no shape; expected sizes with x between them, e.g. 1x3x224x224 "
+                "or image=1x3x224x224.",
+                ctx,
+                param,
+            )
+        parsed.append((name, tuple(int(size) for size in re.split("[x,]", sizes))))
+    names = [name for name, _ in parsed]
+    if len(names) > 1 and any(names) and (not all(names) or len(set(names)) < len(names)):
+        raise click.BadParameter("name each input once, or none of them.", ctx, param)
+    return tuple(parsed)
+
+
+def _runs_code(source: str) -> bool:
+    """``package.module:callable``; a zoo name with settings has ``=`` after its colon."""
+    return _CALLABLE.fullmatch(source) is not None
+
+
+@contextmanager
+def _stdout_to_stderr() -> Iterator[None]:
+    """Sends what anybody prints, from Python or below, to stderr: stdout is for data."""
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)

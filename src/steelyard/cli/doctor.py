@@ -1,0 +1,36 @@
+"""``steelyard doctor``: what is installed, what is missing, and the line that installs it."""
+
+from __future__ import annotations
+
+import click
+
+from steelyard.cli._output import Output, output_options
+
+
+@click.command("doctor")
+@output_options()
+def command(output: Output) -> None:
+    """Print versions, optional libraries with the line that installs them, CPUs and threads.
+
+    Paste it into a report of a mistake.
+    """
+    from steelyard import diagnosis
+    from steelyard.report.table import Column, Document, Table
+
+    with output.working("looking around"):
+        found = diagnosis.diagnose()
+    if output.format == "json":
+        output.show(found.to_dict())
+        return
+    facts = Table("", (Column("what", "what"), Column("value", "value")), found.facts)
+    libraries = Table(
+        "libraries",
+        (
+            Column("library", "library"),
+            Column("version", "version"),
+            Column("purpose", "needed for"),
+            Column("install", "install"),
+        ),
+        tuple((p.name, p.version or "missing", p.purpose, p.install) for p in found.libraries),
+    )
+    output.show({}, Document("steelyard doctor", tables=(facts, libraries)))

@@ -1,0 +1,27 @@
+"""``steelyard tables NAME``: published tables beside the same figures counted by steelyard."""
+
+from __future__ import annotations
+
+import click
+
+from steelyard.cli._output import FORMATS, Output, output_options
+
+
+@click.group("tables")
+def command() -> None:
+    """Print a published table beside the same figures, counted from captured networks."""
+
+
+@command.command("popular-networks")
+@output_options(*FORMATS)
+def popular_networks(output: Output) -> None:
+    """LeNet-5, AlexNet, OverFeat, VGG-16, GoogLeNet and ResNet-50, published and counted.
+
+    The published side is table 2.2 of Sze et al., "Efficient Processing of Deep Neural Networks",
+    2020; each known difference stands beside its number.
+    """
+    from steelyard import tables
+
+    with output.working("building and capturing the networks"):
+        result = tables.popular_networks()
+    output.show(result)
