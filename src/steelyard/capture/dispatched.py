@@ -1,0 +1,146 @@
+"""The two slower engines: the network runs on meta tensors, or on real values, and every operator is recorded.
+
+On meta tensors nothing is allocated or computed. On real values (copies of the parameters) networks run
+whose control flow depends on what tensors hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._device import _device_constructors
+
+from steelyard.capture.guard import Guard
+from steelyard.capture.network import Network, Pass, add_parameters, map_inputs, result_tensors
+from steelyard.capture.recorder import Composites, Recorder, dtype_name
+from steelyard.capture.trace import Trace
+from steelyard.errors import DataDependentError
+
+META = torch.device("meta")
+_MOVES = (torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda)
+
+
+class OnMeta(TorchFunctionMode):
+    """Whatever makes or moves a tensor does so on the meta device."""
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        args, kwargs = to_meta(func, args, kwargs or {})
+        return func(*args, **kwargs)
+
+
+def to_meta(
+    func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
+    """The call's arguments with every device replaced by meta."""
+    if func in _MOVES:
+        if func is not torch.Tensor.to:
+            return (args[0],), {}
+        args = tuple(META if _is_device(arg) else arg for arg in args)
+    if kwargs.get("device") is not None or func in _device_constructors():
+        return args, {**kwargs, "device": META}
+    return args, kwargs
+
+
+def _is_device(arg: Any) -> bool:
+    if isinstance(arg, torch.device):
+        return True
+    return isinstance(arg, str) and arg.split(":")[0] in ("cpu", "cuda", "mps", "xpu")
+
+
+def meta_like(tensor: torch.Tensor) -> torch.Tensor:
+    """A meta tensor of the same shape, strides and dtype."""
+    if tensor.layout != torch.strided:
+        return tensor.to(META)
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
+
+
+def run_on_meta(network: Network) -> Pass:
+    """Records one pass on meta tensors."""
+    return _run(network, real=False)
+
+
+def run_on_values(network: Network) -> Pass:
+    """Records one pass on real values; made-up zeros where the user gave only shapes.
+
+    Raises:
+        DataDependentError: the network read a value that came from made-up inputs.
+    """
+    return _run(network, real=True)
+
+
+def _run(network: Network, *, real: bool) -> Pass:
+    trace = Trace()
+    recorder = Recorder(trace, network.rules)
+    copies: dict[int, torch.Tensor] = {}
+
+    def convert(tensor: torch.Tensor, name: str) -> torch.Tensor:
+        made = _input(tensor, network) if real else meta_like(tensor)
+        value = trace.value(tuple(made.shape), dtype_name(made.dtype), "input", name)
+        recorder.bind(made, value)
+        return made
+
+    with (
+        Guard(network.model, trace, training=network.training) as guard,
+        torch.no_grad(),
+    ):
+        for module, name, tensor, value in list(add_parameters(trace, guard.modules)):
+            copy = copies.get(id(tensor))
+            if copy is None:
+                copy = copies[id(tensor)] = _copy(tensor, real=real)
+                recorder.bind(copy, value)
+            _put(module, name, copy)
+        args, kwargs = map_inputs(network, convert)
+        if real:
+            with Composites(recorder), recorder:
+                result = network.model(*args, **kwargs)
+        else:
+            with OnMeta(), Composites(recorder), recorder:
+                result = network.model(*args, **kwargs)
+        outputs = [recorder.value_of(tensor) for tensor in result_tensors(result)]
+    if real and not network.real and _reads_input(trace, recorder.read):
+        raise DataDependentError(
+            f"{type(network.model).__name__} decides by the values of its tensors",
+            expected="example values, since shapes alone do not say which way it goes",
+            hint="capture(model, inputs=(example_tensor,))",
+        )
+    return Pass(trace, outputs)
+
+
+def _copy(tensor: torch.Tensor, *, real: bool) -> torch.Tensor:
+    copy = tensor.detach().clone() if real else meta_like(tensor)
+    if isinstance(tensor, nn.Parameter):
+        return nn.Parameter(copy, requires_grad=tensor.requires_grad)
+    return copy
+
+
+def _put(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
+    """Puts the copy where the original was; the guard puts the original back."""
+    for holder in (module._parameters, module._buffers, module.__dict__):
+        if holder.get(name) is not None:
+            holder[name] = tensor
+            return
+
+
+def _input(tensor: torch.Tensor, network: Network) -> torch.Tensor:
+    if tensor.device.type != "meta":
+        return tensor.detach().clone()
+    return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+
+def _reads_input(trace: Trace, read: set[int]) -> bool:
+    """True if one of the values read depends on an input."""
+    depends = {i for i, value in enumerate(trace.values) if value.role == "input"}
+    for event in trace.events:
+        if not depends.isdisjoint(event.inputs):
+            depends.update(event.outputs)
+    return not depends.isdisjoint(read)

@@ -1,0 +1,213 @@
+"""`Guard`: lets a network run for analysis and puts everything back: attributes, tensors, modes, hooks, RNG.
+
+While a guard is open, calls of modules go through it, so that it knows which module is running. One guard
+is open at a time in a process; a second thread waits.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+from torch.nn.modules import module as nn_module
+
+from steelyard.capture.trace import Trace
+
+_LOCK = threading.RLock()
+_CONTAINERS = (dict, list, set, OrderedDict)
+
+Intercept = Callable[[nn.Module, tuple[Any, ...]], Any]
+"""Called with a module and its arguments; answers its result, or NotImplemented to let it run."""
+
+
+class Guard:
+    """A context in which ``model`` may be run and after which it is bit-identical.
+
+    Every module's ``__dict__`` and the containers in it (parameters, buffers, hooks, lists) are copied
+    (not their tensors) and put back, also after an error or Ctrl-C. Tensors are not protected here:
+    engines replace them before running anything that could write to them.
+
+    Args:
+        model: the network.
+        trace: is told which module is running.
+        training: the mode every module is put in; None leaves the modes as they are.
+        intercept: may answer a module's call in its place.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        trace: Trace,
+        *,
+        training: bool | None = False,
+        intercept: dict[type, Intercept] | None = None,
+    ) -> None:
+        self.modules = dict(_named_modules(model))
+        self._training = training
+        self._trace = trace
+        self._intercept = intercept or {}
+        self._saved: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
+        self._rng: list[Callable[[], None]] = []
+        self._index: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        _LOCK.acquire()
+        try:
+            self._save()
+            if self._training is not None:
+                for module in self.modules.values():
+                    if module.__dict__.get("training") is not self._training:
+                        module.__dict__["training"] = self._training
+            self._call, nn.Module.__call__ = nn.Module.__call__, self._make_call()  # type: ignore[method-assign]
+        except BaseException:
+            self._restore()
+            _LOCK.release()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            _uninterrupted(self._uncall, self._restore)
+        finally:
+            _LOCK.release()
+
+    def _uncall(self) -> None:
+        nn.Module.__call__ = self._call  # type: ignore[method-assign]
+
+    # ---- modules -----------------------------------------------------------------------
+
+    def _save(self) -> None:
+        trace = self._trace
+        for path, module in self.modules.items():
+            attributes = module.__dict__
+            contents = [
+                (value, value.copy()) for value in attributes.values() if type(value) in _CONTAINERS
+            ]
+            self._saved.append((attributes, attributes.copy(), contents))
+            self._index[id(module)] = len(trace.modules)
+            trace.modules.append((path, type(module).__name__, not module._modules))
+        state = torch.get_rng_state()
+        self._rng.append(lambda: torch.set_rng_state(state))
+        python_state = random.getstate()
+        self._rng.append(lambda: random.setstate(python_state))
+        if (numpy := sys.modules.get("numpy")) is not None:
+            numpy_state = numpy.random.get_state()
+            self._rng.append(lambda: numpy.random.set_state(numpy_state))
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            cuda_states = torch.cuda.get_rng_state_all()
+            self._rng.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
+
+    def _restore(self) -> None:
+        for attributes, before, contents in self._saved:
+            # most modules are as they were, and a comparison by identity is cheap
+            if len(attributes) != len(before) or any(
+                attributes.get(key, _MISSING) is not value for key, value in before.items()
+            ):
+                attributes.clear()
+                attributes.update(before)
+            for container, copy in contents:
+                if type(container) is list:
+                    container[:] = copy
+                elif container or copy:
+                    container.clear()
+                    container.update(copy)
+        for restore in self._rng:
+            restore()
+
+    # ---- calls -------------------------------------------------------------------------
+
+    def _make_call(self) -> Callable[..., Any]:
+        """What stands in for ``nn.Module.__call__``."""
+        thread, original = threading.get_ident(), nn.Module.__call__
+        trace, index, intercept = self._trace, self._index, self._intercept
+        no_global_hooks = not any(
+            getattr(nn_module, name)
+            for name in (
+                "_global_forward_hooks",
+                "_global_forward_pre_hooks",
+                "_global_backward_hooks",
+                "_global_backward_pre_hooks",
+            )
+        )
+
+        def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:
+                return original(self, *args, **kwargs)
+            outer = trace.module
+            trace.module = index.get(id(self), outer)
+            try:
+                if no_global_hooks:
+                    attributes = self.__dict__
+                    plain = not (
+                        attributes.get("_forward_hooks")
+                        or attributes.get("_forward_pre_hooks")
+                        or attributes.get("_backward_hooks")
+                        or attributes.get("_backward_pre_hooks")
+                    )
+                    if plain:
+                        rule = intercept.get(type(self))
+                        if rule is not None and not kwargs and "forward" not in attributes:
+                            out = rule(self, args)
+                            if out is not NotImplemented:
+                                return out
+                        return self.forward(*args, **kwargs)
+                return nn.Module._call_impl(self, *args, **kwargs)
+            except Exception as error:
+                if not hasattr(error, "_steelyard_where"):
+                    path = trace.modules[trace.module][0]
+                    error._steelyard_where = (path, self, _shapes(args))  # type: ignore[attr-defined]
+                raise
+            finally:
+                trace.module = outer
+
+        return call
+
+
+_MISSING = object()
+
+
+def _shapes(args: tuple[Any, ...]) -> str:
+    """The shapes of the tensors among a call's arguments, for a message."""
+    shapes = [str(tuple(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
+    return ", ".join(shapes)
+
+
+def _named_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Every module once, by its first path, outermost first."""
+    seen: set[int] = set()
+    stack: list[tuple[str, nn.Module]] = [("", model)]
+    while stack:
+        path, module = stack.pop()
+        if id(module) in seen:
+            continue
+        seen.add(id(module))
+        yield path, module
+        prefix = f"{path}." if path else ""
+        children = [(prefix + name, child) for name, child in module._modules.items() if child is not None]
+        stack.extend(reversed(children))
+
+
+def _uninterrupted(*steps: Callable[[], None]) -> None:
+    """Runs all steps to their end; a Ctrl-C in between is raised afterwards. Steps may run twice."""
+    interrupt: BaseException | None = None
+    for step in steps:
+        for _ in range(5):
+            try:
+                step()
+                break
+            except KeyboardInterrupt as error:
+                interrupt = error
+    if interrupt is not None:
+        raise interrupt

@@ -1,0 +1,140 @@
+"""`Network`: a module with its inputs, as every engine takes it, and what an engine gives back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils import _pytree as pytree
+
+from steelyard.capture.recorder import dtype_name
+from steelyard.capture.rules import RuleTable
+from steelyard.capture.trace import Trace
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Network:
+    """What is to be captured.
+
+    Attributes:
+        model: the module.
+        args, kwargs: what it is called with; tensors on the meta device where only shapes are known.
+        real: the input tensors carry values that the user gave.
+        training: mode to run in; None keeps each submodule's own.
+        rules: the rule table.
+    """
+
+    model: nn.Module
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    real: bool
+    training: bool | None
+    rules: RuleTable
+
+
+class Pass(NamedTuple):
+    """One recorded pass.
+
+    Attributes:
+        trace: what was executed.
+        outputs: values that the network returned.
+        warnings: sentences for the user.
+    """
+
+    trace: Trace
+    outputs: list[int]
+    warnings: tuple[str, ...] = ()
+
+
+def add_parameters(
+    trace: Trace, modules: Mapping[str, nn.Module]
+) -> Iterator[tuple[nn.Module, str, torch.Tensor, int]]:
+    """Adds every parameter and buffer to the trace, a shared one once.
+
+    Yields:
+        (module, attribute name, tensor, value) for every place that holds one.
+    """
+    seen: dict[int, int] = {}
+    for path, module in modules.items():
+        prefix = f"{path}." if path else ""
+        attributes = module.__dict__
+        for role, holder in (("parameter", module._parameters), ("buffer", module._buffers)):
+            for name, tensor in holder.items():
+                if tensor is None:
+                    continue
+                value = seen.get(id(tensor))
+                if value is None:
+                    value = seen[id(tensor)] = trace.value(
+                        tuple(tensor.shape),
+                        dtype_name(tensor.dtype),
+                        "parameter" if role == "parameter" else "buffer",
+                        prefix + name,
+                    )
+                yield module, name, tensor, value
+        for name, tensor in attributes.items():
+            if isinstance(tensor, torch.Tensor):
+                value = seen.get(id(tensor))
+                if value is None:
+                    value = seen[id(tensor)] = trace.value(
+                        tuple(tensor.shape), dtype_name(tensor.dtype), "buffer", prefix + name
+                    )
+                yield module, name, tensor, value
+
+
+def map_inputs(
+    network: Network, convert: Callable[[torch.Tensor, str], Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The call's arguments with ``convert(tensor, name)`` in place of every tensor.
+
+    Names are those of ``forward``'s parameters.
+    """
+    names = _argument_names(network.model)
+
+    def mapped(value: Any, name: str) -> Any:
+        leaves, spec = pytree.tree_flatten(value)
+        many = sum(isinstance(leaf, torch.Tensor) for leaf in leaves) > 1
+        made = [
+            convert(leaf, f"{name}.{i}" if many else name) if isinstance(leaf, torch.Tensor) else leaf
+            for i, leaf in enumerate(leaves)
+        ]
+        return pytree.tree_unflatten(made, spec)
+
+    args = tuple(
+        mapped(arg, names[i] if i < len(names) else f"input.{i}")
+        for i, arg in enumerate(network.args)
+    )
+    return args, {key: mapped(arg, key) for key, arg in network.kwargs.items()}
+
+
+def _argument_names(model: nn.Module) -> list[str]:
+    code = getattr(getattr(type(model), "forward", None), "__code__", None)
+    if code is None:
+        return []
+    return list(code.co_varnames[1 : code.co_argcount])
+
+
+def result_tensors(result: Any, kind: type = torch.Tensor) -> Iterator[Any]:
+    """Every tensor in a result: nested lists, tuples, dicts, dataclasses, objects with attributes."""
+    seen: set[int] = set()
+    stack = [result]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, kind):
+            yield item
+            continue
+        if item is None or isinstance(item, (str, bytes, int, float, complex, nn.Module)):
+            continue
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, Mapping):
+            stack.extend(reversed(list(item.values())))
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            stack.extend(reversed(list(item)))
+        elif dataclasses.is_dataclass(item):
+            stack.extend(reversed([getattr(item, f.name, None) for f in dataclasses.fields(item)]))
+        elif hasattr(item, "__dict__") and not isinstance(item, type) and not callable(item):
+            stack.extend(reversed(list(vars(item).values())))

@@ -1,0 +1,443 @@
+"""The fast engine: the network runs on tensors that are only shapes.
+
+A `ShapeTensor` is a tensor without storage. Every function that PyTorch is asked for while one is about
+comes to `ShapeEngine` first. What is common (convolutions, activations, pools: `shape_rules`) is answered
+by arithmetic on sizes. Everything else runs once on meta tensors under the same recorder as the meta
+engine; what it did is kept as a `Program` and replayed when the same operator meets the same shapes again.
+So both engines see the same operators, and what neither can do is left to the next engine (docs/decisions/0005).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
+from torch.utils import _pytree as pytree
+
+from steelyard.capture.dispatched import OnMeta, meta_like
+from steelyard.capture.guard import Guard
+from steelyard.capture.network import Network, Pass, add_parameters, map_inputs, result_tensors
+from steelyard.capture.recorder import Composites, Recorder, dtype_name
+from steelyard.capture.rules import Draft
+from steelyard.capture.trace import Trace, Value
+
+SMALL = 4096
+"""Tensors that the network makes itself and that have at most so many elements keep their values."""
+
+Strides = tuple[int, ...] | None
+
+
+class CannotFollow(Exception):
+    """This engine cannot go on; the next one must."""
+
+
+class ShapeTensor(torch.Tensor):
+    """A tensor without storage.
+
+    Attributes:
+        shape, dtype: as of any tensor, but quick to read.
+        strides: None where contiguous.
+        value: index in the trace.
+        root: True for a view of a parameter.
+        engine: the engine that it belongs to.
+    """
+
+    __slots__ = ("dtype", "engine", "root", "shape", "strides", "value")
+    shape: torch.Size
+    dtype: torch.dtype
+    strides: Strides
+    value: int
+    root: bool
+    engine: ShapeEngine
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(
+        cls,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Operators called from C++ (TorchScript, autograd Functions) come here."""
+        leaves = pytree.tree_leaves((args, kwargs))
+        engine: ShapeEngine = next(t.engine for t in leaves if type(t) is ShapeTensor)
+        return engine.general(func, args, kwargs or {})
+
+
+class Program(NamedTuple):
+    """What one function did to operands of known shapes; values are numbered from the operands on.
+
+    Attributes:
+        operands: how many tensors it took.
+        values: the values that it made.
+        strides: of each value made.
+        events: operators, with values by local number.
+        single: the function returns exactly the last leaf.
+        leaves: what it returns: local numbers, or other objects as they are.
+        spec: how the leaves are nested.
+        written: operands that it overwrote -> their new local number.
+        elements: elements of the largest value made.
+    """
+
+    operands: int
+    values: list[Value]
+    strides: list[Strides]
+    dtypes: list[torch.dtype]
+    events: list[tuple[str, Draft, tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]]
+    leaves: list[tuple[bool, Any]]
+    spec: Any
+    written: dict[int, int]
+    elements: int
+
+
+def _members(names: str) -> set[Any]:
+    """Those of the named members of torch.Tensor that this version has."""
+    found = (getattr(torch.Tensor, name, None) for name in names.split())
+    return {member for member in found if member is not None}
+
+
+_READS = _members(
+
+    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ __contains__ "
+    "__repr__ __format__ data_ptr is_nonzero"
+)
+_METADATA = get_default_nowrap_functions() | _members(
+    "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex is_signed "
+    "element_size storage_offset get_device __len__ is_pinned is_inference is_conj is_neg __hash__"
+) | {
+    member.__get__
+    for member in _members(
+        "shape dtype device ndim layout is_cuda is_cpu is_meta is_mps is_sparse is_quantized is_leaf "
+        "requires_grad is_mkldnn is_nested itemsize nbytes names grad_fn grad is_xla is_xpu "
+        "is_vulkan is_ipu is_maia is_mtia is_sparse_csr retains_grad output_nr _version"
+    )
+} | {torch.is_floating_point, torch.is_complex, torch.numel, torch.is_tensor, torch.is_grad_enabled}  # fmt: skip
+_METADATA -= {torch.Tensor._base.__get__}  # type: ignore[attr-defined]
+_ATOMS = {int, float, bool, str, complex, type(None), torch.dtype, torch.Size, torch.device,
+          torch.memory_format, torch.layout, type(...)}  # fmt: skip
+
+Fast = Callable[["ShapeEngine", tuple[Any, ...], Mapping[str, Any]], Any]
+
+
+class ShapeEngine(TorchFunctionMode):
+    """Answers every PyTorch function for `ShapeTensor`s, by rule, from memory, or by a run on meta tensors."""
+
+    functions: ClassVar[dict[Any, Fast]] = {}
+
+    def __init__(self, network: Network, trace: Trace, device: torch.device) -> None:
+        super().__init__()
+        self.trace = trace
+        self.rules = network.rules
+        self.device = device
+        self.failed = ""
+        self.owned: dict[int, tuple[int, torch.Tensor]] = {}
+        self.real = Recorder(trace, network.rules)
+        self.memo: dict[Any, Any] = {}
+        self._programs: dict[Any, Program] = {}
+
+    # ---- making tensors ----------------------------------------------------------------
+
+    def make(
+        self, shape: tuple[int, ...], dtype: torch.dtype, value: int, strides: Strides = None, *, root: bool = False
+    ) -> ShapeTensor:
+        """A tensor of this shape that stands for ``value``."""
+        if strides is None:
+            tensor = _wrap(ShapeTensor, shape, dtype=dtype, device=self.device)
+        else:
+            tensor = _wrap(ShapeTensor, shape, strides=strides, dtype=dtype, device=self.device)
+        tensor.shape = shape if type(shape) is torch.Size else torch.Size(shape)
+        tensor.dtype = dtype
+        tensor.strides = strides
+        tensor.value = value
+        tensor.root = root
+        tensor.engine = self
+        return tensor  # type: ignore[no-any-return]
+
+    def emit(
+        self,
+        op: str,
+        draft: Draft,
+        inputs: tuple[int, ...],
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        params: tuple[int, ...] = (),
+        *,
+        alias: int = -1,
+        inplace: bool = False,
+    ) -> ShapeTensor:
+        """Records a layer with one contiguous result and returns the result."""
+        trace = self.trace
+        value = trace.value(shape, _NAMES[dtype], alias=alias)
+        trace.event(op, draft, inputs, (value,), params, inplace=inplace)
+        return self.make(shape, dtype, value)
+
+    def overwrite(self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor) -> ShapeTensor:
+        """Records an in-place layer whose result takes ``tensor``'s place."""
+        old = tensor.value
+        value = self.trace.value(tensor.shape, _NAMES[tensor.dtype], alias=old)
+        self.trace.event(op, draft, inputs, (value,), inplace=True)
+        tensor.value = value
+        return tensor
+
+    def fail(self, why: str) -> CannotFollow:
+        """The exception to raise; the engine stays failed even if the network swallows it."""
+        self.failed = self.failed or why
+        return CannotFollow(why)
+
+    # ---- the mode ----------------------------------------------------------------------
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func in _METADATA:
+            return func(*args, **(kwargs or {}))
+        fast = self.functions.get(func)
+        if fast is not None:
+            out = fast(self, args, kwargs or {})
+            if out is not NotImplemented:
+                return out
+        return self.general(func, args, kwargs or {})
+
+    def general(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Any function: from memory, or by running it on meta tensors."""
+        tensors: list[torch.Tensor] = []
+        slots: dict[int, int] = {}
+        key = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
+        symbolic = any(type(t) is ShapeTensor for t in tensors)
+        if func in _READS:
+            if symbolic:
+                raise self.fail(f"{getattr(func, '__name__', func)} reads a tensor's values")
+            return func(*args, **kwargs)
+        if func is torch.Tensor.__iter__:
+            return iter(self.general(torch.Tensor.unbind, (args[0],), {}))
+        owned = any(id(t) in self.owned for t in tensors)
+        if owned and getattr(func, "__name__", "") in ("__set__", "__delete__", "set_", "resize_"):
+            raise self.fail("the network replaces the data of a parameter")
+        try:
+            program = self._programs.get(key)
+        except TypeError:  # an argument that cannot be hashed
+            key, program = None, None
+        if program is None:
+            program = self._record(func, args, kwargs, tensors)
+            if key is not None:
+                self._programs[key] = program
+        if not (symbolic or owned) and program.elements <= SMALL:
+            # made by the network itself and small: keep the values
+            with Composites(self.real), self.real:
+                return func(*args, **kwargs)
+        return self._replay(program, tensors)
+
+    def _key(self, arg: Any, tensors: list[torch.Tensor], slots: dict[int, int]) -> Any:
+        """What of an argument decides the shapes of the results; collects its tensors."""
+        kind = type(arg)
+        if kind in _ATOMS:
+            return (kind, arg)
+        if kind is ShapeTensor:
+            slot = slots.get(id(arg))
+            if slot is None:
+                slot = slots[id(arg)] = len(tensors)
+                tensors.append(arg)
+            return (slot, arg.shape, arg.strides, arg.dtype, arg.root)
+        if kind is tuple or kind is list:
+            return (kind, *[self._key(item, tensors, slots) for item in arg])
+        if isinstance(arg, torch.Tensor):
+            slot = slots.get(id(arg))
+            if slot is None:
+                slot = slots[id(arg)] = len(tensors)
+                tensors.append(arg)
+            owned = self.owned.get(id(arg))
+            role = self.trace.values[owned[0]].role if owned else ""
+            return (slot, arg.shape, arg.stride(), arg.dtype, role)
+        if isinstance(arg, Mapping):
+            return (kind, *[(k, self._key(v, tensors, slots)) for k, v in arg.items()])
+        if kind is slice:
+            return (kind, *[self._key(v, tensors, slots) for v in (arg.start, arg.stop, arg.step)])
+        if isinstance(arg, (tuple, list)):
+            return (kind, *[self._key(item, tensors, slots) for item in arg])
+        return (kind, arg)
+
+    # ---- programs ----------------------------------------------------------------------
+
+    def value_of(self, tensor: torch.Tensor) -> int:
+        """The trace's value for a tensor of any kind."""
+        if type(tensor) is ShapeTensor:
+            return tensor.value
+        owned = self.owned.get(id(tensor))
+        return owned[0] if owned else self.real.value_of(tensor)
+
+    def _record(
+        self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: list[torch.Tensor]
+    ) -> Program:
+        """Runs the function on meta tensors and writes down what it did."""
+        trace = Trace()
+        recorder = Recorder(trace, self.rules)
+        metas: dict[int, torch.Tensor] = {}
+        for tensor in tensors:
+            known = self.trace.values[self.value_of(tensor)]
+            meta = metas[id(tensor)] = meta_like(tensor)
+            recorder.bind(meta, trace.value(tuple(meta.shape), dtype_name(meta.dtype), known.role))
+        operands = list(metas.values())
+        before = [(meta.shape, meta.stride()) for meta in operands]
+        meta_args = _swap(args, metas)
+        meta_kwargs = _swap(kwargs, metas)
+        with OnMeta(), Composites(recorder), recorder:
+            out = func(*meta_args, **meta_kwargs)
+        if before != [(meta.shape, meta.stride()) for meta in operands]:
+            raise self.fail(f"{getattr(func, '__name__', func)} changes a tensor's shape in place")
+        flat, spec = pytree.tree_flatten(out)
+        made: dict[int, torch.Tensor] = {}
+        leaves: list[tuple[bool, Any]] = []
+        for leaf in flat:
+            if isinstance(leaf, torch.Tensor):
+                same = next((i for i, meta in enumerate(operands) if meta is leaf), None)
+                local = same if same is not None else recorder.value_of(leaf)
+                made.setdefault(local, leaf)
+                leaves.append((True, local))
+            else:
+                leaves.append((False, leaf))
+        written = {
+            i: new for i, meta in enumerate(operands) if (new := recorder.value_of(meta)) != i
+        }
+        count = len(operands)
+        strides: list[Strides] = []
+        dtypes: list[torch.dtype] = []
+        for local in range(count, len(trace.values)):
+            tensor = made.get(local)
+            contiguous = tensor is None or tensor.is_contiguous()
+            strides.append(None if contiguous or tensor is None else tensor.stride())
+            dtypes.append(torch.float32 if tensor is None else tensor.dtype)
+        return Program(
+            operands=count,
+            values=trace.values[count:],
+            strides=strides,
+            dtypes=dtypes,
+            events=[(e.op, e.draft, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events],
+            leaves=leaves,
+            spec=spec,
+            written=written,
+            elements=max((t.numel() for t in (*made.values(), *operands)), default=0),
+        )
+
+    def _replay(self, program: Program, tensors: list[torch.Tensor]) -> Any:
+        """Writes the program's events for these operands and returns its results."""
+        trace = self.trace
+        mapped = [self.value_of(tensor) for tensor in tensors]
+        for value in program.values:
+            alias = mapped[value.alias] if value.alias >= 0 else -1
+            root = -1
+            if value.root >= 0:
+                root = mapped[value.root]
+                root = trace.values[root].root if trace.values[root].root >= 0 else root
+            mapped.append(
+                trace.value(value.shape, value.dtype, value.role, value.name, alias=alias, root=root)
+            )
+        for op, draft, inputs, outputs, params, inplace in program.events:
+            roots = (mapped[i] for i in params)
+            trace.event(
+                op,
+                draft,
+                tuple(mapped[i] for i in inputs),
+                tuple(mapped[i] for i in outputs),
+                tuple(trace.values[i].root if trace.values[i].root >= 0 else i for i in roots),
+                inplace=inplace,
+            )
+        for slot, local in program.written.items():
+            target = tensors[slot]
+            if type(target) is ShapeTensor:
+                target.value = mapped[local]
+            elif id(target) not in self.owned:
+                raise self.fail("a tensor with known values is overwritten by one without")
+        made: dict[int, Any] = {}
+        results: list[Any] = []
+        for is_tensor, leaf in program.leaves:
+            if not is_tensor:
+                results.append(leaf)
+            elif leaf < program.operands:
+                results.append(tensors[leaf])
+            else:
+                if leaf not in made:
+                    at = leaf - program.operands
+                    value = program.values[at]
+                    made[leaf] = self.make(
+                        value.shape, program.dtypes[at], mapped[leaf], program.strides[at],
+                        root=value.root >= 0,
+                    )  # fmt: skip
+                results.append(made[leaf])
+        return pytree.tree_unflatten(results, program.spec)
+
+
+_wrap = torch.Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+
+
+class _DtypeNames(dict[torch.dtype, str]):
+    def __missing__(self, dtype: torch.dtype) -> str:
+        self[dtype] = name = dtype_name(dtype)
+        return name
+
+
+_NAMES = _DtypeNames()
+
+
+def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:
+    """``arg`` with the meta tensor in place of every tensor."""
+    if isinstance(arg, torch.Tensor):
+        return metas[id(arg)]
+    if type(arg) in (tuple, list):
+        return type(arg)(_swap(item, metas) for item in arg)
+    if isinstance(arg, slice):
+        return slice(*(_swap(item, metas) for item in (arg.start, arg.stop, arg.step)))
+    if isinstance(arg, tuple) and hasattr(arg, "_fields"):
+        return type(arg)(*(_swap(item, metas) for item in arg))
+    if isinstance(arg, Mapping):
+        return {key: _swap(value, metas) for key, value in arg.items()}
+    return arg
+
+
+def run_on_shapes(network: Network) -> Pass:
+    """Records one pass on shape tensors.
+
+    Raises:
+        CannotFollow: the network does something that only the slower engines can follow.
+    """
+    from steelyard.capture.shape_rules import FUNCTIONS, MODULES
+
+    ShapeEngine.functions = FUNCTIONS
+    trace = Trace()
+    engine: ShapeEngine
+
+    def convert(tensor: torch.Tensor, name: str) -> ShapeTensor:
+        if tensor.layout != torch.strided:
+            raise CannotFollow("sparse input")
+        value = trace.value(tuple(tensor.shape), dtype_name(tensor.dtype), "input", name)
+        strides = None if tensor.is_contiguous() else tensor.stride()
+        return engine.make(tensor.shape, tensor.dtype, value, strides)
+
+    intercept = {
+        kind: (lambda module, args, rule=rule: rule(engine, module, args))
+        for kind, rule in MODULES.items()
+    }
+    with Guard(network.model, trace, training=network.training, intercept=intercept) as guard:
+        device = torch.device("cpu")
+        owned: dict[int, tuple[int, torch.Tensor]] = {}
+        for _, _, tensor, value in add_parameters(trace, guard.modules):
+            owned[id(tensor)] = (value, tensor)
+            device = tensor.device
+        if device.type == "meta":
+            device = torch.device("cpu")
+        engine = ShapeEngine(network, trace, device)
+        engine.owned = owned
+        args, kwargs = map_inputs(network, convert)
+        with torch.no_grad(), engine:
+            result = network.model(*args, **kwargs)
+        if engine.failed:
+            raise CannotFollow(engine.failed)
+        outputs = [engine.value_of(tensor) for tensor in result_tensors(result)]
+    return Pass(trace, outputs)
