@@ -76,13 +76,10 @@ def case(
     def add(function: Callable[[], Any]) -> Callable[[], Any]:
         def build() -> Built:
             torch.manual_seed(0)
-            built = function()
-            module, args = built[:2]
-            return (
-                module.eval() if not hasattr(module, "keep_mode") else module,
-                args,
-                dict(*built[2:]),
-            )
+            module, args, *rest = function()
+            if not hasattr(module, "keep_mode"):
+                module.eval()
+            return module, args, rest[0] if rest else {}
 
         CASES.append(HardCase(function.__name__, build, macs, params, note, values))
         return function

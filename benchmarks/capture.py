@@ -1,0 +1,232 @@
+"""How fast steelyard counts against its peers: one process, interleaved, medians of rotated rounds.
+
+Run: ``python benchmarks/capture.py [--networks resnet18,vgg16] [--rounds 7] [--peers fvcore,thop]``
+Writes results/capture.md.
+
+Every timed call gets a copy of the network that no counter has seen; copying is not timed. Steelyard's
+call is ``sy.cost(sy.capture(model, input_shape=...)).total.macs``: the whole per-layer report with data
+flow, not only the total. Nothing is warmed up for it: the column "first call" is its first call in a
+fresh process that has built the network and imported torch, all of steelyard's own imports included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import gc
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from statistics import median
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+
+from common import HERE, machine, markdown, publish
+from networks import NETWORKS, Network
+from peers import PEERS, STEELYARD, Peer, available
+
+FIRST_CALL = """
+import sys, time, json, warnings
+warnings.simplefilter("ignore")
+import torch
+from networks import NETWORKS
+network = NETWORKS[sys.argv[1]]
+model = network.build()
+wall, cpu = time.perf_counter(), time.process_time()
+import steelyard as sy
+macs = sy.cost(sy.capture(model, input_shape=network.input_shape)).total.macs
+print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, macs]))
+"""
+
+
+@dataclass
+class Timing:
+    """All samples of one counter on one network, in seconds."""
+
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+    macs: int | None = None
+    error: str = ""
+
+
+def once(peer: Peer, model: torch.nn.Module, x: torch.Tensor, timing: Timing) -> None:
+    """One timed call on a copy of ``model``."""
+    fresh = copy.deepcopy(model)
+    gc.collect()
+    try:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = peer.run(fresh, (x,), {})
+        timing.cpu.append(time.process_time() - cpu)
+        timing.wall.append(time.perf_counter() - wall)
+        timing.macs = peer.macs(result)
+    except Exception as error:
+        timing.error = f"{type(error).__name__}: {error}"
+
+
+def measure(network: Network, peers: list[Peer], rounds: int) -> dict[str, Timing]:
+    """All counters on one network; each round starts with another counter."""
+    model, x = network.build(), torch.randn(network.input_shape)
+    timings = {peer.name: Timing() for peer in peers}
+    for turn in range(rounds):
+        start = turn % len(peers)
+        for peer in peers[start:] + peers[:start]:
+            if not timings[peer.name].error:
+                once(peer, model, x, timings[peer.name])
+    return timings
+
+
+def first_call(network: Network, times: int) -> tuple[float, float]:
+    """Median (wall, CPU) seconds of the first call in a fresh process."""
+    samples = []
+    for _ in range(times):
+        done = subprocess.run(
+            [sys.executable, "-c", FIRST_CALL, network.name],
+            capture_output=True,
+            text=True,
+            cwd=HERE,
+            check=False,
+        )
+        if done.returncode:
+            raise SystemExit(f"first call of {network.name} failed:\n{done.stderr}")
+        samples.append(json.loads(done.stdout.splitlines()[-1]))
+    return median(s[0] for s in samples), median(s[1] for s in samples)
+
+
+def milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.1f}" if seconds < 0.1 else f"{seconds * 1e3:.0f}"
+
+
+def agreement(network: Network, timings: dict[str, Timing]) -> list[str]:
+    """Sentences on counts that differ from the peers' consensus or from the published figure."""
+    ours = timings[STEELYARD.name].macs
+    exact = {
+        name: timing.macs
+        for name, timing in timings.items()
+        if name in PEERS and timing.macs is not None and not PEERS[name].has_surplus
+    }
+    said = []
+    if exact:
+        value, votes = Counter(exact.values()).most_common(1)[0]
+        if ours != value:
+            names = ", ".join(name for name, macs in exact.items() if macs == value)
+            said.append(
+                f"{network.name}: steelyard {ours:,}, most peers {value:,} ({votes}: {names})"
+            )
+        same = [name for name, macs in exact.items() if macs != ours]
+        said += [
+            f"{network.name}: {name} counts {exact[name]:,}, steelyard {ours:,}" for name in same
+        ]
+    published = network.published_gmacs()
+    if published is not None and ours is not None and abs(ours / 1e9 - published) > 5.1e-4:
+        said.append(
+            f"{network.name}: torchvision publishes {published} G, steelyard {ours / 1e9:.4f} G"
+        )
+    said += [f"{network.name}: {name} failed: {t.error}" for name, t in timings.items() if t.error]
+    return said
+
+
+def summary(rows: list[tuple[Network, dict[str, Timing], tuple[float, float]]]) -> str:
+    """The table of ratios and whether the goals are met."""
+    lines, to_fvcore, to_best = [], [], []
+    for network, timings, first in rows:
+        cpu = {name: median(t.cpu) for name, t in timings.items() if t.cpu}
+        wall = {name: median(t.wall) for name, t in timings.items() if t.wall}
+        ours = cpu.pop(STEELYARD.name)
+        best = min(cpu, key=lambda name: cpu[name])
+        to_best.append(cpu[best] / ours)
+        if "fvcore" in cpu:
+            to_fvcore.append(cpu["fvcore"] / ours)
+        lines.append(
+            [
+                network.name,
+                milliseconds(ours),
+                milliseconds(wall[STEELYARD.name]),
+                milliseconds(first[1]),
+                milliseconds(cpu["fvcore"]) if "fvcore" in cpu else "-",
+                f"{best} {milliseconds(cpu[best])}",
+                f"{to_fvcore[-1]:.0f}x" if "fvcore" in cpu else "-",
+                f"{to_best[-1]:.1f}x",
+            ]
+        )
+    header = ["network", "steelyard", "(wall)", "first call", "fvcore", "fastest peer",
+              "against fvcore", "against fastest"]  # fmt: skip
+    text = [markdown(header, lines), ""]
+    if to_fvcore:
+        text.append(
+            f"- against fvcore: median **{median(to_fvcore):.0f}x**, least {min(to_fvcore):.0f}x"
+        )
+    text.append(
+        f"- against the fastest peer: median **{median(to_best):.1f}x**, least {min(to_best):.1f}x"
+    )
+    return "\n".join(text)
+
+
+def main() -> None:
+    """Reads options, measures, prints and writes the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--networks", default=",".join(NETWORKS), help="names, comma-separated")
+    parser.add_argument("--peers", default=",".join(PEERS), help="names, comma-separated")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--first-calls", type=int, default=3, help="fresh processes per network")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    usable, missing = available(options.peers.split(","))
+    peers = [STEELYARD, *usable]
+    rows, said = [], []
+    for name in options.networks.split(","):
+        network = NETWORKS[name]
+        timings = measure(network, peers, options.rounds)
+        rows.append((network, timings, first_call(network, options.first_calls)))
+        said += agreement(network, timings)
+        print(
+            name,
+            {n: milliseconds(median(t.cpu)) for n, t in timings.items() if t.cpu},
+            file=sys.stderr,
+        )
+    everything = [
+        [
+            network.name,
+            *(
+                milliseconds(median(timings[p.name].cpu)) if timings[p.name].cpu else "error"
+                for p in peers
+            ),
+        ]
+        for network, timings, _ in rows
+    ]
+    text = [
+        "# Speed of counting",
+        "",
+        f"CPU milliseconds, median of {options.rounds} interleaved rounds, networks already built on the CPU.",
+        "Steelyard: capture of every operator with data flow, and the cost report. \"first call\": in a fresh",
+        "process, steelyard's imports included.",
+        "",
+        summary(rows),
+        "",
+        "## Every counter, CPU milliseconds",
+        "",
+        markdown(["network", *(p.name for p in peers)], everything),
+        "",
+        *(f"- {p.name} {p.version}: {p.note}" for p in peers),
+        *(f"- {name}: not run: {why}" for name, why in missing.items()),
+        "",
+        "## Where counts differ",
+        "",
+        *([f"- {line}" for line in said] or ["Nowhere."]),
+        "",
+        machine(),
+    ]  # fmt: skip
+    publish("capture.md", "\n".join(text))
+
+
+if __name__ == "__main__":
+    main()
