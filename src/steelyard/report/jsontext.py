@@ -17,7 +17,15 @@ def to_json(result: object, *, indent: int | None = 2) -> str:
     Raises:
         UsageError: ``result`` has no ``to_dict``.
     """
-    return json.dumps(plain(result), indent=indent, ensure_ascii=True, allow_nan=False)
+    return dumps(plain(result), indent=indent)
+
+
+def dumps(data: Any, *, indent: int | None = None) -> str:
+    """Plain data as strict JSON in ASCII; compact without ``indent``."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(
+        data, indent=indent, ensure_ascii=True, allow_nan=False, separators=separators
+    )
 
 
 def plain(result: object) -> Any:

@@ -1,0 +1,253 @@
+"""The HTML report: one file that needs nothing from elsewhere, for any number of networks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+
+from steelyard._version import __version__
+from steelyard.cost import Comparison, CostReport, compare
+from steelyard.report.chartdata import layer_bars, module_tree
+from steelyard.report.describe import FAMILIES, family
+from steelyard.report.differences import changes_table, groups_table, totals_table
+from steelyard.report.document import findings_table
+from steelyard.report.escape import html_text, script_json
+from steelyard.report.htmltables import layer_table, table_html
+from steelyard.report.jsontext import dumps
+from steelyard.report.svg import bar_charts, legend, timeline
+from steelyard.report.table import Cell, Column, Table
+from steelyard.report.words import (
+    coverage_sentence,
+    peak_sentence,
+    summary,
+    unused_sentence,
+)
+from steelyard.units import format_bytes, format_si
+
+_MOST_FINDINGS = 25
+_SCRIPT_TITLES = {"macs": "MACs", "params": "parameters", "memory": "memory of the outputs"}
+
+
+def page(
+    costs: Sequence[CostReport], *, title: str, created: str, provenance: Sequence[tuple[str, str]]
+) -> str:
+    """The whole page.
+
+    Args:
+        costs: one network or several.
+        title: its heading.
+        created: date and time, as it is printed.
+        provenance: (what, value) pairs for the foot of the page.
+    """
+    return "".join(_page(costs, title, created, provenance))
+
+
+def _page(
+    costs: Sequence[CostReport], title: str, created: str, provenance: Sequence[tuple[str, str]]
+) -> Iterator[str]:
+    style, script = _asset("report.css"), _asset("report.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+    yield '<meta name="referrer" content="no-referrer">\n'
+    yield f'<meta name="generator" content="steelyard {html_text(__version__)}">\n'
+    yield f"<title>{html_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+    yield f"<header><h1>{html_text(title)}</h1>"
+    yield f'<p class="soft">Made by steelyard {html_text(__version__)}, {html_text(created)}. '
+    yield "MACs are multiply-accumulates; FLOPs are 2 × MACs. 1 MB is 10<sup>6</sup> bytes.</p>"
+    if len(costs) > 1:
+        yield _navigation(costs)
+    yield "</header>\n<main>\n"
+    if len(costs) > 1:
+        yield from _side_by_side(costs)
+    for number, cost in enumerate(costs):
+        yield from _network(cost, number)
+    yield "</main>\n"
+    yield _provenance(provenance)
+    yield '<noscript><p class="soft">Sorting, filtering and the module map need JavaScript.</p></noscript>'
+    yield '<div id="tip" role="tooltip" hidden></div>\n'
+    data = {
+        "titles": _SCRIPT_TITLES,
+        "networks": [{"modules": module_tree(cost).to_dict()} for cost in costs],
+    }
+    yield f'<script type="application/json" id="data">{script_json(dumps(data))}</script>\n'
+    yield f"<script>{script}</script>\n</body>\n</html>\n"
+
+
+def _asset(name: str) -> str:
+    return resources.files("steelyard.report").joinpath("assets", name).read_text("utf-8")
+
+
+def _navigation(costs: Sequence[CostReport]) -> str:
+    items = "".join(
+        f'<li><a href="#network-{number}">{html_text(cost.workload.name)}</a></li>'
+        for number, cost in enumerate(costs)
+    )
+    return f'<nav aria-label="networks"><ul><li><a href="#comparison">Comparison</a></li>{items}</ul></nav>'
+
+
+# ---- one network ---------------------------------------------------------------------------
+
+
+def _network(cost: CostReport, number: int) -> Iterator[str]:
+    load = cost.workload
+    yield f'<section class="network" id="network-{number}"><h2>{html_text(load.name)}</h2>\n'
+    for sentence in summary(cost):
+        yield f"<p>{html_text(sentence)}</p>"
+    for warning in cost.warnings:
+        yield f'<p class="warning"><strong>Warning:</strong> {html_text(warning)}</p>'
+    yield _tiles(cost)
+    for sentence in (coverage_sentence(cost.coverage), unused_sentence(load)):
+        if sentence:
+            yield f'<p class="note">{html_text(sentence[0].upper() + sentence[1:])}.</p>'
+    bars = layer_bars(cost)
+    if bars:
+        yield "<h3>Where memory, parameters and MACs are</h3>"
+        yield f'<p class="note">{html_text(_bars_note(cost, len(bars)))}</p>'
+        yield bar_charts(cost, bars)
+        yield "<h3>Modules</h3>"
+        yield _module_map(cost, number)
+    if cost.memory.timeline:
+        yield "<h3>Activation memory over time</h3>"
+        yield f'<p class="note">{html_text(_capital(peak_sentence(cost.memory)))}.</p>'
+        yield timeline(cost, cost.memory)
+    yield from _findings(cost)
+    yield "<h3>Layers</h3>"
+    yield layer_table(cost)
+    yield "</section>\n"
+
+
+def _bars_note(cost: CostReport, shown: int) -> str:
+    others = len(cost.rows) - shown
+    if not others:
+        return "One bar a layer, in order of execution."
+    return (
+        f"One bar for each of the {shown} layers that multiply and accumulate, in order of "
+        f"execution; {others} others (normalisation, activations, pooling, element-wise, views ...) "
+        "are in the table of layers."
+    )
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _tiles(cost: CostReport) -> str:
+    total, memory, training = cost.total, cost.memory, cost.training_memory()
+    tiles = [
+        ("MACs", format_si(total.macs), f"{format_si(total.flops, 'FLOPs')} at 2 per MAC"),
+        ("parameters", format_si(total.params), format_bytes(total.param_bytes)),
+        ("peak activation memory", format_bytes(memory.peak_bytes), f"at {memory.at_layer or '-'}"),
+        ("memory of all outputs", format_bytes(total.activation_bytes), "written in one pass"),
+        (
+            "memory access",
+            format_bytes(total.access_bytes),
+            f"{total.intensity:.3g} MACs per byte",
+        ),
+        ("other operations", format_si(total.ops), "that are no MACs"),
+        (
+            "training memory",
+            format_bytes(training.total_bytes),
+            f"{training.optimizer}, batch {cost.workload.batch}",
+        ),
+        ("operators", f"{total.layers:,}", f"{cost.coverage.fraction:.0%} counted"),
+    ]
+    cells = "".join(
+        f'<div><dt>{html_text(name)}</dt><dd>{html_text(value)}<span class="sub">'
+        f"{html_text(sub)}</span></dd></div>"
+        for name, value, sub in tiles
+    )
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def _module_map(cost: CostReport, number: int) -> str:
+    metric = next((m for m in ("macs", "params") if getattr(cost.total, m)), "memory")
+    choices = "".join(
+        f'<label><input type="radio" name="metric-{number}" value="{key}"'
+        f'{" checked" if key == metric else ""} autocomplete="off"> {html_text(title)}</label>'
+        for key, title in _SCRIPT_TITLES.items()
+    )
+    families = {family(row.layer) for row in cost.rows if row.kind not in ("view", "create")}
+    return (
+        f'<div class="modules" data-network="{number}"><div class="controls"><fieldset>'
+        f"<legend>Area shows</legend>{choices}</fieldset></div>"
+        f'{legend({f for f in families if f in FAMILIES})}<div class="crumbs"></div>'
+        '<div class="treemap" role="group" aria-label="module map"></div>'
+        '<p class="note">A module\'s box holds what it calls. Click a module to open it, its name '
+        "above the map to go back.</p></div>"
+    )
+
+
+def _findings(cost: CostReport) -> Iterator[str]:
+    findings = cost.findings
+    if not findings:
+        return
+    yield "<h3>Guidelines for fast networks</h3>"
+    yield (
+        '<p class="note">Where the network departs from the guidelines of Ma et al., ShuffleNet V2 '
+        "(2018): G1 equal channel widths, G2 few groups, G3 few parallel branches, G4 few "
+        "element-wise operations; and how many bytes of memory access meeting them would save.</p>"
+    )
+    table = findings_table(findings, limit=_MOST_FINDINGS)
+    name = f"Findings for {cost.workload.name}, greatest saving first"
+    yield table_html(Table(name, table.columns, table.rows, notes=table.notes))
+
+
+# ---- several networks ----------------------------------------------------------------------
+
+
+def _side_by_side(costs: Sequence[CostReport]) -> Iterator[str]:
+    yield '<section id="comparison"><h2>Comparison</h2>'
+    yield table_html(networks_table(costs), sortable=True)
+    if len(costs) == 2:
+        yield from _difference(compare(costs[0], costs[1]))
+    yield "</section>\n"
+
+
+def networks_table(costs: Sequence[CostReport]) -> Table:
+    """One row a network: its totals."""
+    columns = (
+        Column("network", "network"),
+        Column("layers", "operators", "count"),
+        Column("params", "params", "count"),
+        Column("macs", "MACs", "count"),
+        Column("ops", "other ops", "count"),
+        Column("peak_activation_bytes", "peak activations", "bytes"),
+        Column("activation_bytes", "outputs", "bytes"),
+        Column("access_bytes", "access", "bytes"),
+        Column("macs_per_byte", "intensity", "ratio", "MAC/B"),
+        Column("coverage", "counted", "share"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for cost in costs:
+        t = cost.total
+        counts = (t.layers, t.params, t.macs, t.ops, cost.memory.peak_bytes)
+        sizes = (t.activation_bytes, t.access_bytes, t.intensity, cost.coverage.fraction)
+        rows.append((cost.workload.name, *counts, *sizes))
+    return Table("Totals of each network", columns, tuple(rows))
+
+
+def _difference(comparison: Comparison) -> Iterator[str]:
+    a, b = comparison.a.workload.name, comparison.b.workload.name
+    yield f"<h3>{html_text(b)} (b) against {html_text(a)} (a)</h3>"
+    for table in (
+        totals_table(comparison),
+        groups_table(comparison, "kind"),
+        changes_table(comparison, limit=60),
+    ):
+        yield table_html(table)
+
+
+# ---- foot ----------------------------------------------------------------------------------
+
+
+def _provenance(pairs: Sequence[tuple[str, str]]) -> str:
+    facts = "".join(f"<dt>{html_text(k)}</dt><dd>{html_text(v)}</dd>" for k, v in pairs)
+    return f'<footer><h2>Where this comes from</h2><dl class="facts">{facts}</dl></footer>\n'
