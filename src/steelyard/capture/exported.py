@@ -168,11 +168,11 @@ def _define_inputs(signature: Field, scope: Scope, builder: Builder, tied: dict[
         elif tag in _STORED:
             role, key = _STORED[tag]
             name, full = value.get("arg").get("name"), value.get(key).text()
-            operand = scope.operand(name, stored=True)
+            operand = scope.operand(name, is_param=tag == "parameter")
             same = stored.get(tied.get(full, full))
             if same is None or same.operand.shape != operand.shape:
                 given = builder.tensor(full, operand.shape, operand.dtype, role)
-                same = stored[tied.get(full, full)] = Value(given, operand, True)
+                same = stored[tied.get(full, full)] = Value(given, operand, tag != "tensor_constant")
             scope.define(name, same)
         elif tag not in ("custom_obj", "token", "constant_input"):
             raise spec.wrong(f"is of kind {tag!r}, which is not known")

@@ -37,6 +37,19 @@ _CHECKS = frozenset(
         "_functional_sym_constrain_range",
     ]
 )
+# the result is the operand, looked at in the same way
+_SAME = frozenset(
+    [
+        "detach",
+        "detach_",
+        "alias",
+        "lift",
+        "lift_fresh",
+        "resolve_conj",
+        "resolve_neg",
+        "requires_grad_",
+    ]
+)
 _POSITIONAL = 1
 
 
@@ -115,13 +128,16 @@ class GraphReader:
         names = [name for field in node.get("outputs").elements() for name in tensor_names(field)]
         if base.partition(".")[2] in _CHECKS:
             return
-        if not names and not target.startswith("torch.ops."):
-            return  # arithmetic on sizes
+        if not names and (base in self.rules or not target.startswith("torch.ops.")):
+            return  # arithmetic on sizes, or a value that is read
         arguments = read_arguments(node, target, scope)
         stored = list(dict.fromkeys(value.name for value in arguments.tensors if value.stored))
         if caller is None:  # inner graphs do not say which module their nodes belong to
             caller = (_owner(stored) or module, "")
         results = [(name, scope.operand(name)) for name in names if name is not None]
+        if base.partition(".")[2] in _SAME and len(results) == len(arguments.tensors) == 1:
+            scope.define(results[0][0], arguments.tensors[0])
+            return
         self._emit(node, call_target, arguments, results, scope, caller, times)
 
     def _emit(
@@ -138,55 +154,45 @@ class GraphReader:
         call = Call(op, arguments.args, arguments.kwargs, tuple(o for _, o in results))
         draft = self._draft(node, call)
         tensors = arguments.tensors
+        if draft.kind == "view" and tensors and all(value.stored for value in tensors):
+            for name, operand in results:  # a view of a parameter is that parameter
+                is_param = tensors[0].operand.is_param
+                scope.define(name, tensors[0]._replace(operand=operand._replace(is_param=is_param)))
+            return
         base = op.split(".")[1]
         inplace = base.endswith("_") and not base.endswith("__")
-        sources = self._sources(draft, call, tensors, len(results), inplace=inplace)
+        sources = _sources(draft, call, tensors, len(results), inplace=inplace)
         draft = _repeated(draft, times)
         self.macs += sum(nest.macs for nest in draft.nests)
         self.ops += draft.ops
-        activations = [value.name for value in tensors if not value.stored]
-        stored = list(dict.fromkeys(value.name for value in tensors if value.stored))
-        on_weights = bool(stored) and not activations and draft.kind == "view"
-        short = ".".join(op.split(".")[:2])
         outputs = self.builder.layer(
             draft,
-            op=short,
-            inputs=activations,
+            op=".".join(op.split(".")[:2]),
+            inputs=[value.name for value in tensors if not value.stored],
             outputs=[(operand.shape, operand.dtype) for _, operand in results],
             module=caller[0],
             module_type=caller[1],
-            leaf=self.modules.is_leaf(caller[0]) and not on_weights,
-            params=stored,
+            leaf=self.modules.is_leaf(caller[0]),
+            params=list(dict.fromkeys(value.name for value in tensors if value.stored)),
             aliases=[source.name if source else "" for source in sources],
             inplace=inplace,
         )
         for (name, operand), output, source in zip(results, outputs, sources, strict=True):
-            if source is not None and source.stored:
-                scope.define(name, Value(source.name, operand._replace(is_param=True), True))
+            if source is not None and source.stored:  # a buffer that was updated in place
+                scope.define(name, source._replace(operand=operand))
             else:
                 scope.define(name, Value(output, operand))
 
     def _draft(self, node: Field, call: Call) -> Draft:
+        """The rule's draft; what a rule cannot make sense of is left unknown, with a warning."""
         try:
             return settle(call, self.rules.apply(call))
-        except SteelyardError as error:
-            raise node.wrong(f"({call.op}) does not fit: {error.given}") from error
-        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
-            raise node.wrong(
-                f"({call.op}) does not fit its rule: {type(error).__name__}: {error}",
-                expected="arguments as the operator's schema has them",
-            ) from error
-
-    def _sources(
-        self, draft: Draft, call: Call, tensors: list[Value], count: int, *, inplace: bool
-    ) -> list[Value | None]:
-        """For each result the value whose storage it shares."""
-        if not tensors or not (inplace or draft.kind == "view"):
-            return [None] * count
-        first = call.args[0] if call.args else None
-        if isinstance(first, list) and len(first) == count and len(tensors) >= count:
-            return list(tensors[:count])  # one view of each operand, as broadcast_tensors
-        return [tensors[0]] * count
+        except (
+            SteelyardError, TypeError, ValueError, LookupError, ArithmeticError, AttributeError,
+        ) as error:  # fmt: skip
+            reason = error.given if isinstance(error, SteelyardError) else str(error)
+            self.warnings[f"{node.place} ({call.op}) does not fit its rule: {reason}"] = None
+            return Draft("unknown")
 
     def stack(self, op: str, name: Field, piece: Value, scope: Scope, *, module: str) -> None:
         """Binds ``name`` to the pieces that a loop made, written one beside the other."""
@@ -200,6 +206,18 @@ class GraphReader:
             params=[piece.name] if piece.stored else [],
         )
         scope.define(name, Value(output, operand))
+
+
+def _sources(
+    draft: Draft, call: Call, tensors: list[Value], count: int, *, inplace: bool
+) -> list[Value | None]:
+    """For each result the value whose storage it shares."""
+    if not tensors or not (inplace or draft.kind == "view"):
+        return [None] * count
+    first = call.args[0] if call.args else None
+    if isinstance(first, list) and len(first) == count and len(tensors) >= count:
+        return list(tensors[:count])  # one view of each operand, as broadcast_tensors
+    return [tensors[0]] * count
 
 
 def _owner(stored: Sequence[str]) -> str:

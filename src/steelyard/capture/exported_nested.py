@@ -49,7 +49,7 @@ class _Nested:
         if len(names) != len(values):
             return None
         for name, value in zip(names, values, strict=True):
-            inner.define(name, value._replace(operand=inner.operand(name, stored=value.stored)))
+            inner.define(name, value._replace(operand=inner.operand(name, is_param=value.operand.is_param)))
         self.reader.walk(graph, inner, module=self.path, times=self.times * times)
         outputs = graph.get("outputs").elements()
         found = [name for field in outputs for name in tensor_names(field) if name is not None]
@@ -62,7 +62,7 @@ class _Nested:
         if len(names) > len(values):
             raise self.node.wrong(f"has {len(names)} results and its graph {len(values)}")
         for name, value in zip(names, values, strict=False):
-            operand = self.scope.operand(name, stored=value.stored)
+            operand = self.scope.operand(name, is_param=value.operand.is_param)
             self.scope.define(name, value._replace(operand=operand))
 
     def weigh(self, graph: Field, values: Sequence[Value]) -> tuple[int, int]:

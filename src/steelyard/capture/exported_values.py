@@ -36,7 +36,7 @@ class Value(NamedTuple):
     Attributes:
         name: the workload's name of the tensor; for a view of a weight, the weight's.
         operand: what rules see.
-        stored: a parameter, buffer or constant (or a view of one), not an activation.
+        stored: a parameter or buffer (or a view of one), not an activation or constant.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Symbols:
         return (f"sizes that the export left open are counted as in its example: {sizes}",)
 
 
-def read_tensor(field: Field, symbols: Symbols, *, stored: bool = False) -> Operand:
+def read_tensor(field: Field, symbols: Symbols, *, is_param: bool = False) -> Operand:
     """A ``TensorMeta`` as the operand that rules see."""
     code = field.get("dtype")
     dtype = SCALAR_TYPES.get(code.integer())
@@ -105,7 +105,7 @@ def read_tensor(field: Field, symbols: Symbols, *, stored: bool = False) -> Oper
         strides = tuple(symbols.size(step) for step in field.get("strides").elements())
         if len(strides) != len(shape):
             raise field.wrong(f"has {len(shape)} sizes and {len(strides)} strides")
-    return Operand(shape, dtype, strides, stored)
+    return Operand(shape, dtype, strides, is_param)
 
 
 class Scope:
@@ -120,12 +120,12 @@ class Scope:
         }
         self._values: dict[str, Value] = {}
 
-    def operand(self, name: Field, *, stored: bool = False) -> Operand:
+    def operand(self, name: Field, *, is_param: bool = False) -> Operand:
         """Shape and dtype of the tensor of that name, from the graph's table."""
         meta = self._metas.find(name.text())
         if meta is None:
             raise name.wrong(f"names {name.text()!r}, which tensor_values does not hold")
-        return read_tensor(meta, self.symbols, stored=stored)
+        return read_tensor(meta, self.symbols, is_param=is_param)
 
     def define(self, name: Field, value: Value) -> None:
         """Binds a name, once."""
