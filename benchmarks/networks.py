@@ -48,7 +48,7 @@ class Network:
             return None
         importlib.import_module("torchvision_stub")
         models = importlib.import_module("torchvision").models
-        weights = list(models.get_model_weights(self.name))[0]
+        weights = next(iter(models.get_model_weights(self.name)))
         return float(weights.meta["_ops"])
 
 
