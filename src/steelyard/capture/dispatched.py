@@ -95,7 +95,10 @@ def _run(network: Network, *, real: bool) -> Pass:
     ):
         for module, name, tensor, value in list(add_parameters(trace, guard.modules)):
             copy = copies.get(id(tensor))
-            if copy is None:
+            if copy is None and isinstance(module, torch.jit.ScriptModule):
+                copy = copies[id(tensor)] = tensor
+                recorder.bind(copy, value)
+            elif copy is None:
                 copy = copies[id(tensor)] = _copy(tensor, real=real)
                 recorder.bind(copy, value)
             _put(module, name, copy)
@@ -125,6 +128,8 @@ def _copy(tensor: torch.Tensor, *, real: bool) -> torch.Tensor:
 
 def _put(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
     """Puts the copy where the original was; the guard puts the original back."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return  # its tensors live in C++ and cannot be exchanged
     for holder in (module._parameters, module._buffers, module.__dict__):
         if holder.get(name) is not None:
             holder[name] = tensor

@@ -39,6 +39,8 @@ CANONICAL: dict[str, str] = {
     "aten._unsafe_view": "aten.view",
     "aten._reshape_alias": "aten.view",
     "aten._to_copy": "aten.to",
+    "aten._embedding_bag": "aten.embedding_bag",
+    "aten._embedding_bag_forward_only": "aten.embedding_bag",
 }
 """Names that the dispatcher sees -> names that people write (and torch.export keeps)."""
 
@@ -299,6 +301,12 @@ COMPOSITES: dict[Callable[..., Any], str] = {
     F.adaptive_avg_pool2d: "aten.adaptive_avg_pool2d",
     F.adaptive_avg_pool3d: "aten.adaptive_avg_pool3d",
     F.instance_norm: "aten.instance_norm",
+    torch.conv1d: "aten.conv1d",
+    torch.conv2d: "aten.conv2d",
+    torch.conv3d: "aten.conv3d",
+    torch.conv_transpose1d: "aten.conv_transpose1d",
+    torch.conv_transpose2d: "aten.conv_transpose2d",
+    torch.conv_transpose3d: "aten.conv_transpose3d",
     torch._C._nn.linear: "aten.linear",
     torch.matmul: "aten.matmul",
     torch.Tensor.matmul: "aten.matmul",
@@ -347,7 +355,7 @@ class Composites(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         op = COMPOSITES.get(func)
-        if op is None or self.recorder.paused:
+        if op is None or self.recorder.paused or torch._C._are_functorch_transforms_active():
             if func is F.multi_head_attention_forward:
                 with self:
                     return _transparent_mha(*args, **kwargs)

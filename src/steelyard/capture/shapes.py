@@ -65,7 +65,11 @@ class ShapeTensor(torch.Tensor):
         """Operators called from C++ (TorchScript, autograd Functions) come here."""
         leaves = pytree.tree_leaves((args, kwargs))
         engine: ShapeEngine = next(t.engine for t in leaves if type(t) is ShapeTensor)
-        return engine.general(func, args, kwargs or {})
+        engine.busy += 1
+        try:
+            return engine.general(func, args, kwargs or {})
+        finally:
+            engine.busy -= 1
 
 
 class Program(NamedTuple):
@@ -134,6 +138,7 @@ class ShapeEngine(TorchFunctionMode):
         self.rules = network.rules
         self.device = device
         self.failed = ""
+        self.busy = 0
         self.owned: dict[int, tuple[int, torch.Tensor]] = {}
         self.real = Recorder(trace, network.rules)
         self.memo: dict[Any, Any] = {}
@@ -197,6 +202,10 @@ class ShapeEngine(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
+        if self.busy:  # steelyard's own calls, made while it answers the dispatcher
+            return func(*args, **(kwargs or {}))
+        if torch._C._are_functorch_transforms_active():
+            raise self.fail("the network uses torch.func transforms")
         if func in _METADATA:
             return func(*args, **(kwargs or {}))
         fast = self.functions.get(func)

@@ -108,6 +108,17 @@ def _deform_conv(call: Call) -> Draft:
     return Draft("conv", (nest,), ops=7 * x.shape[0] * x.shape[1] * prod(out.shape[2:]) * prod(weight.shape[2:]))
 
 
+def _conv_tbc(call: Call) -> Draft:
+    """``conv_tbc(x (T, B, C), weight (S, C, M), bias, pad)``: a 1-d convolution, time outermost."""
+    (time, batch, channels), (taps, _, filters) = call.operand(0).shape, call.operand(1).shape
+    pad = _int(call.get(3, "pad", 0))
+    nest = conv_nest(
+        (batch, channels, time), (filters, channels, taps), (batch, filters, call.outputs[0].shape[0]),
+        stride=(1,), padding=[(pad, pad)], dilation=(1,), groups=1,
+    )  # fmt: skip
+    return Draft("conv", (nest,))
+
+
 def _quantized_conv(call: Call) -> Draft:
     """``quantized.conv2d(x, packed_params, ...)``: packed parameters come as (weight, stride, padding, dilation, groups)."""
     packed = call.get(1, "packed_weight")
@@ -244,8 +255,10 @@ def _recurrent(gates: int) -> Rule:
     """``lstm/gru/rnn(input, hx, params, has_biases, num_layers, dropout, train, bidirectional, batch_first)``."""
 
     def rule(call: Call) -> Draft:
+        # packed sequences: (data, batch_sizes, hx, params, ...), one argument more
+        shift = 1 if isinstance(call.get(3, ""), (list, tuple)) else 0
         x = call.operand(0, "input").shape
-        weights = [o.shape for o in _operands(call.get(2, "params", ()))]
+        weights = [o.shape for o in _operands(call.get(2 + shift, "params", ()))]
         if len(weights) < 2:
             raise UsageError(f"operator {call.op}: no weights given")
         hidden = weights[0][0] // gates
@@ -253,8 +266,8 @@ def _recurrent(gates: int) -> Rule:
         tokens = prod(x[:-1])
         nests = recurrent_nests(
             gates, steps=tokens, batch=1, input_size=x[-1], hidden_size=hidden,
-            layers=_int(call.get(4, "num_layers", 1)),
-            directions=2 if call.get(7, "bidirectional", False) else 1,
+            layers=_int(call.get(4 + shift, "num_layers", 1)),
+            directions=2 if call.get(7 + shift, "bidirectional", False) else 1,
             projection=state if state != hidden else 0,
         )  # fmt: skip
         return Draft("recurrent", nests, ops=sum(nest.output_elements for nest in nests))
@@ -503,6 +516,7 @@ _CONVOLUTIONS: dict[str, Rule] = (
     _table("conv1d conv2d conv3d", _conv)
     | _table("conv_transpose1d conv_transpose2d conv_transpose3d", _conv_transpose)
     | _table("convolution _convolution convolution_overrideable cudnn_convolution", _any_convolution)
+    | {"aten.conv_tbc": _conv_tbc}
     | _table("deform_conv2d", _deform_conv, "torchvision")
     | _table("conv1d conv2d conv3d conv1d_relu conv2d_relu conv3d_relu", _quantized_conv, "quantized")
     | _table("conv1d_dynamic conv2d_dynamic conv3d_dynamic", _quantized_conv, "quantized")
