@@ -172,7 +172,9 @@ def _define_inputs(signature: Field, scope: Scope, builder: Builder, tied: dict[
             same = stored.get(tied.get(full, full))
             if same is None or same.operand.shape != operand.shape:
                 given = builder.tensor(full, operand.shape, operand.dtype, role)
-                same = stored[tied.get(full, full)] = Value(given, operand, tag != "tensor_constant")
+                same = stored[tied.get(full, full)] = Value(
+                    given, operand, tag != "tensor_constant"
+                )
             scope.define(name, same)
         elif tag not in ("custom_obj", "token", "constant_input"):
             raise spec.wrong(f"is of kind {tag!r}, which is not known")

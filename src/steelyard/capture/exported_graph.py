@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from steelyard.capture.builder import Builder
+from steelyard.capture.builder import Builder, safe_name
 from steelyard.capture.exported_json import Field
-from steelyard.capture.exported_schema import schema_order
 from steelyard.capture.exported_values import (
     Arguments,
     Scope,
@@ -20,36 +19,18 @@ from steelyard.capture.layout import settle
 from steelyard.capture.rules import Call, Draft, Operand, RuleTable
 from steelyard.errors import SteelyardError
 
+def _aten(names: str) -> frozenset[str]:
+    return frozenset(f"aten.{name}" for name in names.split())
+
+
 # they check or read sizes and compute nothing
-_CHECKS = frozenset(
-    [
-        "_assert_async",
-        "_assert_scalar",
-        "_assert_tensor_metadata",
-        "sym_size",
-        "sym_numel",
-        "sym_stride",
-        "sym_storage_offset",
-        "sym_constrain_range",
-        "sym_constrain_range_for_size",
-        "_functional_assert_async",
-        "_functional_assert_scalar",
-        "_functional_sym_constrain_range",
-    ]
+_CHECKS = _aten(
+    "_assert_async _assert_scalar _assert_tensor_metadata sym_size sym_numel sym_stride "
+    "sym_storage_offset sym_constrain_range sym_constrain_range_for_size _functional_assert_async "
+    "_functional_assert_scalar _functional_sym_constrain_range"
 )
 # the result is the operand, looked at in the same way
-_SAME = frozenset(
-    [
-        "detach",
-        "detach_",
-        "alias",
-        "lift",
-        "lift_fresh",
-        "resolve_conj",
-        "resolve_neg",
-        "requires_grad_",
-    ]
-)
+_SAME = _aten("detach detach_ alias lift lift_fresh resolve_conj resolve_neg requires_grad_")
 _POSITIONAL = 1
 
 
@@ -126,16 +107,16 @@ class GraphReader:
         if nested and read_nested(self, node, scope, base, path, times):
             return
         names = [name for field in node.get("outputs").elements() for name in tensor_names(field)]
-        if base.partition(".")[2] in _CHECKS:
+        if base in _CHECKS:
             return
         if not names and (base in self.rules or not target.startswith("torch.ops.")):
             return  # arithmetic on sizes, or a value that is read
-        arguments = read_arguments(node, target, scope)
+        arguments = read_arguments(node, scope)
         stored = list(dict.fromkeys(value.name for value in arguments.tensors if value.stored))
         if caller is None:  # inner graphs do not say which module their nodes belong to
             caller = (_owner(stored) or module, "")
         results = [(name, scope.operand(name)) for name in names if name is not None]
-        if base.partition(".")[2] in _SAME and len(results) == len(arguments.tensors) == 1:
+        if base in _SAME and len(results) == len(arguments.tensors) == 1:
             scope.define(results[0][0], arguments.tensors[0])
             return
         self._emit(node, call_target, arguments, results, scope, caller, times)
@@ -233,24 +214,25 @@ def _repeated(draft: Draft, times: int) -> Draft:
     return Draft(draft.kind, nests, draft.ops * times)
 
 
-def read_arguments(node: Field, target: str, scope: Scope) -> Arguments:
-    """The arguments of a node: positional ones in the operator's order, the others by name."""
+def read_arguments(node: Field, scope: Scope) -> Arguments:
+    """The arguments of a node: positional ones in order, the others by name.
+
+    Files write arguments in the order of the operator's schema. Where they do not tell which are
+    positional (torch before 2.7), all are given both ways.
+    """
     tensors: list[Value] = []
     args: list[object] = []
     kwargs: dict[str, object] = {}
-    named: list[tuple[str, object, bool]] = []
-    for field in node.get("inputs").elements():
+    untold = False
+    for i, field in enumerate(node.get("inputs").elements()):
         kind = field.find("kind")
         positional = kind is not None and kind.integer() == _POSITIONAL
+        untold = untold or (i == 0 and not positional)
         value = read_argument(field.get("arg"), scope, tensors)
-        named.append((field.get("name").text(), value, positional))
-    if named and not named[0][2]:  # files that do not tell, and calls by keyword
-        named = schema_order(target, named)
-    for name, value, positional in named:
-        if positional and not kwargs:
+        if untold or (positional and not kwargs):
             args.append(value)
-        else:
-            kwargs[name] = value
+        if untold or not positional:
+            kwargs[field.get("name").text()] = value
     return Arguments(tuple(args), kwargs, tensors)
 
 
@@ -265,7 +247,8 @@ def _operator_name(target: str) -> str:
     """
     match = _TARGET.fullmatch(target)
     if match is None:
-        return target if "." in target.strip(".") else f"custom.{target}"
+        plain = re.fullmatch(r"\w{1,100}(\.\w{1,100}){1,9}", target)
+        return target if plain else "custom." + safe_name(target.replace(".", "_"))
     parts = [part for part in match.groups() if part is not None]
     return ".".join(parts[:2] if parts[2:] == ["default"] else parts)
 

@@ -49,7 +49,9 @@ class _Nested:
         if len(names) != len(values):
             return None
         for name, value in zip(names, values, strict=True):
-            inner.define(name, value._replace(operand=inner.operand(name, is_param=value.operand.is_param)))
+            inner.define(
+                name, value._replace(operand=inner.operand(name, is_param=value.operand.is_param))
+            )
         self.reader.walk(graph, inner, module=self.path, times=self.times * times)
         outputs = graph.get("outputs").elements()
         found = [name for field in outputs for name in tensor_names(field) if name is not None]
