@@ -78,9 +78,9 @@ class Output:
             sys.stdout.buffer.write(text.encode(encoding, "replace"))
             sys.stdout.buffer.flush()
         else:
-            from steelyard._files import write_atomic
+            from steelyard.report.files import write_file
 
-            write_atomic(self.path, text)
+            write_file(self.path, text)
 
     def warn(self, message: str) -> None:
         """One sentence on stderr, unless quiet."""

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import steelyard
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-_CALLABLE = re.compile(r"[\w.]+:[A-Za-z_][\w.]*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +40,17 @@ class Source:
     def capture(self, source: str, output: Output) -> steelyard.Workload:
         """The workload of ``source``; what its code prints goes to stderr."""
         import steelyard
+        from steelyard.capture.source import parse_source
 
-        if _runs_code(source):
-            output.note(f"{source}: importing and running this code")
+        if notice := parse_source(source).notice:
+            output.note(notice)
         with output.working(f"capturing {source}"), _stdout_to_stderr():
             load = steelyard.capture(
-                source, input_shape=self._input_shape(), deadline_s=self.deadline or None
+                source,
+                input_shape=self._input_shape(),
+                batch=self.batch,
+                deadline_s=self.deadline or None,
             )
-            if self.batch is not None:
-                load = load.with_batch(self.batch)
             return load.with_dtype(self.dtype) if self.dtype else load
 
     def _input_shape(self) -> Any:
@@ -110,11 +111,6 @@ def _shapes(
     if len(names) > 1 and any(names) and (not all(names) or len(set(names)) < len(names)):
         raise click.BadParameter("name each input once, or none of them.", ctx, param)
     return tuple(parsed)
-
-
-def _runs_code(source: str) -> bool:
-    """``package.module:callable``; a zoo name with settings has ``=`` after its colon."""
-    return _CALLABLE.fullmatch(source) is not None
 
 
 @contextmanager

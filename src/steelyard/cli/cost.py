@@ -105,9 +105,9 @@ def command(
     else:
         output.show(report if by == "layer" else document, document)
     if workload_file is not None:
-        from steelyard._files import write_atomic
+        from steelyard.report.files import write_file
 
-        write_atomic(workload_file, load.to_json())
+        write_file(workload_file, load.to_json())
         output.note(f"workload: {workload_file}")
     if chart is not None:
         from steelyard.report.charts import save_chart

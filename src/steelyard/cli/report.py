@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from steelyard.cli._output import Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.errors import UsageError
 
 
 @click.command("report")
@@ -14,9 +17,10 @@ from steelyard.cli._sources import Source, capture_options
 @capture_options
 @output_options()
 def command(sources: tuple[str, ...], title: str | None, how: Source, output: Output) -> None:
-    """Write a report on one network or several as one HTML file: charts, treemap, sortable tables.
+    """Write a report on one network or several: charts, treemap and sortable tables on one HTML page.
 
-    Without -o the page goes to stdout. --json prints the cost reports instead.
+    The suffix of FILE chooses the form: .html, .md, .txt, .csv or .json. Without -o the HTML page goes
+    to stdout, unless that is a terminal.
 
     \b
     steelyard report resnet50 -o resnet50.html
@@ -24,16 +28,21 @@ def command(sources: tuple[str, ...], title: str | None, how: Source, output: Ou
     """
     import steelyard
 
-    reports = [steelyard.cost(how.capture(source, output)) for source in sources]
-    for report in reports:
-        for warning in report.warnings:
-            output.warn(f"{report.workload.name}: {warning}")
-    if output.format == "json":
-        output.show({"schema": "steelyard.reports/1", "reports": [r.to_dict() for r in reports]})
-        return
+    if output.path is None and output.format != "json" and sys.stdout.isatty():
+        raise UsageError(
+            "an HTML page is of no use on a terminal", hint="steelyard report SOURCE -o report.html"
+        )
+    loads = [how.capture(source, output) for source in sources]
+    for load in loads:
+        for warning in load.warnings:
+            output.warn(f"{load.name}: {warning}")
     with output.working("drawing the report"):
-        page = steelyard.report(*reports, title=title)
-        html = page.html
-    output.write(html)
+        page = steelyard.report(*loads, title=title)
+        if output.format == "json":
+            output.show(page)
+        elif output.path is None:
+            output.write(page.to_html())
+        else:
+            page.save(output.path)
     if output.path is not None:
         output.note(f"report: {output.path.resolve()}")
