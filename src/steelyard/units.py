@@ -73,7 +73,7 @@ def format_si(value: float, unit: str = "", *, digits: int = 3) -> str:
     if prefix == "" and float(value).is_integer():
         text = f"{int(value)}"
     else:
-        whole = len(f"{abs(scaled):.0f}")
+        whole = len(str(int(round(abs(scaled), max(0, digits - 1)))))
         text = f"{scaled:.{max(0, digits - whole)}f}"
     return f"{text} {prefix}{unit}".strip()
 
