@@ -7,7 +7,8 @@ would break up on its way to the dispatcher (an LSTM, attention), so that all fr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from types import FunctionType
+from functools import cache
+from types import CellType, FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -298,9 +299,6 @@ COMPOSITES: dict[Callable[..., Any], str] = {
     torch._C._nn.adaptive_avg_pool2d: "aten.adaptive_avg_pool2d",
     torch._C._nn.adaptive_avg_pool3d: "aten.adaptive_avg_pool3d",
     torch.adaptive_avg_pool1d: "aten.adaptive_avg_pool1d",
-    F.adaptive_avg_pool2d: "aten.adaptive_avg_pool2d",
-    F.adaptive_avg_pool3d: "aten.adaptive_avg_pool3d",
-    F.instance_norm: "aten.instance_norm",
     torch.conv1d: "aten.conv1d",
     torch.conv2d: "aten.conv2d",
     torch.conv3d: "aten.conv3d",
@@ -330,13 +328,32 @@ COMPOSITES: dict[Callable[..., Any], str] = {
 """Functions that are one layer although the dispatcher would see several."""
 
 
-# a copy of PyTorch's function that does not hand itself to the mode, so that the mode sees what it calls
-_transparent_mha = FunctionType(
-    F.multi_head_attention_forward.__code__,
-    {**F.multi_head_attention_forward.__globals__, "has_torch_function": lambda _: False},
-    "multi_head_attention_forward",
-    F.multi_head_attention_forward.__defaults__,
-)
+_NO_HOOKS = {
+    **F.__dict__,
+    "has_torch_function": lambda _: False,
+    "has_torch_function_unary": lambda _: False,
+    "has_torch_function_variadic": lambda *_: False,
+}
+
+
+@cache
+def _transparent(func: FunctionType) -> FunctionType:
+    """A copy of a function of torch.nn.functional that does not hand itself to the mode.
+
+    So the mode, still active, sees the operators that the function calls.
+    """
+    closure = func.__closure__
+    if closure:  # those that choose between two functions by a flag (max_pool2d)
+        inner = (cell.cell_contents for cell in closure)
+        closure = tuple(CellType(_transparent(c) if _is_functional(c) else c) for c in inner)
+    globals_ = _NO_HOOKS if func.__globals__ is F.__dict__ else func.__globals__
+    copy = FunctionType(func.__code__, globals_, func.__name__, func.__defaults__, closure)
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def _is_functional(func: Any) -> bool:
+    return isinstance(func, FunctionType) and func.__module__ == F.__name__
 
 
 class Composites(TorchFunctionMode):
@@ -355,10 +372,12 @@ class Composites(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         op = COMPOSITES.get(func)
-        if op is None or self.recorder.paused or torch._C._are_functorch_transforms_active():
-            if func is F.multi_head_attention_forward:
+        if self.recorder.paused or torch._C._are_functorch_transforms_active():
+            return func(*args, **kwargs)
+        if op is None:
+            if _is_functional(func):
                 with self:
-                    return _transparent_mha(*args, **kwargs)
+                    return _transparent(func)(*args, **kwargs)
             return func(*args, **kwargs)
         self.recorder.paused += 1
         try:

@@ -72,6 +72,16 @@ class ShapeTensor(torch.Tensor):
             engine.busy -= 1
 
 
+class Owned(NamedTuple):
+    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
+
+    value: int
+    shape: torch.Size
+    dtype: torch.dtype
+    contiguous: bool
+    tensor: torch.Tensor
+
+
 class Program(NamedTuple):
     """What one function did to operands of known shapes; values are numbered from the operands on.
 
@@ -139,7 +149,7 @@ class ShapeEngine(TorchFunctionMode):
         self.device = device
         self.failed = ""
         self.busy = 0
-        self.owned: dict[int, tuple[int, torch.Tensor]] = {}
+        self.owned: dict[int, Owned] = {}
         self.real = Recorder(trace, network.rules)
         self.memo: dict[Any, Any] = {}
         self._programs: dict[Any, Program] = {}
@@ -263,7 +273,7 @@ class ShapeEngine(TorchFunctionMode):
                 slot = slots[id(arg)] = len(tensors)
                 tensors.append(arg)
             owned = self.owned.get(id(arg))
-            role = self.trace.values[owned[0]].role if owned else ""
+            role = self.trace.values[owned.value].role if owned else ""
             return (slot, arg.shape, arg.stride(), arg.dtype, role)
         if isinstance(arg, Mapping):
             return (kind, *[(k, self._key(v, tensors, slots)) for k, v in arg.items()])
@@ -280,7 +290,7 @@ class ShapeEngine(TorchFunctionMode):
         if type(tensor) is ShapeTensor:
             return tensor.value
         owned = self.owned.get(id(tensor))
-        return owned[0] if owned else self.real.value_of(tensor)
+        return owned.value if owned else self.real.value_of(tensor)
 
     def _record(
         self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: list[torch.Tensor]
@@ -435,10 +445,12 @@ def run_on_shapes(network: Network) -> Pass:
     }
     with Guard(network.model, trace, training=network.training, intercept=intercept) as guard:
         device = torch.device("cpu")
-        owned: dict[int, tuple[int, torch.Tensor]] = {}
+        owned: dict[int, Owned] = {}
         for _, _, tensor, value in add_parameters(trace, guard.modules):
-            owned[id(tensor)] = (value, tensor)
-            device = tensor.device
+            if id(tensor) not in owned:
+                contiguous = tensor.layout == torch.strided and tensor.is_contiguous()
+                owned[id(tensor)] = Owned(value, tensor.shape, tensor.dtype, contiguous, tensor)
+                device = tensor.device
         if device.type == "meta":
             device = torch.device("cpu")
         engine = ShapeEngine(network, trace, device)
