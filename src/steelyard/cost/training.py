@@ -16,8 +16,8 @@ norm           the input and two statistics per channel (batch), channel and sam
                (layer); group and local response normalisation: the input
 activation     the result: relu, sigmoid, tanh; a mask of one byte per element: dropout (the fused kernel of
                GPUs; the CPU's keeps a factor in the data's type); the input: all others, or
-               the result where they run in place and it tells as much (hardtanh, relu6, leaky_relu,
-               elu), or a copy of the input where they run in place and it does not (silu, hardswish ...)
+               where they run in place the result if it tells as much (leaky_relu, elu, celu, selu), a
+               copy of the input if not (relu6, silu, hardswish ...)
 softmax        the result
 elementwise    nothing: add, sub, neg, sum of ...; each operand if another one needs a gradient: mul, div;
                the result: exp, sqrt, rsqrt, reciprocal; the input: all others
@@ -67,7 +67,7 @@ OPTIMIZERS: dict[str, int] = {
 with its maximum)."""
 
 _RESULT = frozenset({"relu", "sigmoid", "tanh", "exp", "sqrt", "rsqrt", "reciprocal"})
-_RESULT_IN_PLACE = frozenset({"hardtanh", "relu6", "leaky_relu", "elu", "threshold"})
+_RESULT_IN_PLACE = frozenset({"leaky_relu", "elu", "celu", "selu"})
 _NOTHING = frozenset(
     {"add", "sub", "rsub", "neg", "sum", "mean", "reducemean", "reducesum", "identity", "lerp",
      "sign", "round", "floor", "ceil", "eq", "ne", "lt", "le", "gt", "ge", "logical_not", "detach"}
