@@ -14,12 +14,7 @@ from steelyard.zoo.catalog.alexnet import AlexNetConfig, AlexNetOWTConfig
 from steelyard.zoo.config import scaled
 
 
-def _norm() -> nn.LocalResponseNorm:
-    # Sec. 3.3: k = 2, n = 5, alpha = 1e-4, beta = 0.75; PyTorch divides alpha by n, the paper does not.
-    return nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
-
-
-class AlexNet(nn.Module):
+class AlexNet(nn.Sequential):
     """Krizhevsky et al. 2012, fig. 2: (N, 3, 227, 227) -> (N, classes).
 
     The second, fourth and fifth convolution work in ``groups`` groups: one a graphics card in 2012.
@@ -29,45 +24,44 @@ class AlexNet(nn.Module):
         super().__init__()
         g = config.groups
         c1, c2, c3, c4, c5 = (scaled(c, config.width, g) for c in (96, 256, 384, 384, 256))
-        self.conv1 = nn.Conv2d(config.in_channels, c1, 11, stride=4)
-        self.conv2 = nn.Conv2d(c1, c2, 5, padding=2, groups=g)
-        self.conv3 = nn.Conv2d(c2, c3, 3, padding=1)
-        self.conv4 = nn.Conv2d(c3, c4, 3, padding=1, groups=g)
-        self.conv5 = nn.Conv2d(c4, c5, 3, padding=1, groups=g)
-        self.norm1 = _norm() if config.lrn else nn.Identity()
-        self.norm2 = _norm() if config.lrn else nn.Identity()
-        self.pool = nn.MaxPool2d(3, stride=2)
-        self.relu = nn.ReLU(inplace=True)
-        self.drop = nn.Dropout(config.dropout)
-        size = out_size(config.resolution, 11, 4)
+        self._conv(1, nn.Conv2d(config.in_channels, c1, 11, stride=4), norm=config.lrn, pool=True)
+        self._conv(2, nn.Conv2d(c1, c2, 5, padding=2, groups=g), norm=config.lrn, pool=True)
+        self._conv(3, nn.Conv2d(c2, c3, 3, padding=1))
+        self._conv(4, nn.Conv2d(c3, c4, 3, padding=1, groups=g))
+        self._conv(5, nn.Conv2d(c4, c5, 3, padding=1, groups=g), pool=True)
+        self.flatten = nn.Flatten()
+        hidden = scaled(4096, config.width)
+        for i, features in ((6, c5 * self._map_size(config.resolution) ** 2), (7, hidden)):
+            self.add_module(f"fc{i}", nn.Linear(features, hidden))
+            self.add_module(f"relu{i}", nn.ReLU(inplace=True))
+            self.add_module(f"drop{i}", nn.Dropout(config.dropout))
+        self.fc8 = nn.Linear(hidden, config.num_classes)
+        # sec. 5: N(0, 0.01^2); biases of 1 give the ReLUs of these layers positive inputs at first
+        for name, layer in self.named_children():
+            ones = name in ("conv2", "conv4", "conv5", "fc6", "fc7")
+            init.gaussian(layer, bias=1.0 if ones else 0.0)
+
+    def _conv(self, i: int, conv: nn.Conv2d, *, norm: bool = False, pool: bool = False) -> None:
+        self.add_module(f"conv{i}", conv)
+        self.add_module(f"relu{i}", nn.ReLU(inplace=True))
+        if norm:
+            # Sec. 3.3: k = 2, n = 5, alpha = 1e-4, beta = 0.75; PyTorch divides alpha by n, the
+            # paper does not.
+            lrn = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+            self.add_module(f"norm{i}", lrn)
+        if pool:
+            self.add_module(f"pool{i}", nn.MaxPool2d(3, stride=2))
+
+    @staticmethod
+    def _map_size(resolution: int) -> int:
+        size = out_size(resolution, 11, 4)
         for _ in range(3):
             size = out_size(size, 3, 2)
         if size < 1:
             raise UsageError(
-                f"AlexNet: resolution={config.resolution} leaves no feature map",
-                expected="at least 67",
+                f"AlexNet: resolution={resolution} leaves no feature map", expected="at least 67"
             )
-        hidden = scaled(4096, config.width)
-        self.fc6 = nn.Linear(c5 * size**2, hidden)
-        self.fc7 = nn.Linear(hidden, hidden)
-        self.fc8 = nn.Linear(hidden, config.num_classes)
-        self.apply(init.gaussian)
-        # sec. 5: biases of 1 give the ReLUs of these layers positive inputs at first
-        for layer in (self.conv2, self.conv4, self.conv5, self.fc6, self.fc7):
-            if layer.bias is not None:
-                nn.init.ones_(layer.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, 227, 227) -> (N, classes)."""
-        x = self.pool(self.norm1(self.relu(self.conv1(x))))
-        x = self.pool(self.norm2(self.relu(self.conv2(x))))
-        x = self.relu(self.conv3(x))
-        x = self.relu(self.conv4(x))
-        x = self.pool(self.relu(self.conv5(x)))
-        x = self.drop(self.relu(self.fc6(x.flatten(1))))
-        x = self.drop(self.relu(self.fc7(x)))
-        out: Tensor = self.fc8(x)
-        return out
+        return size
 
 
 class AlexNetOWT(nn.Module):

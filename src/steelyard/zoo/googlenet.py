@@ -76,12 +76,13 @@ class GoogLeNet(nn.Module):
         # Caffe's defaults with alpha = 1e-4 over a window of 5, divided by it as PyTorch does
         self.norm1 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
         self.norm2 = nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=1.0)
-        self.pool = nn.MaxPool2d(3, stride=2, ceil_mode=config.pool_rounding == "ceil")
+        self.ceil = config.pool_rounding == "ceil"
+        self.pool1, self.pool2 = self._pool(), self._pool()
         size = self._map_size(config)
         channels = wide
         for name, row in MODULES.items():
             if row is None:
-                self.add_module(name, self.pool)
+                self.add_module(name, self._pool())
                 continue
             widths = InceptionWidths(*(scaled(c, config.width) for c in row))
             self.add_module(name, Inception(channels, widths))
@@ -95,12 +96,14 @@ class GoogLeNet(nn.Module):
         self.apply(lambda module: init.caffe_xavier(module, bias=0.2))
         nn.init.zeros_(self.fc.bias)
 
-    @staticmethod
-    def _map_size(config: GoogLeNetConfig) -> int:
+    def _pool(self) -> nn.MaxPool2d:
+        return nn.MaxPool2d(3, stride=2, ceil_mode=self.ceil)
+
+    def _map_size(self, config: GoogLeNetConfig) -> int:
         """Side of the map that the auxiliary heads see."""
         size = out_size(config.resolution, 7, 2, 3)
         for _ in range(3):
-            size = out_size(size, 3, 2, ceil=config.pool_rounding == "ceil")
+            size = out_size(size, 3, 2, ceil=self.ceil)
         if config.aux_heads and size < 5:
             raise UsageError(
                 f"GoogLeNet: resolution={config.resolution} gives the auxiliary heads maps of {size}",
@@ -110,8 +113,8 @@ class GoogLeNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
         """(N, 3, H, W) -> (N, classes), in training with auxiliary heads three of them."""
-        x = self.norm1(self.pool(self.conv1(x)))
-        x = self.pool(self.norm2(self.conv2(x)))
+        x = self.norm1(self.pool1(self.conv1(x)))
+        x = self.pool2(self.norm2(self.conv2(x)))
         aux: list[Tensor] = []
         for name in MODULES:
             x = self.get_submodule(name)(x)

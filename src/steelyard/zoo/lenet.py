@@ -5,7 +5,7 @@ LeCun, Bottou, Bengio, Haffner 1998, sec. II-B; BVLC/caffe examples/mnist/lenet.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
@@ -27,7 +27,7 @@ C3_TABLE = (
 """Table I of the paper: the S2 maps that each C3 map sees; 60 of 96 connections."""
 
 
-class LeNet5(nn.Module):
+class LeNet5(nn.Sequential):
     """C1, S2, C3, S4, C5, F6, output: (N, 1, 32, 32) -> (N, classes).
 
     C5 is a convolution as large as the map, so that its outputs are 1x1.
@@ -42,34 +42,29 @@ class LeNet5(nn.Module):
                 f"LeNet-5: resolution={config.resolution} leaves no feature map",
                 expected="at least 16",
             )
+        table, learnt = config.connections == "table", config.trainable_pool
         self.c1 = nn.Conv2d(config.in_channels, maps1, 5)
-        self.s2 = Subsampling(maps1) if config.trainable_pool else nn.AvgPool2d(2)
-        self.c3 = (
-            TableConv2d(C3_TABLE, 5)
-            if config.connections == "table"
-            else nn.Conv2d(maps1, maps3, 5)
-        )
-        self.s4 = Subsampling(maps3) if config.trainable_pool else nn.AvgPool2d(2)
+        self.squash1 = ScaledTanh()
+        self.s2 = Subsampling(maps1) if learnt else nn.AvgPool2d(2)
+        self.squash2 = ScaledTanh()
+        self.c3 = TableConv2d(C3_TABLE, 5) if table else nn.Conv2d(maps1, maps3, 5)
+        self.squash3 = ScaledTanh()
+        self.s4 = Subsampling(maps3) if learnt else nn.AvgPool2d(2)
+        self.squash4 = ScaledTanh()
         self.c5 = nn.Conv2d(maps3, units5, size)
+        self.squash5 = ScaledTanh()
+        self.flatten = nn.Flatten()
         self.f6 = nn.Linear(units5, units6)
+        self.squash6 = ScaledTanh()
         self.output = (
             RBFOutput(class_codes(config.num_classes))
             if config.output == "rbf"
             else nn.Linear(units6, config.num_classes)
         )
-        self.squash = ScaledTanh()
         self.apply(init.lecun_uniform)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 32, 32) -> (N, classes)."""
-        x = self.squash(self.s2(self.squash(self.c1(x))))
-        x = self.squash(self.s4(self.squash(self.c3(x))))
-        x = self.squash(self.c5(x)).flatten(1)
-        out: Tensor = self.output(self.squash(self.f6(x)))
-        return out
 
-
-class CaffeLeNet(nn.Module):
+class CaffeLeNet(nn.Sequential):
     """20 and 50 filters, max pooling, 500 hidden ReLUs: (N, 1, 28, 28) -> (N, classes)."""
 
     def __init__(self, config: CaffeLeNetConfig) -> None:
@@ -85,16 +80,11 @@ class CaffeLeNet(nn.Module):
                 expected="at least 13",
             )
         self.conv1 = nn.Conv2d(config.in_channels, c1, 5)
+        self.pool1 = nn.MaxPool2d(2, ceil_mode=True)
         self.conv2 = nn.Conv2d(c1, c2, 5)
-        self.pool = nn.MaxPool2d(2, ceil_mode=True)
+        self.pool2 = nn.MaxPool2d(2, ceil_mode=True)
+        self.flatten = nn.Flatten()
         self.ip1 = nn.Linear(c2 * size**2, hidden)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu1 = nn.ReLU(inplace=True)
         self.ip2 = nn.Linear(hidden, config.num_classes)
         self.apply(init.caffe_xavier)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 1, 28, 28) -> (N, classes)."""
-        x = self.pool(self.conv1(x))
-        x = self.pool(self.conv2(x))
-        out: Tensor = self.ip2(self.relu(self.ip1(x.flatten(1))))
-        return out
