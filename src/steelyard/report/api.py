@@ -139,6 +139,11 @@ class Report:
     def __str__(self) -> str:
         return "\n\n".join(terminal.to_text(document) for document in self._documents())
 
+    def __rich__(self) -> Any:
+        from rich.console import Group
+
+        return Group(*(terminal.TerminalDocument(d) for d in self._documents()))
+
     def __repr__(self) -> str:
         names = ", ".join(cost.workload.name for cost in self.costs)
         return f"<Report {self.title!r}: {names}>"

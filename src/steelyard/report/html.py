@@ -120,6 +120,11 @@ def _network(cost: CostReport, number: int) -> Iterator[str]:
         yield timeline(cost, cost.memory)
     yield from _findings(cost)
     yield "<h3>Layers</h3>"
+    yield (
+        '<p class="note">MACs are multiply-accumulates, other ops element operations that are none; '
+        "memory is the bytes of the outputs, access the bytes moved when each tensor moves once. A "
+        "click on a heading sorts.</p>"
+    )
     yield layer_table(cost)
     yield "</section>\n"
 
@@ -240,7 +245,7 @@ def _difference(comparison: Comparison) -> Iterator[str]:
     for table in (
         totals_table(comparison),
         groups_table(comparison, "kind"),
-        changes_table(comparison, limit=60),
+        changes_table(comparison, limit=30),
     ):
         yield table_html(table)
 

@@ -43,12 +43,15 @@ def table_html(
 
 def _table(table: Table, sortable: bool, attributes: Attributes | None) -> Iterator[str]:
     scale = scales(table)
-    css = ' class="sortable"' if sortable else ""
+    prose = any(column.wrap for column in table.columns)
+    css = ' class="sortable"' if sortable else ' class="prose"' if prose else ""
     yield f'<div class="scroll" tabindex="0" role="region" aria-label="{html_text(table.title)}">'
     yield f"<table{css}><caption>{html_text(table.title)}</caption><thead><tr>"
     for column, text in zip(table.columns, headers(table, scale), strict=True):
         side = ' class="n"' if column.numeric else ""
-        head = html_text(text)
+        # the unit goes to a second line, so that columns of numbers stay narrow
+        head = html_text(text).replace(" (", '<br><span class="unit">(', 1)
+        head += "</span>" if "<br>" in head else ""
         if sortable:
             yield f'<th scope="col" aria-sort="none"{side}>'
             yield f'<button type="button">{head}</button></th>'
@@ -98,9 +101,7 @@ def layer_table(report: CostReport) -> str:
     )
     total = report.total
     table = Table(
-        title=f"Layers of {report.workload.name} in order of execution; MACs are "
-        "multiply-accumulates, memory the bytes of the outputs, access the bytes moved when each "
-        "tensor moves once",
+        title=f"Layers of {report.workload.name} in order of execution",
         columns=columns,
         rows=tuple(tuple(row[i] for i in order) for row in records.rows),
         total=(
@@ -113,10 +114,11 @@ def layer_table(report: CostReport) -> str:
     def attributes(number: int) -> str:
         row = rows[number]
         macs = 1 if row.cost.macs or row.kind == "unknown" else 0
-        tip = html_text(f"{row.name}: {FAMILIES[family(row.layer)]}")
+        group = family(row.layer)
+        tip = html_text(f"{row.name}: {FAMILIES[group]}")
         return (
             f'data-layer="{number}" data-kind="{html_text(row.kind)}" data-macs="{macs}" '
-            f'title="{tip}"'
+            f'style="--f:var(--{group})" title="{tip}"'
         )
 
     controls = _controls(report)

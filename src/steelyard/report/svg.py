@@ -12,6 +12,7 @@ from steelyard.report.escape import html_text
 from steelyard.units import format_bytes, format_si
 
 _MOST_LABELS = 24
+_FLAT_CHARACTERS = 70
 _HEIGHT = 1000
 
 
@@ -96,14 +97,15 @@ def _scale(top: float, which: Metric) -> str:
 def _labels(bars: Sequence[Bar]) -> Iterator[str]:
     """Layer names below the bars; every k-th where there are many."""
     every = max(1, ceil(len(bars) / _MOST_LABELS))
-    yield f'<div class="labels" style="grid-template-columns:repeat({max(1, len(bars))},1fr)" '
+    flat = " flat" if sum(len(bar.name) + 2 for bar in bars) <= _FLAT_CHARACTERS else ""
+    yield f'<div class="labels{flat}" style="grid-template-columns:repeat({max(1, len(bars))},1fr)" '
     yield 'aria-hidden="true">'
     for x, bar in enumerate(bars):
         yield f"<span>{html_text(bar.name) if x % every == 0 else ''}</span>"
     yield "</div>"
     if every > 1:
         yield f'<div class="axis"><span>layers in order of execution, {len(bars)} in all'
-        yield f"</span><span>every {every}th is named</span></div>"
+        yield f"</span><span>one in {every} is named</span></div>"
 
 
 def timeline(report: CostReport, memory: PeakMemory) -> str:
@@ -115,7 +117,7 @@ def _timeline(report: CostReport, memory: PeakMemory) -> Iterator[str]:
     live = memory.timeline
     if not live:
         return
-    top = nice_ceiling(memory.peak_bytes)
+    top = nice_ceiling(1.12 * memory.peak_bytes)  # room for the label
     peak_at = live.index(memory.peak_bytes)
     points = [f"0,{_HEIGHT}"]
     for x, value in enumerate(live):

@@ -134,7 +134,8 @@ class Scale:
         scaled = value / self.factor
         smallest = 10.0**-self.decimals
         if value != 0 and abs(scaled) < smallest / 2:
-            return f"{'-' if value < 0 else sign}<{smallest:.{self.decimals}f}"
+            bound = f"{smallest:.{self.decimals}f}"
+            return f">-{bound}" if value < 0 else f"<{sign}{bound}"
         if value == 0:
             return "0"
         return f"{scaled:{sign},.{self.decimals}f}"

@@ -107,15 +107,13 @@ def summary(report: CostReport) -> tuple[str, ...]:
         f"{_unit(total.params, 'parameters')} ({format_bytes(total.param_bytes)}). "
         f"{_peak(report.memory)}",
     ]
-    dominant = [
-        _dominant(kinds, "macs", "does", "of the MACs"),
-        _dominant(kinds, "params", "holds", "of the parameters"),
-        _dominant(kinds, "access_bytes", "causes", "of the memory accesses"),
-    ]
+    dominant = [_dominant(kinds)]
     heaviest = max(report.rows, key=lambda row: row.cost.macs, default=None)
     if heaviest is not None and heaviest.cost.macs:
         share = heaviest.cost.macs / total.macs
-        dominant.append(f"The single heaviest layer is {heaviest.name} ({share:.0%} of the MACs).")
+        dominant.append(
+            f"The single heaviest layer is {heaviest.name} ({percent(share)} of the MACs)."
+        )
     sentences.append(" ".join(part for part in dominant if part))
     return tuple(sentence for sentence in sentences if sentence)
 
@@ -129,21 +127,43 @@ def _peak(memory: PeakMemory) -> str:
     )
 
 
-def _dominant(kinds: Mapping[str, Cost], key: str, verb: str, of: str) -> str:
-    values = {kind: int(getattr(cost, key)) for kind, cost in kinds.items()}
-    total = sum(values.values())
-    if not total:
-        return ""
-    kind = max(values, key=lambda k: values[k])
-    number = kinds[kind].layers
-    subject = f"The {count_kind(kind, number)}"
-    return (
-        f"{subject} {verb if number == 1 else _plural_verb(verb)} {values[kind] / total:.0%} {of}."
+_VERBS = {  # quantity: verb of one, verb of several, the rest of the sentence
+    "macs": ("does", "do", "of the MACs"),
+    "params": ("holds", "hold", "of the parameters"),
+    "access_bytes": ("causes", "cause", "of the memory accesses"),
+}
+
+
+def _dominant(kinds: Mapping[str, Cost]) -> str:
+    """Which kind of layer has most of each quantity; one sentence a kind."""
+    said: dict[str, list[str]] = {}
+    for key, (one, several, of) in _VERBS.items():
+        values = {kind: int(getattr(cost, key)) for kind, cost in kinds.items()}
+        total = sum(values.values())
+        if total:
+            kind = max(values, key=lambda k: values[k])
+            verb = one if kinds[kind].layers == 1 else several
+            said.setdefault(kind, []).append(f"{verb} {percent(values[kind] / total)} {of}")
+    return " ".join(
+        f"The {count_kind(kind, kinds[kind].layers)} {_and(parts)}." for kind, parts in said.items()
     )
 
 
-def _plural_verb(verb: str) -> str:
-    return {"does": "do", "holds": "hold", "causes": "cause"}[verb]
+def _and(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def percent(share: float) -> str:
+    """Whole percent; more digits where it would look like all or nothing and is not.
+
+    >>> percent(0.923), percent(0.9995), percent(1.0), percent(0.0004), percent(0.0)
+    ('92%', '99.9%', '100%', '<0.1%', '0%')
+    """
+    if share in (0, 1) or 0.005 <= share < 0.995:
+        return f"{share:.0%}"
+    if share < 0.005:
+        return "<0.1%" if share < 0.001 else f"{share:.1%}"
+    return f"{min(share, 0.999):.1%}"
 
 
 def singular(kind: str) -> str:

@@ -121,8 +121,15 @@
       return `${node.p || root.n}\n${si(node.v[metric], unit())} ${titles[metric]}, ${(100 * node.v[metric] / total).toFixed(1)} %` +
         (node.o ? `\n${node.o}` : "") + (node.c ? "\nclick to open" : "");
     };
-    const draw = (node, left, top, width, height, depth) => {
-      const kids = (node.c || []).filter((k) => k.v[metric] > 0).sort((a, b) => b.v[metric] - a.v[metric]);
+    const visible = (node) => (node.c || []).filter((k) => k.v[metric] > 0);
+    const only = (node) => {
+      // a module with one visible child is drawn as that child under both names
+      let kid = node, name = node.n;
+      while (visible(kid).length === 1) { kid = visible(kid)[0]; name += "." + kid.n; }
+      return { ...kid, n: name };
+    };
+    const draw = (node, left, top, width, height) => {
+      const kids = visible(node).map(only).sort((a, b) => b.v[metric] - a.v[metric]);
       const sum = kids.reduce((a, b) => a + b.v[metric], 0);
       if (!sum) return;
       const sized = kids.map((k) => ({ node: k, size: (k.v[metric] / sum) * width * height }));
@@ -140,25 +147,17 @@
         if (kid.c) {
           tile.setAttribute("aria-label", describe(kid).replaceAll("\n", ", "));
           tile.style.lineHeight = "17px"; tile.style.paddingBottom = Math.max(0, r.h - 19) + "px";
-          tile.addEventListener("click", () => { path = [...path, ...chain(path[path.length - 1], kid)]; render(); });
+          tile.addEventListener("click", () => { path = [...path, kid]; render(); });
           const head = r.h > 40 && r.w > 30 ? 18 : 2;
-          if (r.w > 8 && r.h > 8) draw(kid, r.x + 2, r.y + head, r.w - 4, r.h - head - 2, depth + 1);
+          if (r.w > 8 && r.h > 8) draw(kid, r.x + 2, r.y + head, r.w - 4, r.h - head - 2);
         }
       }
-    };
-    const chain = (from, to) => {
-      for (const kid of from.c || []) {
-        if (kid === to) return [kid];
-        const rest = chain(kid, to);
-        if (rest.length) return [kid, ...rest];
-      }
-      return [];
     };
     const render = () => {
       map.replaceChildren();
       crumbs.replaceChildren();
       path.forEach((node, i) => {
-        const label = i ? node.n : root.n;
+        const label = i ? node.p.slice(path[i - 1].p.length).replace(/^\./, "") : root.n;
         if (i) crumbs.append(" › ");
         if (i === path.length - 1) { crumbs.append(label); return; }
         const button = document.createElement("button");
@@ -168,7 +167,7 @@
       });
       const here = path[path.length - 1];
       crumbs.append(` : ${si(here.v[metric], unit())} ${titles[metric]}`);
-      draw(here, 0, 0, map.clientWidth, map.clientHeight, 0);
+      draw(here, 0, 0, map.clientWidth, map.clientHeight);
       if (!map.childElementCount) map.textContent = `no ${titles[metric]} here`;
     };
     box.addEventListener("change", () => { metric = box.querySelector("input:checked").value; render(); });
