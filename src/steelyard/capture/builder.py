@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from steelyard.capture.rules import Draft
 from steelyard.workload import Layer, Role, TensorSpec, Workload
@@ -140,6 +141,7 @@ def unknown_warning(workload: Workload) -> tuple[str, ...]:
     return (f"no rule knows {names}; these operators are not counted (register_rule adds one)",)
 
 
+@lru_cache(maxsize=8192)
 def safe_name(name: str) -> str:
     """``name`` with control, format and surrogate characters replaced by U+FFFD, at most 300 characters.
 

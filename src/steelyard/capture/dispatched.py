@@ -93,7 +93,7 @@ def _run(network: Network, *, real: bool) -> Pass:
         Guard(network.model, trace, training=network.training) as guard,
         torch.no_grad(),
     ):
-        for module, name, tensor, value in list(add_parameters(trace, guard.modules)):
+        for module, name, tensor, value in list(add_parameters(trace, guard)):
             copy = copies.get(id(tensor))
             if copy is None and isinstance(module, torch.jit.ScriptModule):
                 copy = copies[id(tensor)] = tensor

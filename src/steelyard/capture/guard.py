@@ -6,11 +6,13 @@ is open at a time in a process; a second thread waits.
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from operator import eq, is_
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +23,8 @@ from torch.nn.modules import module as nn_module
 from steelyard.capture.trace import Trace
 
 _LOCK = threading.RLock()
-_CONTAINERS = (dict, list, set, OrderedDict)
+_CONTAINERS = frozenset({dict, list, set, OrderedDict})
+_PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
 
 Intercept = Callable[[nn.Module, tuple[Any, ...]], Any]
 """Called with a module and its arguments; answers its result, or NotImplemented to let it run."""
@@ -53,13 +56,18 @@ class Guard:
         self._training = training
         self._trace = trace
         self._intercept = intercept or {}
-        self._saved: list[tuple[dict[str, Any], dict[str, Any], list[tuple[Any, Any]]]] = []
+        self.tensors: list[tuple[nn.Module, str, torch.Tensor]] = []
+        self._saved: list[tuple[nn.Module, type, dict[str, Any], dict[str, Any]]] = []
+        self._contents: list[tuple[Any, Any]] = []
         self._rng: list[Callable[[], None]] = []
         self._index: dict[int, int] = {}
 
     def __enter__(self) -> Self:
         _LOCK.acquire()
+        # thousands of small objects are made, and a collection walks all of torch
+        self._collecting = gc.isenabled()
         try:
+            gc.disable()
             self._save()
             if self._training is not None:
                 for module in self.modules.values():
@@ -68,6 +76,8 @@ class Guard:
             self._call, nn.Module.__call__ = nn.Module.__call__, self._make_call()  # type: ignore[method-assign]
         except BaseException:
             self._restore()
+            if self._collecting:
+                gc.enable()
             _LOCK.release()
             raise
         return self
@@ -81,6 +91,8 @@ class Guard:
         try:
             _uninterrupted(self._uncall, self._restore)
         finally:
+            if self._collecting:
+                gc.enable()
             _LOCK.release()
 
     def _uncall(self) -> None:
@@ -89,13 +101,16 @@ class Guard:
     # ---- modules -----------------------------------------------------------------------
 
     def _save(self) -> None:
-        trace = self._trace
+        trace, saved, contents = self._trace, self._saved, self._contents
         for path, module in self.modules.items():
             attributes = module.__dict__
-            contents = [
-                (value, value.copy()) for value in attributes.values() if type(value) in _CONTAINERS
-            ]
-            self._saved.append((attributes, attributes.copy(), contents))
+            saved.append((module, type(module), attributes, attributes.copy()))
+            for name, value in attributes.items():
+                kind = type(value)
+                if kind in _CONTAINERS:
+                    contents.append((value, value.copy() if value else None))
+                elif kind not in _PLAIN and isinstance(value, torch.Tensor):
+                    self.tensors.append((module, name, value))
             self._index[id(module)] = len(trace.modules)
             trace.modules.append((path, type(module).__name__, not module._modules))
         state = torch.get_rng_state()
@@ -110,19 +125,22 @@ class Guard:
             self._rng.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
 
     def _restore(self) -> None:
-        for attributes, before, contents in self._saved:
-            # most modules are as they were, and a comparison by identity is cheap
-            if len(attributes) != len(before) or any(
-                attributes.get(key, _MISSING) is not value for key, value in before.items()
-            ):
+        # most modules are as they were, and comparing by identity is cheap
+        for module, kind, attributes, before in self._saved:
+            if not _same(attributes, before):
                 attributes.clear()
                 attributes.update(before)
-            for container, copy in contents:
-                if type(container) is list:
-                    container[:] = copy
-                elif container or copy:
+            if type(module) is not kind:
+                module.__class__ = kind
+        for container, before in self._contents:
+            if before is None:
+                if container:
                     container.clear()
-                    container.update(copy)
+            elif type(container) is list:
+                container[:] = before
+            elif type(container) is set or not _same(container, before):
+                container.clear()
+                container.update(before)
         for restore in self._rng:
             restore()
 
@@ -175,7 +193,13 @@ class Guard:
         return call
 
 
-_MISSING = object()
+def _same(mapping: dict[str, Any], before: dict[str, Any]) -> bool:
+    """The same keys, in order, with the very same objects."""
+    return (
+        len(mapping) == len(before)
+        and all(map(is_, mapping.values(), before.values()))
+        and all(map(eq, mapping, before))
+    )
 
 
 def _shapes(args: tuple[Any, ...]) -> str:

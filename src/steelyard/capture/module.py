@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn.parameter import is_lazy
 
 from steelyard.capture.dispatched import run_on_meta, run_on_values
-from steelyard.capture.network import Network, Pass
+from steelyard.capture.network import LazyNetwork, Network, Pass
 from steelyard.capture.rules import RuleTable
 from steelyard.capture.shapes import CannotFollow, run_on_shapes
 from steelyard.errors import (
@@ -57,20 +57,27 @@ def capture_module(
         DataDependentError: the network reads values that were not given.
     """
     model = _unwrapped(model)
-    if any(is_lazy(p) for p in model.parameters()):
-        model = _initialised(model, args, kwargs)
     network = Network(model, args, kwargs, real, training, rules)
+    try:
+        return _captured(network, name, method)
+    except LazyNetwork:
+        return _captured(replace(network, model=_initialised(model, args, kwargs)), name, method)
+
+
+def _captured(network: Network, name: str, method: Method) -> Workload:
     if method != "auto":
         if method not in _ENGINES:
             raise UsageError(f"no method {method!r}", expected="auto, shapes, meta or values")
         try:
             return _finished(_ENGINES[method](network), name)
-        except SteelyardError:
+        except (SteelyardError, LazyNetwork):
             raise
         except Exception as error:
             raise _explained(network, error) from error
     try:
         return _finished(run_on_shapes(network), name)
+    except LazyNetwork:
+        raise
     except Exception:  # noqa: S110 - whatever it was, the plain engine decides whether it is an error
         pass
     try:

@@ -8,11 +8,14 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils import _pytree as pytree
 
-from steelyard.capture.recorder import dtype_name
+from steelyard.capture.guard import Guard
+from steelyard.capture.recorder import DTYPE_NAMES
 from steelyard.capture.rules import RuleTable
 from steelyard.capture.trace import Trace
+from steelyard.workload import Role
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,39 +52,47 @@ class Pass(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+class LazyNetwork(Exception):
+    """The network has lazy layers whose sizes are not settled yet."""
+
+
 def add_parameters(
-    trace: Trace, modules: Mapping[str, nn.Module]
+    trace: Trace, guard: Guard
 ) -> Iterator[tuple[nn.Module, str, torch.Tensor, int]]:
     """Adds every parameter and buffer to the trace, a shared one once.
 
+    Tensors that are plain attributes count as buffers.
+
     Yields:
         (module, attribute name, tensor, value) for every place that holds one.
+
+    Raises:
+        LazyNetwork: a parameter has no shape yet.
     """
     seen: dict[int, int] = {}
-    for path, module in modules.items():
-        prefix = f"{path}." if path else ""
-        attributes = module.__dict__
-        for role, holder in (("parameter", module._parameters), ("buffer", module._buffers)):
-            for name, tensor in holder.items():
-                if tensor is None:
-                    continue
-                value = seen.get(id(tensor))
-                if value is None:
-                    value = seen[id(tensor)] = trace.value(
-                        tuple(tensor.shape),
-                        dtype_name(tensor.dtype),
-                        "parameter" if role == "parameter" else "buffer",
-                        prefix + name,
-                    )
-                yield module, name, tensor, value
-        for name, tensor in attributes.items():
-            if isinstance(tensor, torch.Tensor):
-                value = seen.get(id(tensor))
-                if value is None:
-                    value = seen[id(tensor)] = trace.value(
-                        tuple(tensor.shape), dtype_name(tensor.dtype), "buffer", prefix + name
-                    )
-                yield module, name, tensor, value
+    add, lazy = trace.value, UninitializedTensorMixin
+
+    def value_of(tensor: torch.Tensor, role: Role, prefix: str, name: str) -> int:
+        value = seen.get(id(tensor))
+        if value is None:
+            if isinstance(tensor, lazy):
+                raise LazyNetwork
+            value = seen[id(tensor)] = add(
+                tuple(tensor.shape), DTYPE_NAMES[tensor.dtype], role, prefix + name
+            )
+        return value
+
+    paths: dict[int, str] = {}
+    for path, module in guard.modules.items():
+        prefix = paths[id(module)] = f"{path}." if path else ""
+        for name, tensor in module._parameters.items():
+            if tensor is not None:
+                yield module, name, tensor, value_of(tensor, "parameter", prefix, name)
+        for name, tensor in module._buffers.items():
+            if tensor is not None:
+                yield module, name, tensor, value_of(tensor, "buffer", prefix, name)
+    for module, name, tensor in guard.tensors:
+        yield module, name, tensor, value_of(tensor, "buffer", paths[id(module)], name)
 
 
 def map_inputs(

@@ -65,6 +65,16 @@ def dtype_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
+class _DtypeNames(dict[torch.dtype, str]):
+    def __missing__(self, dtype: torch.dtype) -> str:
+        self[dtype] = name = dtype_name(dtype)
+        return name
+
+
+DTYPE_NAMES = _DtypeNames()
+"""`dtype_name`, remembered."""
+
+
 class Recorder(TorchDispatchMode):
     """Records operators while active.
 

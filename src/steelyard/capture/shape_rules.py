@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from steelyard.capture.recorder import apply_rule, dtype_name
+from steelyard.capture.recorder import DTYPE_NAMES, apply_rule
 from steelyard.capture.rules import Call, Draft, Operand
 from steelyard.capture.shapes import Fast, Owned, ShapeEngine, ShapeTensor
 
@@ -37,7 +37,7 @@ def _one(args: tuple[Any, ...]) -> ShapeTensor | None:
 def _known(engine: ShapeEngine, key: Any, out: Sizes, args: Callable[[], list[Any]]) -> tuple[torch.Size, Draft]:
     """Result shape and draft for a call, asked from the rule table once per key ``(op, dtype, ...)``."""
     size = torch.Size(out)
-    dtype = dtype_name(key[1])
+    dtype = DTYPE_NAMES[key[1]]
     call = Call(key[0], tuple(args()), {}, (Operand(size, dtype),))
     entry = engine.memo[key] = (size, apply_rule(engine.rules, call))
     return entry

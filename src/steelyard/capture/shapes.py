@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from steelyard.capture.dispatched import OnMeta, meta_like
 from steelyard.capture.guard import Guard
 from steelyard.capture.network import Network, Pass, add_parameters, map_inputs, result_tensors
-from steelyard.capture.recorder import Composites, Recorder, dtype_name
+from steelyard.capture.recorder import DTYPE_NAMES, Composites, Recorder, dtype_name
 from steelyard.capture.rules import Draft
 from steelyard.capture.trace import Trace, Value
 
@@ -186,14 +186,14 @@ class ShapeEngine(TorchFunctionMode):
     ) -> ShapeTensor:
         """Records a layer with one contiguous result and returns the result."""
         trace = self.trace
-        value = trace.value(shape, _NAMES[dtype], alias=alias)
+        value = trace.value(shape, DTYPE_NAMES[dtype], alias=alias)
         trace.event(op, draft, inputs, (value,), params, inplace=inplace)
         return self.make(shape, dtype, value)
 
     def overwrite(self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor) -> ShapeTensor:
         """Records an in-place layer whose result takes ``tensor``'s place."""
         old = tensor.value
-        value = self.trace.value(tensor.shape, _NAMES[tensor.dtype], alias=old)
+        value = self.trace.value(tensor.shape, DTYPE_NAMES[tensor.dtype], alias=old)
         self.trace.event(op, draft, inputs, (value,), inplace=True)
         tensor.value = value
         return tensor
@@ -396,15 +396,6 @@ class ShapeEngine(TorchFunctionMode):
 _wrap = torch.Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
 
 
-class _DtypeNames(dict[torch.dtype, str]):
-    def __missing__(self, dtype: torch.dtype) -> str:
-        self[dtype] = name = dtype_name(dtype)
-        return name
-
-
-_NAMES = _DtypeNames()
-
-
 def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:
     """``arg`` with the meta tensor in place of every tensor."""
     if isinstance(arg, torch.Tensor):
@@ -446,7 +437,7 @@ def run_on_shapes(network: Network) -> Pass:
     with Guard(network.model, trace, training=network.training, intercept=intercept) as guard:
         device = torch.device("cpu")
         owned: dict[int, Owned] = {}
-        for _, _, tensor, value in add_parameters(trace, guard.modules):
+        for _, _, tensor, value in add_parameters(trace, guard):
             if id(tensor) not in owned:
                 contiguous = tensor.layout == torch.strided and tensor.is_contiguous()
                 owned[id(tensor)] = Owned(value, tensor.shape, tensor.dtype, contiguous, tensor)
