@@ -10,6 +10,7 @@ from typing import Literal
 from steelyard._display import Printable
 from steelyard.cost.api import CostReport, cost
 from steelyard.cost.counts import Cost, LayerCost
+from steelyard.errors import UsageError
 from steelyard.workload import GroupKey, Workload
 
 SCHEMA = "steelyard.comparison/1"
@@ -122,9 +123,20 @@ def compare(a: Workload | CostReport, b: Workload | CostReport) -> Comparison:
     Raises:
         UsageError: something that is neither a workload nor a report.
     """
-    first = a if isinstance(a, CostReport) else cost(a)
-    second = b if isinstance(b, CostReport) else cost(b)
+    first, second = _report(a), _report(b)
     return Comparison(first, second, _align(first.rows, second.rows))
+
+
+def _report(value: Workload | CostReport) -> CostReport:
+    if isinstance(value, CostReport):
+        return value
+    if isinstance(value, Workload):
+        return cost(value)
+    raise UsageError(
+        f"compare() was given {type(value).__name__}",
+        expected="two Workloads or CostReports",
+        hint="sy.compare(sy.capture(a, input_shape=...), sy.capture(b, input_shape=...))",
+    )
 
 
 def _align(a: tuple[LayerCost, ...], b: tuple[LayerCost, ...]) -> tuple[LayerChange, ...]:
