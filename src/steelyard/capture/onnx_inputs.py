@@ -1,0 +1,137 @@
+"""The inputs of an ONNX graph with open sizes filled in: `bind_inputs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from steelyard.capture.onnx_model import (
+    Dim,
+    Graph,
+    TypeInfo,
+    ValueInfo,
+    check_dims,
+    dtype_name,
+    quoted,
+    short,
+)
+from steelyard.capture.onnx_value import Value
+from steelyard.errors import FileFormatError, ShapeError, UnknownNameError, UsageError
+
+
+def bind_inputs(
+    graph: Graph,
+    shapes: Mapping[str, tuple[int, ...]],
+    batch: int | None,
+    symbols: dict[str, int],
+) -> tuple[dict[str, Value], list[str]]:
+    """Values of the graph's true inputs (those without an initializer), and warnings.
+
+    Args:
+        shapes: shapes that the user gives, by input name.
+        batch: size of open first dimensions.
+        symbols: sizes of named dimensions; filled in.
+
+    Raises:
+        FileFormatError: an input that is no tensor, or is declared twice.
+        ShapeError: open or contradictory sizes.
+        UsageError: shapes for inputs that do not exist, or a batch below 1.
+    """
+    if batch is not None and batch < 1:
+        raise UsageError(f"batch={batch}", expected="a batch of at least 1")
+    stored = {tensor.name for tensor in graph.initializers}
+    inputs = [info for info in graph.inputs if info.name not in stored]
+    names = [info.name for info in inputs]
+    if len(set(names)) != len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise FileFormatError(f"input {quoted(twice)} is declared twice")
+    for name in shapes:
+        if name not in names:
+            raise UnknownNameError("input of the network", name, names)
+    warnings: list[str] = []
+    for info in inputs:  # sizes given for one input hold for all
+        if info.name in shapes:
+            _match(info, shapes[info.name], symbols)
+    open_batch = False
+    values: dict[str, Value] = {}
+    for info in inputs:
+        tensor = _tensor_type(info)
+        if info.name in shapes:
+            shape = check_dims(tuple(shapes[info.name]), f"input {quoted(info.name)}")
+        else:
+            shape, opened = _resolve(info, tensor.dims, batch, symbols)
+            open_batch = open_batch or opened
+        dtype = dtype_name(tensor.dtype_code, f"input {quoted(info.name)}")
+        values[info.name] = Value(shape, dtype)
+    if open_batch:
+        warnings.append("the file leaves the batch size open; it is taken to be 1")
+    return values, warnings
+
+
+def _tensor_type(info: ValueInfo) -> TypeInfo:
+    found = info.type
+    if found.kind == "optional" and found.element is not None:
+        found = found.element
+    if found.kind not in ("tensor", "sparse"):
+        raise FileFormatError(
+            f"input {quoted(info.name)} is of type {found.kind or 'unknown'!r}", expected="a tensor"
+        )
+    return found
+
+
+def _match(info: ValueInfo, shape: tuple[int, ...], symbols: dict[str, int]) -> None:
+    """Checks a given shape against the declared one and learns named sizes from it."""
+    dims = _tensor_type(info).dims
+    if dims is None:
+        return
+    declared = short(dims)
+    if len(dims) != len(shape):
+        raise ShapeError(
+            f"input {quoted(info.name)} is given the shape {short(tuple(shape))}",
+            expected=f"{len(dims)} dimensions: {declared}",
+        )
+    for size, dim in zip(shape, dims, strict=True):
+        known = symbols.setdefault(dim, size) if isinstance(dim, str) else dim
+        if known is not None and known != size:
+            raise ShapeError(
+                f"input {quoted(info.name)} is given the shape {short(tuple(shape))}, "
+                f"which contradicts the file's {declared}",
+                expected=f"{known} in place of {size}",
+            )
+
+
+def _resolve(
+    info: ValueInfo, dims: tuple[Dim, ...] | None, batch: int | None, symbols: dict[str, int]
+) -> tuple[tuple[int, ...], bool]:
+    """The shape with open sizes filled in, and whether 1 was taken for the batch."""
+    who = f"input {quoted(info.name)}"
+    if dims is None:
+        raise ShapeError(f"{who} has no declared shape", hint=_hint(info, (1, 3, 224, 224)))
+    sizes: list[int] = []
+    opened = False
+    for axis, dim in enumerate(dims):
+        size = symbols.get(dim) if isinstance(dim, str) else dim
+        if size is None and axis == 0:
+            size = batch or 1
+            opened = opened or batch is None
+            if isinstance(dim, str):
+                symbols[dim] = size
+        elif size is None:
+            guess = tuple(
+                d if isinstance(d, int) else 1 if i == 0 else 224 for i, d in enumerate(dims)
+            )
+            raise ShapeError(
+                f"{who} has the shape {short(dims)}, which leaves more open than the batch",
+                expected="every size of the input",
+                hint=_hint(info, guess),
+            )
+        elif axis == 0 and batch is not None and not isinstance(dim, str) and size != batch:
+            raise ShapeError(
+                f"{who} has the fixed shape {short(dims)}, which contradicts batch={batch}",
+                hint=f"capture it as it is and use workload.with_batch({batch})",
+            )
+        sizes.append(size)
+    return check_dims(tuple(sizes), who), opened
+
+
+def _hint(info: ValueInfo, shape: tuple[int, ...]) -> str:
+    return f"input_shapes={{{quoted(info.name)}: {short(shape)}}}"
