@@ -19,6 +19,7 @@ from steelyard.capture.layout import settle
 from steelyard.capture.rules import Call, Draft, Operand, RuleTable
 from steelyard.errors import SteelyardError
 
+
 def _aten(names: str) -> frozenset[str]:
     return frozenset(f"aten.{name}" for name in names.split())
 
@@ -32,6 +33,7 @@ _CHECKS = _aten(
 # the result is the operand, looked at in the same way
 _SAME = _aten("detach detach_ alias lift lift_fresh resolve_conj resolve_neg requires_grad_")
 _POSITIONAL = 1
+_MAX_DEPTH = 50
 
 
 class Modules:
@@ -78,6 +80,7 @@ class GraphReader:
         self.macs = 0
         self.ops = 0
         self.weighed: dict[int, tuple[int, int]] = {}
+        self.depth = 0
 
     def scope(self, graph: Field) -> Scope:
         """An empty scope for ``graph``."""
@@ -92,8 +95,12 @@ class GraphReader:
             module: calling module of nodes that name none.
             times: how often the graph runs; its operators count that many times.
         """
+        self.depth += 1
+        if self.depth > _MAX_DEPTH:
+            raise graph.root.wrong(f"holds graphs nested more than {_MAX_DEPTH} deep")
         for node in graph.get("nodes").elements():
             self._node(node, scope, module, times)
+        self.depth -= 1
 
     def _node(self, node: Field, scope: Scope, module: str, times: int) -> None:
         from steelyard.capture.exported_nested import read_nested

@@ -33,6 +33,14 @@ class Field:
         path = "".join(f"[{k}]" if isinstance(k, int) else f".{k[:200]}" for k in reversed(keys))
         return f"{field._key}: {path.removeprefix('.')}" if path else str(field._key)
 
+    @property
+    def root(self) -> Field:
+        """The document that this value is in."""
+        field = self
+        while field._parent is not None:
+            field = field._parent
+        return field
+
     def wrong(self, given: str, *, expected: str = "", hint: str = "") -> FileFormatError:
         """An error at this place."""
         return FileFormatError(f"{self.place} {given}", expected=expected, hint=hint)

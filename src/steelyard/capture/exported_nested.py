@@ -78,6 +78,7 @@ class _Nested:
             Builder("", "pt2"), self.reader.rules, self.reader.modules, self.reader.symbols
         )
         trial.weighed = self.reader.weighed
+        trial.depth = self.reader.depth
         copies = [
             Value(trial.builder.tensor(v.name, v.operand.shape, v.operand.dtype), *v[1:])
             for v in values
