@@ -10,7 +10,7 @@ networks that are there already are skipped, so the run can be stopped and resum
 results/LIBRARY_coverage.md.
 
 Every network is captured twice: by the fast engine (``method="shapes"``) and by plain dispatch on meta
-tensors (``method="meta"``); both must find the same layers.
+tensors (``method="meta"``); both must find the same workload, edge by edge.
 
 What counts as a CNN: at least one convolution with a filter of more than one tap and a stride smaller than
 the filter (a patch embedding is none), and no product of two activations (attention, matmul).
@@ -106,23 +106,23 @@ def is_cnn(workload: Any) -> bool:
     )
 
 
-def outline(workload: Any) -> list[tuple[Any, ...]]:
-    """What two engines must agree on, layer by layer."""
-    shape = {tensor.name: tensor.shape for tensor in workload.tensors}
-    return [
-        (layer.kind, layer.macs, layer.ops, tuple(shape[name] for name in layer.outputs))
-        for layer in workload.layers
-    ]
-
-
 def difference(fast: Any, plain: Any) -> str:
-    """The first thing that two captures of one network disagree on, "" if there is none."""
+    """The first thing that two captures of one network disagree on, "" if there is none.
+
+    Equal digests mean equal layers, tensors, names and data flow.
+    """
+    if fast.digest == plain.digest:
+        return ""
     for what in ("macs", "params"):
         if getattr(fast, what) != getattr(plain, what):
             return f"{what} {getattr(fast, what):,} against {getattr(plain, what):,}"
-    counts = [Counter(outline(workload)) for workload in (fast, plain)]
-    only = [str(list(a - b)[:2]) for a, b in (counts, counts[::-1]) if a - b]
-    return f"layers differ: {' / '.join(only)}" if only else ""
+    if len(fast.layers) != len(plain.layers):
+        return f"{len(fast.layers)} layers against {len(plain.layers)}"
+    for one, other in zip(fast.layers, plain.layers, strict=True):
+        if one != other:
+            return f"layer {one} against {other}"
+    unlike = [t.name for t, u in zip(fast.tensors, plain.tensors, strict=True) if t != u]
+    return f"tensors {unlike[:3]}"
 
 
 def look_at(library: str, name: str) -> dict[str, Any]:
@@ -243,8 +243,8 @@ def table(library: str, records: dict[str, dict[str, Any]]) -> str:
         f"# Coverage of {library}",
         "",
         f"{len(records)} names. A CNN here has a convolution wider than its stride and no product of two",
-        "activations. Engines agree where macs, params and every layer's kind, operations and output shapes",
-        "are the same by the fast engine and by plain dispatch on meta tensors.",
+        "activations. Engines agree where the fast engine and plain dispatch on meta tensors find the same",
+        "workload: every layer, tensor, name and edge of the data flow.",
         "",
         markdown(
             ["networks", "n", "captured", "every operator known", "engines agree"],
