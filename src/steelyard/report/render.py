@@ -5,6 +5,8 @@ All but JSON go through `document`, which knows what each type of result has to 
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from steelyard.cost import Comparison, CostReport
 from steelyard.report import csvtext, fragment, jsontext, markdown, terminal
 from steelyard.report.costs import BY, SORT, By, SortKey, cost_table, layer_records
@@ -19,6 +21,7 @@ __all__ = [
     "By",
     "Column",
     "Document",
+    "HasRecords",
     "SortKey",
     "Table",
     "comparison_document",
@@ -33,6 +36,15 @@ __all__ = [
     "to_rich",
     "to_text",
 ]
+
+
+@runtime_checkable
+class HasRecords(Protocol):
+    """A result that brings its own CSV."""
+
+    def records(self) -> Table:
+        """Everything it knows as one flat table."""
+        ...
 
 
 def to_text(result: object, *, width: int | None = None, ascii_only: bool = False) -> str:
@@ -96,5 +108,7 @@ def _records(result: object) -> Table:
         return layer_records(result)
     if isinstance(result, Comparison):
         return changes_table(result, show_all=True)
+    if isinstance(result, HasRecords):
+        return result.records()
     tables = document(result).tables
     return tables[0] if tables else Table("", (), ())
