@@ -303,3 +303,16 @@ def test_an_unknown_optimizer():
     assert "no optimizer is named 'adamq'" in str(caught.value)
     assert "adam" in caught.value.nearest and "try: one of sgd" in str(caught.value)
     assert set(OPTIMIZERS) >= {"sgd", "momentum", "adam"}
+
+
+def test_dropout_written_out_keeps_its_factor():
+    """On a CPU dropout multiplies by a factor made from nothing: it is kept, what it scales is not."""
+    load = Net()
+    load.tensor("x", (2, 3, 8, 8), "input")
+    value = load.norm(load.conv("x", 6, 3, pad=1, bias=True))
+    noise = load.add("create", "aten.empty_like", [value], load.shape(value))
+    noise = load.add("elementwise", "aten.bernoulli_", [noise], load.shape(value), inplace=True)
+    load.conv(load.binary("mul", value, noise), 4, bias=True)
+    net = nn.Sequential(conv(), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.Conv2d(6, 4, 1))
+    saved = sum(part.nbytes for part in saved_activations(load.finish()))
+    assert saved == really_saved(net, torch.randn(2, 3, 8, 8))

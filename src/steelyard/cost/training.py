@@ -8,7 +8,8 @@ buffers count as such, not as saved.
 =============  ==========================================================================================
 kind           kept
 =============  ==========================================================================================
-conv, linear   the input
+conv, linear   the input, and weights that are computed in the same pass (linear: only if the input
+               needs a gradient)
 matmul         each operand if the other one needs a gradient
 attention      query, key, value, result (and a row sum per head, left out)
 recurrent      input and result (work space inside is left out, so this is too low)
@@ -20,14 +21,15 @@ activation     the result: relu, sigmoid, tanh; a mask of one byte per element: 
                copy of the input if not (relu6, silu, hardswish ...)
 softmax        the result
 elementwise    nothing: add, sub, neg, sum of ...; each operand if another one needs a gradient: mul, div;
-               the result: exp, sqrt, rsqrt, reciprocal; the input: all others
+               the result: exp, sqrt, rsqrt, reciprocal; the condition: where, masked_fill; the
+               input: all others
 pool           max: the input and int64 indices of the result's shape; average: the input, but nothing
                when the result is 1 x 1 (a mean); unpooling: the indices
-reduce         nothing: sum, mean; else the input
+reduce         nothing: sum, mean; the input; and the result: std, norm, amax, amin, logsumexp, prod
 embedding      the indices
 resize         nothing; grid sampling: both inputs
 copy           integer operands (the indices of gather and the like)
-view, create,  nothing
+view, create,  nothing; fake quantisation: a mask of one byte per element
 quantize,
 transform
 unknown        its inputs (assumed)
@@ -72,6 +74,10 @@ _NOTHING = frozenset(
     {"add", "sub", "rsub", "neg", "sum", "mean", "reducemean", "reducesum", "identity", "lerp",
      "sign", "round", "floor", "ceil", "eq", "ne", "lt", "le", "gt", "ge", "logical_not", "detach"}
 )  # fmt: skip
+_CHOICES = frozenset({"where", "masked_fill", "masked_select"})
+_INPUT_AND_RESULT = frozenset(
+    {"std", "norm", "linalg_vector_norm", "amax", "amin", "logsumexp", "prod"}
+)
 _PRODUCTS = frozenset({"mul", "div", "true_divide", "matmul", "bmm", "mm", "gemm"})
 
 
@@ -188,7 +194,8 @@ def saved_activations(workload: Workload) -> tuple[SavedTensor, ...]:
     counted: set[str] = set()
     saved: list[SavedTensor] = []
     for layer in workload.layers:
-        if gradient.isdisjoint((*layer.inputs, *layer.params)) or _base(layer) == "detach":
+        fresh = layer.kind == "create" or _base(layer) == "detach"  # no gradient flows through
+        if fresh or gradient.isdisjoint((*layer.inputs, *layer.params)):
             continue
         outputs = [name for name in layer.outputs if _differentiable(tensors[name])]
         gradient.update(outputs)
@@ -225,27 +232,28 @@ def _kept_tensors(
     base, kind = _base(layer), layer.kind
     if kind in ("view", "create", "quantize", "transform") or base in _NOTHING:
         return
-    if kind in ("softmax",) or base in _RESULT:
+    if kind == "softmax" or base in _RESULT:
         yield layer.outputs[0]
+    elif base == "linear" and len(layer.inputs) > 1:  # weights computed in this pass
+        yield from _operands(layer.inputs[:2], gradient)
     elif kind == "matmul" or base in _PRODUCTS:
-        yield from _operands(layer, gradient)
+        yield from _operands((*layer.inputs, *layer.params), gradient)
         if base in ("div", "true_divide") and len(layer.inputs) > 1:
             yield layer.inputs[1]
     elif kind == "activation" and layer.inplace:
         if base in _RESULT_IN_PLACE:
             yield layer.outputs[0]
-    elif kind == "copy" or "unpool" in base:
+    elif kind == "copy" or "unpool" in base or base in _CHOICES:
         yield from (name for name in layer.inputs if not _differentiable(tensors[name]))
     elif not _keeps_sizes_only(layer, tensors):
         yield from layer.inputs
-        if kind in ("attention", "recurrent"):
+        if kind in ("attention", "recurrent") or base in _INPUT_AND_RESULT:
             yield layer.outputs[0]
 
 
-def _operands(layer: Layer, gradient: set[str]) -> Iterator[str]:
+def _operands(factors: tuple[str, ...], gradient: set[str]) -> Iterator[str]:
     """Factors that the derivative of some other factor needs."""
-    factors = (*layer.inputs, *layer.params)
-    for i, name in enumerate(layer.inputs):
+    for i, name in enumerate(factors):
         if any(other in gradient for j, other in enumerate(factors) if j != i):
             yield name
 
@@ -263,7 +271,7 @@ def _kept_extras(layer: Layer, tensors: dict[str, TensorSpec]) -> Iterator[tuple
     base, result = _base(layer), tensors[layer.outputs[0]]
     if layer.kind == "pool" and "max" in base and "unpool" not in base:
         yield "indices", 8 * result.numel
-    elif "dropout" in base:
+    elif "dropout" in base or base.startswith("fake_quantize"):
         yield "mask", result.numel
     elif layer.kind == "norm":
         count = _statistics(base, result.shape, [tensors[n].numel for n in layer.params])
