@@ -1,0 +1,40 @@
+"""``steelyard doctor``: versions as installed, and the install line of what is missing."""
+
+import json
+import os
+from importlib import metadata
+
+import pytest
+
+import steelyard.diagnosis
+
+
+def test_versions_are_those_installed(run_cli) -> None:
+    data = json.loads(run_cli("doctor", "--json").out)
+    assert data["schema"] == "steelyard.doctor/1"
+    for library in data["libraries"]:
+        assert library["version"] == metadata.version(library["name"])
+        assert library["install"] is None
+    assert data["facts"]["CPUs usable"] == str(len(os.sched_getaffinity(0)))
+
+
+def test_what_is_missing_comes_with_its_install_line(
+    run_cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("onnx", "rich"):
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(steelyard.diagnosis.metadata, "version", version)
+    libraries = {
+        row["name"]: row for row in json.loads(run_cli("doctor", "--json").out)["libraries"]
+    }
+    assert libraries["onnx"]["version"] is None
+    assert libraries["onnx"]["install"] == "pip install 'steelyard[onnx]'"
+    assert libraries["rich"]["install"] == "pip install rich"
+    out = run_cli("doctor").out
+    assert "missing" in out
+    assert "pip install 'steelyard[onnx]'" in out
