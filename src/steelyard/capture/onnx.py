@@ -29,7 +29,7 @@ from steelyard.capture.onnx_model import (
     Tensor,
     quoted,
 )
-from steelyard.capture.onnx_names import Origin, origin_of, owners
+from steelyard.capture.onnx_names import Named, Place, places
 from steelyard.capture.onnx_read import read_model
 from steelyard.capture.onnx_run import Run, Scope, Step, subgraphs
 from steelyard.capture.onnx_value import Stored, Value
@@ -198,9 +198,7 @@ def stored_tensors(graph: Graph) -> list[Tensor]:
         here = pending.pop()
         found.extend(here.initializers)
         for node in here.nodes:
-            for value in node.attrs.values():
-                if isinstance(value, Tensor):
-                    found.append(value)
+            found.extend(value for value in node.attrs.values() if isinstance(value, Tensor))
             pending.extend(subgraphs(node))
     return found
 
@@ -209,51 +207,40 @@ def stored_tensors(graph: Graph) -> list[Tensor]:
 
 
 def emit(builder: Builder, steps: list[Step], stored: list[Stored]) -> None:
-    """Adds the steps as layers, and the stored tensors that they read or nobody does."""
-    modules = owners(s.name for s in stored if s.given)
-    origins = [origin_of(step.node, modules) for step in steps]
-    parents = {path for origin in origins for path in _ancestors(origin.module)}
-    counts: dict[str, int] = {}
-    for step in steps:
-        counts[step.node.name] = counts.get(step.node.name, 0) + 1
-    for step, origin in zip(steps, origins, strict=True):
-        _emit_step(builder, step, origin, parents, unique=counts[step.node.name] == 1)
+    """Adds the steps as layers, and the parameters that none of them reads."""
+    named = [
+        Named(step.node, step.draft.kind, tuple(s.name for s in step.stored if s.given))
+        for step in steps
+    ]
+    for step, place in zip(steps, places(named), strict=True):
+        _emit_step(builder, step, place)
     for item in stored:
         floating = item.dtype.startswith(("float", "bfloat"))
         if not item.tensor and item.given and not item.role and item.shape and floating:
             item.tensor = builder.tensor(item.name, item.shape, item.dtype, "parameter")
 
 
-def _ancestors(module: str) -> list[str]:
-    parts = module.split(".")
-    return [".".join(parts[:i]) for i in range(len(parts))] if module else []
-
-
-def _emit_step(
-    builder: Builder, step: Step, origin: Origin, parents: set[str], *, unique: bool
-) -> None:
+def _emit_step(builder: Builder, step: Step, place: Place) -> None:
     roles: dict[str, Role] = {"parameter": "parameter", "buffer": "buffer"}
     params = []
     for item in dict.fromkeys(step.stored):
-        role = roles.get(item.role, "constant")
         if not item.tensor:
+            role = roles.get(item.role, "constant")
             item.tensor = builder.tensor(item.name, item.shape, item.dtype, role)
         params.append(item.tensor)
-    node = step.node
     draft = step.draft
     if step.times != 1:
         nests = tuple(nest.scaled(rows=(step.times, 1)) for nest in draft.nests)
         draft = Draft(draft.kind, nests, draft.ops * step.times)
     names = builder.layer(
         draft,
-        op=node.full_op,
+        op=step.node.full_op,
         inputs=[v.tensor for v in step.inputs if v.tensor],
         outputs=[(v.shape, v.dtype) for v in step.outputs],
-        module=origin.module,
-        module_type=origin.module_type,
-        leaf=origin.module not in parents,
+        module=place.module,
+        module_type=place.module_type,
         params=params,
-        name="" if origin.path or not unique else node.name,
+        name=place.name,
     )
     for value, tensor in zip(step.outputs, names, strict=True):
         value.tensor = tensor

@@ -377,9 +377,11 @@ def sequence_map(run: Run, site: Site, scope: Scope) -> list[Value]:
     path = join(scope.path, site.node.name or "SequenceMap")
     columns: list[list[Value]] = [[] for _ in body.outputs]
     for i in range(len(first)):
-        row = []
-        for value in (v for v in site.inputs if v is not None):
-            row.append(value if value.items is None else value.items[min(i, len(value.items) - 1)])
+        row = [
+            value if value.items is None else value.items[min(i, len(value.items) - 1)]
+            for value in site.inputs
+            if value is not None
+        ]
         for column, out in zip(columns, _trip(run, body, row, scope, f"{path}/{i}"), strict=True):
             column.append(out)
     return [sequence(column)[0] for column in columns]

@@ -201,7 +201,10 @@ def _arg(function: Callable[..., Any]) -> Fold:
 FOLDS: dict[str, Fold] = {
     f"onnx.{op}": rule
     for op, rule in {
-        **dict.fromkeys(["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike"], _reshaped),
+        **dict.fromkeys(
+            ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Cast", "CastLike"],
+            _reshaped,
+        ),
         "Abs": ufunc(np.abs),
         "Add": ufunc(np.add),
         "And": ufunc(np.logical_and),

@@ -48,13 +48,44 @@ MAX_DEPTH = 100
 
 MOVES = frozenset(
     f"onnx.{op}"
-    for op in ["Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Cast", "CastLike", "Expand", "Slice", "Split", "Concat", "Pad", "Tile", "DequantizeLinear", "QuantizeLinear", "BitCast"]
+    for op in [
+        "Identity",
+        "Reshape",
+        "Flatten",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Cast",
+        "CastLike",
+        "Expand",
+        "Slice",
+        "Split",
+        "Concat",
+        "Pad",
+        "Tile",
+        "DequantizeLinear",
+        "QuantizeLinear",
+        "BitCast",
+    ]
 )
 """Done once when a network is loaded if all operands are stored: no layers then."""
 
+MEASURES = frozenset({"onnx.Shape", "onnx.Size"})
+"""Fixed by the shape of the operand, whatever is in it."""
+
+SIZED = frozenset({"onnx.Resize", "onnx.Upsample", "onnx.Range", "onnx.Clip"})
+"""Their small constants (scales, bounds) say what they do and are no data that they read."""
+
 RANDOM = frozenset(
     f"onnx.{op}"
-    for op in ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"]
+    for op in [
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+        "Bernoulli",
+        "Multinomial",
+    ]
 )
 
 
@@ -251,7 +282,7 @@ class Run:
             return CONTROL[op](self, site, scope)
         results, sure = self.results(site)
         given = [v for v in site.inputs if v is not None]
-        fixed = all(v.fixed for v in given) and op not in RANDOM
+        fixed = op in MEASURES or (all(v.fixed for v in given) and op not in RANDOM)
         if fixed and (folded := self.folded(site, results)) is not None:
             return folded
         return self.layer(site, results, fixed=fixed, sure=sure)
@@ -298,18 +329,25 @@ class Run:
             return [self.filled(site, results[0])]
         moves = op in MOVES
         weights = any(s.given and s.shape and s.dtype.startswith(("float", "bf")) for s in stored)
-        data = None if weights and not moves else fold(site, results, None)
-        if data is None and not (
-            moves and stored and all(v.stored or v.data is not None for v in given)
-        ):
-            return None
-        kept = tuple(dict.fromkeys(stored)) if moves else ()
-        if op.endswith("quantizeLinear") or op.endswith("QuantizeLinear"):
+        if weights and not moves:
+            return None  # arithmetic on parameters is work that the network does
+        data = fold(site, results, None)
+        if not (moves and stored):
+            made = [
+                Stored(n, *r, given=False) for n, r in zip(site.node.outputs, results, strict=False)
+            ]
+            self.stored.extend(made)
+            arrays: list[Any] = list(data) if data is not None else [None] * len(made)
+            return [
+                Value(s.shape, s.dtype, array, (s,), fixed=True)
+                for s, array in zip(made, arrays, strict=False)
+            ]
+        if op in ("onnx.QuantizeLinear", "onnx.DequantizeLinear"):
             for extra in (s for v in given[1:] for s in v.stored):
                 extra.role = extra.role or "buffer"
-        if moves and op not in ("onnx.Concat", "onnx.DequantizeLinear", "onnx.QuantizeLinear"):
-            kept = given[0].stored  # not the shape operand
-        arrays: list[Any] = [None] * len(results) if data is None else list(data)
+        joined = op in ("onnx.Concat", "onnx.QuantizeLinear", "onnx.DequantizeLinear")
+        kept = tuple(dict.fromkeys(stored)) if joined else given[0].stored  # not the shape operand
+        arrays = list(data) if data is not None else [None] * len(results)
         return [
             Value(shape, dtype, array, kept, fixed=True)
             for (shape, dtype), array in zip(results, arrays, strict=False)
@@ -349,7 +387,8 @@ class Run:
                 if item.stored:
                     for stored in item.stored:
                         stored.role = role_of(op, position, stored.given, stored)
-                        step.stored.append(stored)
+                        if stored.role != "constant" or not (op in SIZED or is_shape_operand(item)):
+                            step.stored.append(stored)
                 elif item.data is None:
                     step.inputs.append(item)
         self.steps.append(step)
@@ -394,6 +433,11 @@ class Run:
     def warn(self, text: str) -> None:
         """Adds a warning once."""
         self.warnings[text] = None
+
+
+def is_shape_operand(value: Value) -> bool:
+    """A single number, or small integers: part of what the operator is, not data that it reads."""
+    return value.numel == 1 or (value.data is not None and value.data.dtype.kind in "iub")
 
 
 def argument(value: Value | None) -> object:

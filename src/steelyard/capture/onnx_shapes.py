@@ -409,7 +409,23 @@ TENSOR_SHAPES: dict[str, ShapeRule] = {
     **{f"Reduce{op}": reduction() for op in _REDUCE.split()},
     **{
         op: elementwise()
-        for op in ["Add", "Sub", "Mul", "Div", "Mod", "Pow", "Max", "Min", "Mean", "Sum", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "StringConcat"]
+        for op in [
+            "Add",
+            "Sub",
+            "Mul",
+            "Div",
+            "Mod",
+            "Pow",
+            "Max",
+            "Min",
+            "Mean",
+            "Sum",
+            "BitShift",
+            "BitwiseAnd",
+            "BitwiseOr",
+            "BitwiseXor",
+            "StringConcat",
+        ]
     },
     **{
         op: elementwise("bool")

@@ -117,8 +117,12 @@ def _skip_norm(call: Call) -> Draft:
     return Draft("norm", ops=(ELEMENT_OPS["norm"] + adds) * call.out_elements)
 
 
-def _slice_part(call: Call) -> Draft:
-    return Draft("copy")
+def _gather(call: Call) -> Draft:
+    """``Gather``: look-up in a stored table; one entry alone is a view, as ``select`` is in PyTorch."""
+    table, picks = call.operand(0), call.operand(1)
+    if table.is_param and not call.kwargs.get("axis"):
+        return Draft("embedding")
+    return Draft("view" if not picks.shape else "copy")
 
 
 def _each(names: str, rule: Rule) -> dict[str, Rule]:
@@ -204,11 +208,12 @@ _TENSOR: dict[str, Rule] = {
     "StringSplit": per_input("transform"),
     "ImageDecoder": free("transform"),
     **_each(
-        "Concat ConcatFromSequence Gather GatherElements GatherND Scatter ScatterElements ScatterND "
+        "Concat ConcatFromSequence GatherElements GatherND Scatter ScatterElements ScatterND "
         "TensorScatter Tile DepthToSpace SpaceToDepth Compress ReverseSequence Trilu Col2Im "
         "CenterCropPad",
         free("copy"),
     ),
+    "Gather": _gather,
     "Pad": _pad,
     "Cast": _cast,
     "CastLike": _cast,
