@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Shape = Sequence[int]
 
+MAX_WORKLOAD_BYTES = 256 * 2**20
+"""Largest workload file that is read; a layer and its tensors take about 500 bytes."""
+
 
 def capture(
     source: nn.Module | str | os.PathLike[str] | Workload,
@@ -124,9 +127,9 @@ def _from_file(
 
         workload = capture_exported(path, name=name, rules=rules)
     else:
-        from steelyard.capture.files import read_bytes
+        from steelyard.capture.files import read_regular
 
-        workload = Workload.from_json(read_bytes(path))
+        workload = Workload.from_json(read_regular(path, max_bytes=MAX_WORKLOAD_BYTES))
     return workload if batch is None else workload.with_batch(batch)
 
 
