@@ -43,6 +43,7 @@ _HEADER = 0.036
 _RC = {
     "text.parse_math": False,  # names with a dollar sign are names
     "svg.hashsalt": "steelyard",
+    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,

@@ -74,6 +74,8 @@ def cost_table(
             ``module``.
     """
     _check(by, sort, limit)
+    if by == "layer" and depth is not None:
+        report.workload.groupby(by, depth=depth)  # says why that makes no sense
     total = report.total
     notes: list[str] = []
     rest: list[_Row] = []

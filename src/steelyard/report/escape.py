@@ -39,7 +39,8 @@ def markdown_text(text: str) -> str:
     ('a\\\\|b', 'layer1.0.conv1', '&lt;i&gt;\\\\[x\\\\]\\\\(y\\\\)')
     """
     clean = printable(text)
-    if _MARKDOWN_PLAIN.match(clean) and "://" not in clean and not clean.startswith(("-", "+")):
+    plain = _MARKDOWN_PLAIN.match(clean) and not clean.startswith(("-", "+"))
+    if plain and "://" not in clean and "www." not in clean.lower():
         return clean
     # entities first; the characters that they contain are not touched by the backslashes
     clean = clean.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
