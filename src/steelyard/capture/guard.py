@@ -6,7 +6,6 @@ is open at a time in a process; a second thread waits.
 
 from __future__ import annotations
 
-import gc
 import random
 import sys
 import threading
@@ -64,10 +63,7 @@ class Guard:
 
     def __enter__(self) -> Self:
         _LOCK.acquire()
-        # thousands of small objects are made, and a collection walks all of torch
-        self._collecting = gc.isenabled()
         try:
-            gc.disable()
             self._save()
             if self._training is not None:
                 for module in self.modules.values():
@@ -76,8 +72,6 @@ class Guard:
             self._call, nn.Module.__call__ = nn.Module.__call__, self._make_call()  # type: ignore[method-assign]
         except BaseException:
             self._restore()
-            if self._collecting:
-                gc.enable()
             _LOCK.release()
             raise
         return self
@@ -91,8 +85,6 @@ class Guard:
         try:
             _uninterrupted(self._uncall, self._restore)
         finally:
-            if self._collecting:
-                gc.enable()
             _LOCK.release()
 
     def _uncall(self) -> None:

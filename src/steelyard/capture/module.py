@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -58,10 +60,24 @@ def capture_module(
     """
     model = _unwrapped(model)
     network = Network(model, args, kwargs, real, training, rules)
+    with _no_collection():
+        try:
+            return _captured(network, name, method)
+        except LazyNetwork:
+            lazy = replace(network, model=_initialised(model, args, kwargs))
+            return _captured(lazy, name, method)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No garbage collection: thousands of small objects are made, and a collection walks all of torch."""
+    collecting = gc.isenabled()
+    gc.disable()
     try:
-        return _captured(network, name, method)
-    except LazyNetwork:
-        return _captured(replace(network, model=_initialised(model, args, kwargs)), name, method)
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _captured(network: Network, name: str, method: Method) -> Workload:

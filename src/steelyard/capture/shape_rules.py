@@ -96,7 +96,11 @@ def _linear(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
         return NotImplemented
     parameters = module._parameters
     params = _params(engine, parameters.get("weight"), parameters.get("bias"))
-    if not params or params[0].dtype is not x.dtype:
+    return _linear_layer(engine, x, params)
+
+
+def _linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None) -> Any:
+    if not params or params[0].dtype is not x.dtype or len(params[0].shape) != 2:
         return NotImplemented
     shape, weight = x.shape, params[0].shape
     key = ("aten.linear", x.dtype, shape, weight)
@@ -320,8 +324,10 @@ def _arithmetic(op: str, *, inplace: bool = False) -> Fast:
         if kwargs or len(args) != 2:
             return NotImplemented
         x, y = args
-        if type(x) is not ShapeTensor or type(y) is not ShapeTensor:
+        if type(x) is not ShapeTensor:
             return NotImplemented
+        if type(y) is not ShapeTensor:
+            return _with_number(engine, op, x, y, inplace=inplace)
         if x.strides is not None or y.strides is not None or x.root or y.root:
             return NotImplemented
         if x.dtype is not y.dtype or x.dtype not in _FLOATS:
@@ -338,6 +344,19 @@ def _arithmetic(op: str, *, inplace: bool = False) -> Fast:
         return engine.emit(op, known[1], (x.value, y.value), out, x.dtype)
 
     return rule
+
+
+def _with_number(engine: ShapeEngine, op: str, x: ShapeTensor, y: Any, *, inplace: bool) -> Any:
+    """``x + 0.5``."""
+    if type(y) not in (int, float) or x.strides is not None or x.root or x.dtype not in _FLOATS:
+        return NotImplemented
+    key = (op, x.dtype, x.shape)
+    known = engine.memo.get(key)
+    if known is None:
+        known = _known(engine, key, x.shape, lambda: [Operand(x.shape), y])
+    if inplace:
+        return engine.overwrite(op, known[1], (x.value,), x)
+    return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)
 
 
 def _larger(a: torch.Size, b: torch.Size) -> torch.Size | None:
@@ -422,6 +441,125 @@ def _flatten_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mappin
     return _flatten(engine, x, start, end)
 
 
+def _view(op: str) -> Callable[[Any], Fast]:
+    """A function that only looks at its tensor in another way; PyTorch itself says which, on meta."""
+
+    def make(func: Any) -> Fast:
+        def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            if not args or type(args[0]) is not ShapeTensor or args[0].root or kwargs:
+                return NotImplemented
+            x = args[0]
+            rest = tuple(tuple(a) if type(a) is list else a for a in args[1:])
+            key = (func, x.dtype, x.shape, x.strides, rest)
+            try:
+                known = engine.memo.get(key)
+            except TypeError:
+                return NotImplemented
+            if known is None:
+                known = engine.memo[key] = _looked_at(engine, op, func, x, rest)
+            if known is NotImplemented or known is None:
+                return NotImplemented
+            draft, shapes, several = known
+            if draft is None:
+                return x
+            trace, name = engine.trace, DTYPE_NAMES[x.dtype]
+            values = tuple(trace.value(shape, name, alias=x.value) for shape, _ in shapes)
+            trace.event(op, draft, (x.value,), values)
+            made = tuple(
+                engine.make(shape, x.dtype, value, strides)
+                for value, (shape, strides) in zip(values, shapes, strict=True)
+            )
+            return made if several else made[0]
+
+        return rule
+
+    return make
+
+
+def _looked_at(engine: ShapeEngine, op: str, func: Any, x: ShapeTensor, rest: tuple[Any, ...]) -> Any:
+    """(draft, [(shape, strides)], several) of a view; no draft where the result is ``x`` itself."""
+    if not all(type(a) in (int, tuple, torch.Size) for a in rest):
+        return NotImplemented
+    strides = x.stride() if x.strides is None else x.strides
+    meta = torch.empty_strided(x.shape, strides, dtype=x.dtype, device="meta")
+    out = func(meta, *rest)
+    if out is meta:
+        return (None, [], False)
+    several = not isinstance(out, torch.Tensor)
+    results = list(out) if several else [out]
+    if not all(tensor._is_view() for tensor in results):
+        return NotImplemented
+    operands = tuple(Operand(tuple(t.shape), DTYPE_NAMES[x.dtype]) for t in results)
+    draft = apply_rule(engine.rules, Call(op, (Operand(x.shape), *rest), {}, operands))
+    return (
+        draft,
+        [(t.shape, None if t.is_contiguous() else t.stride()) for t in results],
+        several,
+    )
+
+
+def _linear_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``F.linear(x, weight, bias)`` with the network's own weights."""
+    x = _one(args[:1])
+    bias = args[2] if len(args) == 3 else kwargs.get("bias")
+    if x is None or not 2 <= len(args) <= 3 or not set(kwargs) <= {"bias"}:
+        return NotImplemented
+    params = _params(engine, args[1], bias)
+    return _linear_layer(engine, x, params)
+
+
+def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``a @ b`` of contiguous activations with equal leading dimensions."""
+    if kwargs or len(args) != 2 or type(args[1]) is not ShapeTensor:
+        return NotImplemented
+    a, b = _one(args[:1]), _one(args[1:])
+    if a is None or b is None or a.dtype is not b.dtype:
+        return NotImplemented
+    left, right = a.shape, b.shape
+    if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
+        return NotImplemented
+    key = ("aten.matmul", a.dtype, left, right)
+    known = engine.memo.get(key)
+    if known is None:
+        out = (*left[:-1], right[-1])
+        known = _known(engine, key, out, lambda: [Operand(left), Operand(right)])
+    return engine.emit("aten.matmul", known[1], (a.value, b.value), known[0], a.dtype)
+
+
+def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x = _one(args[:1])
+    dim = args[1] if len(args) == 2 else kwargs.get("dim")
+    if x is None or len(args) > 2 or not set(kwargs) <= {"dim"} or type(dim) is not int:
+        return NotImplemented
+    if not x.shape or not -len(x.shape) <= dim < len(x.shape):
+        return NotImplemented
+    key = ("aten.softmax", x.dtype, x.shape)
+    known = engine.memo.get(key)
+    if known is None:
+        known = _known(engine, key, x.shape, lambda: [Operand(x.shape), dim])
+    return engine.emit("aten.softmax", known[1], (x.value,), x.shape, x.dtype)
+
+
+def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``x.mean(dims, keepdim)``."""
+    x = _one(args[:1])
+    dims = args[1] if len(args) > 1 else kwargs.get("dim")
+    keep = args[2] if len(args) > 2 else kwargs.get("keepdim", False)
+    if x is None or len(args) > 3 or not set(kwargs) <= {"dim", "keepdim"}:
+        return NotImplemented
+    axes = (dims,) if type(dims) is int else dims
+    rank = len(x.shape)
+    if type(axes) not in (tuple, list) or not axes or any(not -rank <= i < rank for i in axes):
+        return NotImplemented
+    gone = {i % rank for i in axes}
+    key = ("aten.mean", x.dtype, x.shape, tuple(sorted(gone)), bool(keep))
+    known = engine.memo.get(key)
+    if known is None:
+        out = [1 if i in gone else n for i, n in enumerate(x.shape) if keep or i not in gone]
+        known = _known(engine, key, tuple(out), lambda: [Operand(x.shape), axes, keep])
+    return engine.emit("aten.mean", known[1], (x.value,), known[0], x.dtype)
+
+
 # ---- the tables ----------------------------------------------------------------------------------
 
 MODULES: dict[type, Module] = {
@@ -474,12 +612,39 @@ FUNCTIONS: dict[Any, Fast] = {
     torch.mul: _arithmetic("aten.mul"),
     _TENSOR.mul: _arithmetic("aten.mul"),
     _TENSOR.__mul__: _arithmetic("aten.mul"),
+    torch.sub: _arithmetic("aten.sub"),
+    _TENSOR.sub: _arithmetic("aten.sub"),
+    _TENSOR.__sub__: _arithmetic("aten.sub"),
+    torch.div: _arithmetic("aten.div"),
+    _TENSOR.div: _arithmetic("aten.div"),
+    _TENSOR.__truediv__: _arithmetic("aten.div"),
     torch.cat: _cat,
+    F.linear: _linear_function,
+    torch.matmul: _matmul,
+    _TENSOR.matmul: _matmul,
+    _TENSOR.__matmul__: _matmul,
+    F.softmax: _softmax,
+    torch.softmax: _softmax,
+    _TENSOR.softmax: _softmax,
+    torch.mean: _mean,
+    _TENSOR.mean: _mean,
     torch.flatten: _flatten_function,
     _TENSOR.flatten: _flatten_function,
     F.max_pool2d: _max_pool2d_function,
     torch.max_pool2d: _max_pool2d_function,
     F.avg_pool2d: _avg_pool2d_function,
     F.adaptive_avg_pool2d: _adaptive_function,
+    **{
+        func: _view(op)(func)
+        for op, functions in {
+            "aten.view": (_TENSOR.view, _TENSOR.reshape, torch.reshape),
+            "aten.permute": (_TENSOR.permute, torch.permute),
+            "aten.transpose": (_TENSOR.transpose, torch.transpose),
+            "aten.unsqueeze": (_TENSOR.unsqueeze, torch.unsqueeze),
+            "aten.expand": (_TENSOR.expand,),
+            "aten.split": (_TENSOR.chunk, torch.chunk),
+        }.items()
+        for func in functions
+    },
 }
 """Rules by the function that PyTorch was asked for."""
