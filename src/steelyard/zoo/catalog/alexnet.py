@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from steelyard.errors import UsageError
 from steelyard.zoo.config import ImageConfig, setting
 from steelyard.zoo.registry import Family, Model, Paper
 
@@ -13,11 +14,21 @@ class AlexNetConfig(ImageConfig):
     """Settings of the network of 2012."""
 
     resolution: int = setting(
-        227, "height and width of the image; the first fully connected layer follows it", low=1
+        227,
+        "height and width of the image; the first fully connected layer follows it",
+        low=1,
+        high=2**20,
     )
     groups: int = setting(2, "groups of the second, fourth and fifth convolution", low=1, high=4096)
     lrn: bool = setting(True, "local response normalisation behind the first two convolutions")
     dropout: float = setting(0.5, "probability of dropping a hidden unit", low=0, high=1)
+
+    def __post_init__(self) -> None:
+        if 32 % self.groups:
+            raise UsageError(
+                f"AlexNet: groups={self.groups} does not divide 96, 256 and 384 channels",
+                expected="1, 2, 4, 8, 16 or 32",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
