@@ -117,7 +117,7 @@ def test_mistakes_are_explained(alexnet, tmp_path):
         save_chart(alexnet, tmp_path / "x.png", kind="pie")
     with pytest.raises(UsageError, match="there is no chart of a Comparison"):
         save_chart(compare(alexnet, alexnet), tmp_path / "x.png")
-    with pytest.raises(InputError, match="the folder .* does not exist"):
+    with pytest.raises(InputError, match=r"the folder .* does not exist"):
         save_chart(alexnet, tmp_path / "no" / "x.png")
 
 

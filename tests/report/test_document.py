@@ -111,7 +111,7 @@ def test_unused_parameters_are_said(alexnet):
 
 @pytest.mark.parametrize("thing", [3, "resnet50", None, object, [1, 2]])
 def test_what_has_no_report_is_named(thing):
-    with pytest.raises(UsageError, match="there is no report of a .*\nexpected: a CostReport"):
+    with pytest.raises(UsageError, match=r"there is no report of a .*\nexpected: a CostReport"):
         document(thing)
 
 

@@ -21,7 +21,27 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     """
     if "\0" in os.fspath(path):
         raise InputError(f"a file name with a NUL character: {os.fspath(path)!r}")
-    target = Path(os.path.realpath(path))
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary: Path | None = None
+    try:
+        target = Path(os.path.realpath(path))
+        _check(path, target)
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+        _write(temporary, data)
+        temporary.replace(target)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}",
+            expected="a place that can be written",
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return Path(path)
+
+
+def _check(path: str | os.PathLike[str], target: Path) -> None:
     if target.is_dir():
         raise InputError(f"{path} is a directory", expected="the name of a file to write")
     if not target.parent.is_dir():
@@ -31,20 +51,6 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
         )
     if target.exists() and not target.is_file():
         raise InputError(f"{path} is not a regular file", expected="the name of a file to write")
-    data = content.encode("utf-8") if isinstance(content, str) else content
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
-    try:
-        _write(temporary, data)
-        temporary.replace(target)
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}",
-            expected="a place that can be written",
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-    return Path(path)
 
 
 def _write(path: Path, data: bytes) -> None:
