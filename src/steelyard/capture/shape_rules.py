@@ -140,8 +140,9 @@ def _batch_norm(ranks: tuple[int, ...]) -> Module:
 
 
 def _layer_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
-    x = _one(args)
-    if x is None:
+    """The result is contiguous whatever the input's layout (as on CPU, see `dispatched.OnMeta`)."""
+    x = args[0] if len(args) == 1 else None
+    if type(x) is not ShapeTensor or x.root or x.dtype not in _FLOATS:
         return NotImplemented
     parameters = module._parameters
     params = _params(engine, parameters.get("weight"), parameters.get("bias"))
@@ -156,6 +157,25 @@ def _layer_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
         known = _known(engine, key, shape, lambda: [Operand(shape), normalized])
     values = tuple(owned.value for owned in params)
     return engine.emit("aten.layer_norm", known[1], (x.value,), shape, x.dtype, values)
+
+
+def _group_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+    x = _one(args)
+    if x is None or len(x.shape) < 3:
+        return NotImplemented
+    parameters = module._parameters
+    params = _params(engine, parameters.get("weight"), parameters.get("bias"))
+    shape = x.shape
+    if params is None or any(p.dtype is not x.dtype or p.shape != shape[1:2] for p in params):
+        return NotImplemented
+    if shape[1] % module.num_groups:
+        return NotImplemented
+    key = ("aten.group_norm", x.dtype, shape, module.num_groups)
+    known = engine.memo.get(key)
+    if known is None:
+        known = _known(engine, key, shape, lambda: [Operand(shape), module.num_groups])
+    values = tuple(owned.value for owned in params)
+    return engine.emit("aten.group_norm", known[1], (x.value,), shape, x.dtype, values)
 
 
 # ---- activations ---------------------------------------------------------------------------------
@@ -459,6 +479,9 @@ def _view(op: str) -> Callable[[Any], Fast]:
                 known = engine.memo[key] = _looked_at(engine, op, func, x, rest)
             if known is NotImplemented or known is None:
                 return NotImplemented
+            if known is _COPIED:
+                x = _copied(engine, "aten.clone", x)
+                return rule(engine, (x, *rest), kwargs)
             draft, shapes, several = known
             if draft is None:
                 return x
@@ -488,7 +511,7 @@ def _looked_at(engine: ShapeEngine, op: str, func: Any, x: ShapeTensor, rest: tu
     several = not isinstance(out, torch.Tensor)
     results = list(out) if several else [out]
     if not all(tensor._is_view() for tensor in results):
-        return NotImplemented
+        return _COPIED if "reshape" in func.__name__ else NotImplemented
     operands = tuple(Operand(tuple(t.shape), DTYPE_NAMES[x.dtype]) for t in results)
     draft = apply_rule(engine.rules, Call(op, (Operand(x.shape), *rest), {}, operands))
     return (
@@ -496,6 +519,30 @@ def _looked_at(engine: ShapeEngine, op: str, func: Any, x: ShapeTensor, rest: tu
         [(t.shape, None if t.is_contiguous() else t.stride()) for t in results],
         several,
     )
+
+
+_COPIED = object()
+"""Stands for a reshape that has to copy first."""
+
+
+def _copied(engine: ShapeEngine, op: str, x: ShapeTensor) -> ShapeTensor:
+    """A contiguous copy of the same shape."""
+    key = (op, x.dtype, x.shape)
+    known = engine.memo.get(key)
+    if known is None:
+        known = _known(engine, key, x.shape, lambda: [Operand(x.shape)])
+    return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)
+
+
+def _contiguous(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    if len(args) != 1 or kwargs or type(args[0]) is not ShapeTensor or args[0].root:
+        return NotImplemented
+    return args[0] if args[0].strides is None else _copied(engine, "aten.clone", args[0])
+
+
+def _roll(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    x = _one(args[:1])
+    return NotImplemented if x is None else _copied(engine, "aten.roll", x)
 
 
 def _linear_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -571,6 +618,7 @@ MODULES: dict[type, Module] = {
     nn.BatchNorm2d: _batch_norm((4,)),
     nn.BatchNorm3d: _batch_norm((5,)),
     nn.LayerNorm: _layer_norm,
+    nn.GroupNorm: _group_norm,
     nn.ReLU: _activation("aten.relu"),
     nn.ReLU6: _activation("aten.hardtanh"),
     nn.Hardtanh: _activation("aten.hardtanh"),
@@ -619,6 +667,9 @@ FUNCTIONS: dict[Any, Fast] = {
     _TENSOR.div: _arithmetic("aten.div"),
     _TENSOR.__truediv__: _arithmetic("aten.div"),
     torch.cat: _cat,
+    torch.roll: _roll,
+    _TENSOR.roll: _roll,
+    _TENSOR.contiguous: _contiguous,
     F.linear: _linear_function,
     torch.matmul: _matmul,
     _TENSOR.matmul: _matmul,

@@ -229,6 +229,8 @@ class ShapeEngine(TorchFunctionMode):
         """Any function: from memory, or by running it on meta tensors."""
         tensors: list[torch.Tensor] = []
         slots: dict[int, int] = {}
+        if func is torch.Tensor.__setitem__ and type(args[2]) in (int, float):
+            args = (*args[:2], type(args[2])(0))  # which number it is makes no difference
         key = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
         symbolic = any(type(t) is ShapeTensor for t in tensors)
         if func in _READS:
