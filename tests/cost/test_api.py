@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 
 import pytest
@@ -114,3 +116,11 @@ def test_the_total_of_400_layers_takes_about_a_millisecond():
         best = min(best, time.perf_counter() - started)
     assert total.layers == len(load.layers) and total.macs == load.macs
     assert best < 0.005  # 1.2 ms on a quiet machine; the rest is for a busy one
+
+
+def test_weighing_loads_no_torch():
+    code = "import sys, steelyard.cost, steelyard.cost.algebra; print('torch' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"

@@ -16,7 +16,7 @@ from steelyard.cost.flow import DataFlow, InPlace, data_flow
 from steelyard.errors import UsageError
 from steelyard.workload import Workload
 
-STATE_CAP = 4096
+STATE_CAP = 10_000
 """Partial execution orders that the search for the best one looks at before it gives up."""
 
 
