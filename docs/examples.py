@@ -2,8 +2,8 @@
 
 ``python docs/examples.py`` writes the true output into the pages; the tests call `differences`. An
 example is a fenced block of the language ``console``. Several ``$`` lines may share a block, and
-``$ echo $?`` shows the exit code of the line before it. What goes to stderr is not shown. A block
-whose output ends in a line ``...`` shows the beginning only.
+``$ echo $?`` shows the exit code of the line before it. What goes to stderr is not shown without
+``2>&1``. A block whose output ends in a line ``...`` shows the beginning only.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import io
 import os
 import re
 import shlex
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from unittest import mock
 
@@ -30,18 +32,31 @@ def pages() -> list[Path]:
 
 
 def run(command: str) -> tuple[str, int]:
-    """Standard output and exit code of a line ``steelyard ...``, on a terminal of 100 columns."""
-    words = shlex.split(command.replace("ONNX_DATA", str(onnx_data())))
+    """Standard output and exit code of a line ``steelyard ...``, on a terminal of 100 columns.
+
+    It runs in a folder of its own, in which the onnx package's networks lie (``light_*.onnx``).
+    """
+    both = command.endswith(" 2>&1")
+    words = shlex.split(command.removesuffix(" 2>&1"))
     if words[0] != "steelyard":
         raise ValueError(f"an example runs something else than steelyard: {command}")
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     err = io.StringIO()
-    columns = {"COLUMNS": "100", "NO_COLOR": "1"}
-    with mock.patch.dict(os.environ, columns), contextlib.redirect_stderr(err):
-        with contextlib.redirect_stdout(out):
-            code = cli.run(words[1:])
+    terminal = {"COLUMNS": "100", "NO_COLOR": "1"}
+    with (
+        mock.patch.dict(os.environ, terminal),
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stderr(err),
+        contextlib.redirect_stdout(out),
+    ):
+        if ".onnx" in command:
+            for file in onnx_data().glob("*.onnx"):
+                shutil.copy(file, folder)
+        code = cli.run(words[1:])
         out.flush()
-    return out.buffer.getvalue().decode("utf-8").rstrip("\n"), code  # type: ignore[attr-defined]
+    text = out.buffer.getvalue().decode("utf-8").replace("\r\n", "\n")  # type: ignore[attr-defined]
+    return (text + (err.getvalue() if both else "")).rstrip("\n"), code
 
 
 def onnx_data() -> Path:
