@@ -316,3 +316,13 @@ def test_dropout_written_out_keeps_its_factor():
     net = nn.Sequential(conv(), nn.BatchNorm2d(6), nn.Dropout(0.5), nn.Conv2d(6, 4, 1))
     saved = sum(part.nbytes for part in saved_activations(load.finish()))
     assert saved == really_saved(net, torch.randn(2, 3, 8, 8))
+
+
+def test_layers_whose_rule_is_a_guess_are_named():
+    net = Net()
+    net.tensor("x", (1, 4, 6, 6), "input")
+    net.add("unknown", "mylib.mystery", ["x"], (1, 4, 6, 6))  # before any parameter: keeps nothing
+    net.add("unknown", "mylib.mystery", [net.conv("l0", 4)], (1, 4, 6, 6))
+    result = training_memory(net.finish())
+    assert result.assumed == ("l2",)
+    assert result.to_dict()["assumed"] == ["l2"]

@@ -110,6 +110,8 @@ class TrainingMemory(Printable):
         optimizer_bytes: state of the optimiser for those parameters.
         saved_bytes: activations kept from the forward to the backward pass.
         saved: the parts of ``saved_bytes``, in order of execution.
+        assumed: layers on a path from a trained parameter whose kept tensors the rules do not know in
+            full (recurrent and unknown ones); ``saved_bytes`` may be wrong by what they keep.
     """
 
     optimizer: str
@@ -119,6 +121,7 @@ class TrainingMemory(Printable):
     optimizer_bytes: int
     saved_bytes: int
     saved: tuple[SavedTensor, ...]
+    assumed: tuple[str, ...] = ()
 
     @property
     def total_bytes(self) -> int:
@@ -149,6 +152,7 @@ class TrainingMemory(Printable):
             "saved_bytes": self.saved_bytes,
             "total_bytes": self.total_bytes,
             "saved_by_kind": self.saved_by_kind(),
+            "assumed": list(self.assumed),
         }
 
 
@@ -184,6 +188,7 @@ def training_memory(
         optimizer_bytes=state,
         saved_bytes=sum(part.nbytes for part in saved),
         saved=saved,
+        assumed=tuple(dict.fromkeys(p.layer for p in saved if p.kind in ("recurrent", "unknown"))),
     )
 
 
