@@ -95,6 +95,12 @@ def test_unknown_setting_names_the_nearest_and_all() -> None:
     assert message.endswith("try: num_classes=...")
 
 
+def test_a_setting_called_name_is_an_unknown_setting() -> None:
+    for function in (create, default_input_shape):
+        with pytest.raises(UsageError, match="resnet50 has no setting 'name'"):
+            function("resnet50", name=3)
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "said", "expected"),
     [

@@ -186,7 +186,7 @@ def register_family(family: Family) -> None:
     default_registry().add(family)
 
 
-def create(name: str, **config: object) -> nn.Module:
+def create(name: str, /, **config: object) -> nn.Module:
     """Builds a network with freshly initialised weights, in training mode.
 
     Example: ``create("resnet50", num_classes=10, width=0.5)``. Under ``with torch.device("meta")``
@@ -243,7 +243,7 @@ def info(name: str) -> ModelInfo:
     )
 
 
-def default_input_shape(name: str, **config: object) -> tuple[int, ...]:
+def default_input_shape(name: str, /, **config: object) -> tuple[int, ...]:
     """The input (N, C, H, W) that a network was made for, with N = 1.
 
     >>> default_input_shape("alexnet"), default_input_shape("resnet50", resolution=160)
