@@ -44,13 +44,16 @@ help:
 
 # ---- tasks -----------------------------------------------------------------------------------
 
-ONNX_FILE = $$($(BIN)/python -c 'import importlib.util as u, pathlib as p; print(p.Path(u.find_spec("onnx").origin).parent / "backend/test/data/light/light_squeezenet.onnx")')
+ONNX_NETWORKS = import importlib.util as u, pathlib as p; print(p.Path(u.find_spec("onnx").origin).parent / "backend/test/data/light")
 
 demo: .venv/.user
 	@mkdir -p out
+	@cp "$$($(BIN)/python -c '$(ONNX_NETWORKS)')/light_squeezenet.onnx" out/
 	$(BIN)/steelyard cost resnet50 --by stage
-	$(BIN)/steelyard cost "$(ONNX_FILE)"
-	$(BIN)/steelyard report resnet50 "$(ONNX_FILE)" -o out/demo.html
+	@echo
+	$(BIN)/steelyard cost out/light_squeezenet.onnx
+	@echo
+	$(BIN)/steelyard report resnet50 out/light_squeezenet.onnx --quiet -o out/demo.html
 	@echo "the report: $(CURDIR)/out/demo.html"
 
 test: .venv/.dev
