@@ -57,10 +57,10 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_places_that_cannot_be_written_are_explained(tmp_path):
     with pytest.raises(InputError, match="is a directory\nexpected: the name of a file to write"):
         write_file(tmp_path, "x")
-    with pytest.raises(InputError, match="the folder .*/no does not exist\ntry: mkdir -p .*/no"):
+    with pytest.raises(InputError, match=r"the folder .*/no does not exist\ntry: mkdir -p .*/no"):
         write_file(tmp_path / "no" / "x", "x")
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="the folder .*/file does not exist"):
+    with pytest.raises(InputError, match=r"the folder .*/file does not exist"):
         write_file(tmp_path / "file" / "x", "x")
     with pytest.raises(InputError, match="File name too long"):
         write_file(tmp_path / ("x" * 300), "x")

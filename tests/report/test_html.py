@@ -96,7 +96,7 @@ def test_the_page_is_well_formed(pages, name):
     assert {attrs.get("lang") for attrs in page.tags("html")} == {"en"}
     targets = {attrs["href"] for attrs in page.tags("a")}
     assert targets <= {f"#{name}" for name in page.ids}
-    assert not {row_length for row_length in map(len, page.rows)} & {0}
+    assert all(page.rows)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -168,7 +168,7 @@ def test_every_layer_has_its_row_with_exact_numbers(alexnet):
     rows = re.findall(r"<tr data-layer=.*?</tr>", table)
     assert len(rows) == len(alexnet.layers)
     for row, layer in zip(rows, alexnet.layers, strict=True):
-        values = [v for v in re.findall(r'data-v="([^"]*)"', row)]
+        values = re.findall(r'data-v="([^"]*)"', row)
         assert int(values[0]) == sum(alexnet.tensor(p).numel for p in layer.params)
         assert int(values[1]) == layer.macs
         assert f'data-kind="{layer.kind}"' in row

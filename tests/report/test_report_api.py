@@ -67,7 +67,7 @@ def test_what_cannot_be_saved_is_explained_and_leaves_nothing(alexnet, tmp_path)
         made.save(tmp_path / "r")
     with pytest.raises(InputError, match="is a directory"):
         made.save(tmp_path)
-    with pytest.raises(InputError, match="the folder .* does not exist"):
+    with pytest.raises(InputError, match=r"the folder .* does not exist"):
         made.save(tmp_path / "no" / "r.html")
     assert list(tmp_path.iterdir()) == []
 

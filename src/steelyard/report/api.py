@@ -59,7 +59,7 @@ class Report:
             ".csv": self.to_csv,
         }
         suffix = Path(os.fspath(path)).suffix.lower()
-        if suffix not in writers and not Path(path).is_dir():
+        if suffix not in writers and not os.path.isdir(path):  # noqa: PTH112 - never raises
             raise UsageError(
                 f"cannot save a report as {os.fspath(path)!r}",
                 expected="a name that ends in " + ", ".join(writers),
