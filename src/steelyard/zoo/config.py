@@ -151,7 +151,7 @@ def _words(hint: Any) -> str:
         *first, last = (repr(option) for option in get_args(hint))
         return f"{', '.join(first)} or {last}" if first else last
     if origin is tuple:
-        return f"one or more {_words(get_args(hint)[0])}: (2, 2, 2), on the command line 2x2x2"
+        return f"one or more {_words(get_args(hint)[0])}, e.g. (3, 4, 6, 3)"
     if hint is NoneType:
         return "None"
     return str(getattr(hint, "__name__", hint))
