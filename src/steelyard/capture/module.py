@@ -13,10 +13,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from steelyard.capture.dispatched import run_on_meta, run_on_values
-from steelyard.capture.network import LazyNetwork, Network, Pass
+from steelyard.capture.engines.dispatched import run_on_meta, run_on_values
+from steelyard.capture.engines.network import LazyNetworkError, Network, Pass
+from steelyard.capture.engines.shape_tensor import CannotFollowError
+from steelyard.capture.engines.shaped import run_on_shapes
 from steelyard.capture.rules import RuleTable
-from steelyard.capture.shapes import CannotFollow, run_on_shapes
 from steelyard.errors import (
     DataDependentError,
     ModelError,
@@ -63,7 +64,7 @@ def capture_module(
     with _no_collection():
         try:
             return _captured(network, name, method)
-        except LazyNetwork:
+        except LazyNetworkError:
             lazy = replace(network, model=_initialised(model, args, kwargs))
             return _captured(lazy, name, method)
 
@@ -86,13 +87,13 @@ def _captured(network: Network, name: str, method: Method) -> Workload:
             raise UsageError(f"no method {method!r}", expected="auto, shapes, meta or values")
         try:
             return _finished(_ENGINES[method](network), name)
-        except (SteelyardError, LazyNetwork):
+        except (SteelyardError, LazyNetworkError):
             raise
         except Exception as error:
             raise _explained(network, error) from error
     try:
         return _finished(run_on_shapes(network), name)
-    except LazyNetwork:
+    except LazyNetworkError:
         raise
     except Exception:  # noqa: S110 - whatever it was, the plain engine decides whether it is an error
         pass
@@ -124,7 +125,7 @@ def _worth_running(network: Network, error: Exception) -> bool:
         return False
     return (
         network.real
-        or isinstance(error, (NotImplementedError, CannotFollow))
+        or isinstance(error, (NotImplementedError, CannotFollowError))
         or _NEEDS_VALUES.search(str(error)) is not None
     )
 
@@ -142,9 +143,7 @@ def _unwrapped(model: nn.Module) -> nn.Module:
         model = inner
 
 
-def _initialised(
-    model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> nn.Module:
+def _initialised(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> nn.Module:
     """A copy of a network with lazy layers, their sizes settled by one run on zeros."""
 
     def zeros(value: Any) -> Any:
@@ -196,6 +195,6 @@ def _explained(network: Network, error: Exception) -> SteelyardError:
     for known, pattern in _EXPECTED_INPUT.items():
         if isinstance(module, known):
             return ShapeError(given, expected=f"an input of shape {pattern.format(module)}")
-    if isinstance(error, CannotFollow):
+    if isinstance(error, CannotFollowError):
         return ModelError(given, hint="method='auto'")
     return ModelError(given, hint="does the network run on this input without steelyard?")

@@ -85,7 +85,7 @@ def matmul_nest(a: Shape, b: Shape) -> LoopNest:
     return LoopNest.matmul(batch, rows, inner, columns)
 
 
-def product_nest(call: Call, a: Shape, b: Shape, *, weights: bool) -> Draft:
+def product_draft(a: Shape, b: Shape, *, weights: bool) -> Draft:
     """Draft of a matrix product; ``linear`` where the second operand is a weight matrix."""
     return Draft("linear" if weights else "matmul", (matmul_nest(a, b),))
 
@@ -258,3 +258,8 @@ def _parse_einsum(
     if missing := [label for label in result if label not in sizes]:
         raise ShapeError(f"einsum {equation!r}: the result's {missing[0]!r} is in no operand")
     return terms, result, sizes
+
+
+def rules_for(names: str, rule: Rule, namespace: str = "aten") -> dict[str, Rule]:
+    """The same rule for several operators, their names separated by blanks."""
+    return {f"{namespace}.{name}": rule for name in names.split()}

@@ -1,163 +1,74 @@
-"""The fast engine: the network runs on tensors that are only shapes.
+"""`ShapeEngine`, the fast engine: the network runs on tensors that are only shapes.
 
-A `ShapeTensor` is a tensor without storage. Every function that PyTorch is asked for while one is about
-comes to `ShapeEngine` first. What is common (convolutions, activations, pools: `shape_rules`) is answered
-by arithmetic on sizes. Everything else runs once on meta tensors under the same recorder as the meta
-engine; what it did is kept as a `Program` and replayed when the same operator meets the same shapes again.
-So both engines see the same operators, and what neither can do is left to the next engine (docs/decisions/0005).
+Every function that PyTorch is asked for while a `ShapeTensor` is about comes here first. What is common
+(convolutions, activations, pools: `shape_layers`, `shape_functions`) is answered by arithmetic on sizes.
+Everything else runs once on meta tensors under the same recorder as the meta engine; what it did is kept
+as a `Program` and replayed when the same operator meets the same shapes again. So both engines see the
+same operators, and what this one cannot do is left to the next (docs/decisions/0005).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode, get_default_nowrap_functions
+from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
-from steelyard.capture.dispatched import OnMeta, meta_like
-from steelyard.capture.guard import Guard
-from steelyard.capture.network import Network, Pass, add_parameters, map_inputs, result_tensors
-from steelyard.capture.recorder import DTYPE_NAMES, Composites, Recorder, dtype_name
-from steelyard.capture.rules import Draft
-from steelyard.capture.trace import Trace, Value
+from steelyard.capture.engines.composites import Composites
+from steelyard.capture.engines.dispatched import OnMeta, meta_like
+from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder, dtype_name
+from steelyard.capture.engines.shape_tensor import (
+    METADATA,
+    READS,
+    CannotFollowError,
+    Owned,
+    Program,
+    ShapeTensor,
+    Strides,
+)
+from steelyard.capture.engines.trace import Trace
+from steelyard.capture.rules import Draft, RuleTable
 
 SMALL = 4096
 """Tensors that the network makes itself and that have at most so many elements keep their values."""
 
-Strides = tuple[int, ...] | None
-
-
-class CannotFollow(Exception):
-    """This engine cannot go on; the next one must."""
-
-
-class ShapeTensor(torch.Tensor):
-    """A tensor without storage.
-
-    Attributes:
-        shape, dtype: as of any tensor, but quick to read.
-        strides: None where contiguous.
-        value: index in the trace.
-        root: True for a view of a parameter.
-        engine: the engine that it belongs to.
-    """
-
-    __slots__ = ("dtype", "engine", "root", "shape", "strides", "value")
-    shape: torch.Size
-    dtype: torch.dtype
-    strides: Strides
-    value: int
-    root: bool
-    engine: ShapeEngine
-
-    __torch_function__ = torch._C._disabled_torch_function_impl
-
-    @classmethod
-    def __torch_dispatch__(
-        cls,
-        func: Any,
-        types: Iterable[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Operators called from C++ (TorchScript, autograd Functions) come here."""
-        leaves = pytree.tree_leaves((args, kwargs))
-        engine: ShapeEngine = next(t.engine for t in leaves if type(t) is ShapeTensor)
-        engine.busy += 1
-        try:
-            return engine.general(func, args, kwargs or {})
-        finally:
-            engine.busy -= 1
-
-
-class Owned(NamedTuple):
-    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
-
-    value: int
-    shape: torch.Size
-    dtype: torch.dtype
-    contiguous: bool
-    tensor: torch.Tensor
-
-
-class Program(NamedTuple):
-    """What one function did to operands of known shapes; values are numbered from the operands on.
-
-    Attributes:
-        operands: how many tensors it took.
-        values: the values that it made.
-        strides: of each value made.
-        events: operators, with values by local number.
-        single: the function returns exactly the last leaf.
-        leaves: what it returns: local numbers, or other objects as they are.
-        spec: how the leaves are nested.
-        written: operands that it overwrote -> their new local number.
-        elements: elements of the largest value made.
-    """
-
-    operands: int
-    values: list[Value]
-    strides: list[Strides]
-    dtypes: list[torch.dtype]
-    events: list[tuple[str, Draft, tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]]
-    leaves: list[tuple[bool, Any]]
-    spec: Any
-    written: dict[int, int]
-    elements: int
-
-
-def _members(names: str) -> set[Any]:
-    """Those of the named members of torch.Tensor that this version has."""
-    found = (getattr(torch.Tensor, name, None) for name in names.split())
-    return {member for member in found if member is not None}
-
-
-_READS = _members(
-
-    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ __contains__ "
-    "__repr__ __format__ data_ptr is_nonzero"
-)
-_METADATA = get_default_nowrap_functions() | _members(
-    "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex is_signed "
-    "element_size storage_offset get_device __len__ is_pinned is_inference is_conj is_neg __hash__"
-) | {
-    member.__get__
-    for member in _members(
-        "shape dtype device ndim layout is_cuda is_cpu is_meta is_mps is_sparse is_quantized is_leaf "
-        "requires_grad is_mkldnn is_nested itemsize nbytes names grad_fn grad is_xla is_xpu "
-        "is_vulkan is_ipu is_maia is_mtia is_sparse_csr retains_grad output_nr _version"
-    )
-} | {torch.is_floating_point, torch.is_complex, torch.numel, torch.is_tensor, torch.is_grad_enabled}  # fmt: skip
-_METADATA -= {torch.Tensor._base.__get__}  # type: ignore[attr-defined]
 _ATOMS = {int, float, bool, str, complex, type(None), torch.dtype, torch.Size, torch.device,
           torch.memory_format, torch.layout, type(...)}  # fmt: skip
 
 Fast = Callable[["ShapeEngine", tuple[Any, ...], Mapping[str, Any]], Any]
+"""A rule for a function: its positional and keyword arguments -> result, or NotImplemented."""
 
 
-class ShapeEngine(TorchFunctionMode):
+class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
     """Answers every PyTorch function for `ShapeTensor`s, by rule, from memory, or by a run on meta tensors."""
 
-    functions: ClassVar[dict[Any, Fast]] = {}
-
-    def __init__(self, network: Network, trace: Trace, device: torch.device) -> None:
-        super().__init__()
+    def __init__(
+        self, trace: Trace, rules: RuleTable, device: torch.device, functions: Mapping[Any, Fast]
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
-        self.rules = network.rules
+        self.rules = rules
         self.device = device
+        self.functions = functions
         self.failed = ""
         self.busy = 0
         self.owned: dict[int, Owned] = {}
-        self.real = Recorder(trace, network.rules)
+        self.real = Recorder(trace, rules)
         self.memo: dict[Any, Any] = {}
         self._programs: dict[Any, Program] = {}
 
     # ---- making tensors ----------------------------------------------------------------
 
     def make(
-        self, shape: tuple[int, ...], dtype: torch.dtype, value: int, strides: Strides = None, *, root: bool = False
+        self,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+        value: int,
+        strides: Strides = None,
+        *,
+        root: bool = False,
     ) -> ShapeTensor:
         """A tensor of this shape that stands for ``value``."""
         if strides is None:
@@ -190,7 +101,9 @@ class ShapeEngine(TorchFunctionMode):
         trace.event(op, draft, inputs, (value,), params, inplace=inplace)
         return self.make(shape, dtype, value)
 
-    def overwrite(self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor) -> ShapeTensor:
+    def overwrite(
+        self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor
+    ) -> ShapeTensor:
         """Records an in-place layer whose result takes ``tensor``'s place."""
         old = tensor.value
         value = self.trace.value(tensor.shape, DTYPE_NAMES[tensor.dtype], alias=old)
@@ -198,10 +111,10 @@ class ShapeEngine(TorchFunctionMode):
         tensor.value = value
         return tensor
 
-    def fail(self, why: str) -> CannotFollow:
+    def fail(self, why: str) -> CannotFollowError:
         """The exception to raise; the engine stays failed even if the network swallows it."""
         self.failed = self.failed or why
-        return CannotFollow(why)
+        return CannotFollowError(why)
 
     # ---- the mode ----------------------------------------------------------------------
 
@@ -216,7 +129,7 @@ class ShapeEngine(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         if torch._C._are_functorch_transforms_active():
             raise self.fail("the network uses torch.func transforms")
-        if func in _METADATA:
+        if func in METADATA:
             return func(*args, **(kwargs or {}))
         fast = self.functions.get(func)
         if fast is not None:
@@ -233,7 +146,7 @@ class ShapeEngine(TorchFunctionMode):
             args = (*args[:2], type(args[2])(0))  # which number it is makes no difference
         key = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
         symbolic = any(type(t) is ShapeTensor for t in tensors)
-        if func in _READS:
+        if func in READS:
             if symbolic:
                 raise self.fail(f"{getattr(func, '__name__', func)} reads a tensor's values")
             return func(*args, **kwargs)
@@ -295,7 +208,11 @@ class ShapeEngine(TorchFunctionMode):
         return owned.value if owned else self.real.value_of(tensor)
 
     def _record(
-        self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], tensors: list[torch.Tensor]
+        self,
+        func: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        tensors: list[torch.Tensor],
     ) -> Program:
         """Runs the function on meta tensors and writes down what it did."""
         trace = Trace()
@@ -340,7 +257,9 @@ class ShapeEngine(TorchFunctionMode):
             values=trace.values[count:],
             strides=strides,
             dtypes=dtypes,
-            events=[(e.op, e.draft, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events],
+            events=[
+                (e.op, e.draft, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events
+            ],
             leaves=leaves,
             spec=spec,
             written=written,
@@ -358,7 +277,9 @@ class ShapeEngine(TorchFunctionMode):
                 root = mapped[value.root]
                 root = trace.values[root].root if trace.values[root].root >= 0 else root
             mapped.append(
-                trace.value(value.shape, value.dtype, value.role, value.name, alias=alias, root=root)
+                trace.value(
+                    value.shape, value.dtype, value.role, value.name, alias=alias, root=root
+                )
             )
         for op, draft, inputs, outputs, params, inplace in program.events:
             roots = (mapped[i] for i in params)
@@ -411,47 +332,3 @@ def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:
     if isinstance(arg, Mapping):
         return {key: _swap(value, metas) for key, value in arg.items()}
     return arg
-
-
-def run_on_shapes(network: Network) -> Pass:
-    """Records one pass on shape tensors.
-
-    Raises:
-        CannotFollow: the network does something that only the slower engines can follow.
-    """
-    from steelyard.capture.shape_rules import FUNCTIONS, MODULES
-
-    ShapeEngine.functions = FUNCTIONS
-    trace = Trace()
-    engine: ShapeEngine
-
-    def convert(tensor: torch.Tensor, name: str) -> ShapeTensor:
-        if tensor.layout != torch.strided:
-            raise CannotFollow("sparse input")
-        value = trace.value(tuple(tensor.shape), dtype_name(tensor.dtype), "input", name)
-        strides = None if tensor.is_contiguous() else tensor.stride()
-        return engine.make(tensor.shape, tensor.dtype, value, strides)
-
-    intercept = {
-        kind: (lambda module, args, rule=rule: rule(engine, module, args))
-        for kind, rule in MODULES.items()
-    }
-    with Guard(network.model, trace, training=network.training, intercept=intercept) as guard:
-        device = torch.device("cpu")
-        owned: dict[int, Owned] = {}
-        for _, _, tensor, value in add_parameters(trace, guard):
-            if id(tensor) not in owned:
-                contiguous = tensor.layout == torch.strided and tensor.is_contiguous()
-                owned[id(tensor)] = Owned(value, tensor.shape, tensor.dtype, contiguous, tensor)
-                device = tensor.device
-        if device.type == "meta":
-            device = torch.device("cpu")
-        engine = ShapeEngine(network, trace, device)
-        engine.owned = owned
-        args, kwargs = map_inputs(network, convert)
-        with torch.no_grad(), engine:
-            result = network.model(*args, **kwargs)
-        if engine.failed:
-            raise CannotFollow(engine.failed)
-        outputs = [engine.value_of(tensor) for tensor in result_tensors(result)]
-    return Pass(trace, outputs)

@@ -14,10 +14,17 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._device import _device_constructors
 
-from steelyard.capture.guard import Guard
-from steelyard.capture.network import Network, Pass, add_parameters, map_inputs, result_tensors
-from steelyard.capture.recorder import Composites, Recorder, dtype_name
-from steelyard.capture.trace import Trace
+from steelyard.capture.engines.composites import Composites
+from steelyard.capture.engines.guard import Guard
+from steelyard.capture.engines.network import (
+    Network,
+    Pass,
+    add_parameters,
+    map_inputs,
+    result_tensors,
+)
+from steelyard.capture.engines.recorder import Recorder, dtype_name
+from steelyard.capture.engines.trace import Trace
 from steelyard.errors import DataDependentError
 
 META = torch.device("meta")

@@ -11,10 +11,10 @@ from torch import nn
 from torch.nn.parameter import UninitializedTensorMixin
 from torch.utils import _pytree as pytree
 
-from steelyard.capture.guard import Guard
-from steelyard.capture.recorder import DTYPE_NAMES
+from steelyard.capture.engines.guard import Guard
+from steelyard.capture.engines.recorder import DTYPE_NAMES
+from steelyard.capture.engines.trace import Trace
 from steelyard.capture.rules import RuleTable
-from steelyard.capture.trace import Trace
 from steelyard.workload import Role
 
 
@@ -52,7 +52,7 @@ class Pass(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
-class LazyNetwork(Exception):
+class LazyNetworkError(Exception):
     """The network has lazy layers whose sizes are not settled yet."""
 
 
@@ -67,7 +67,7 @@ def add_parameters(
         (module, attribute name, tensor, value) for every place that holds one.
 
     Raises:
-        LazyNetwork: a parameter has no shape yet.
+        LazyNetworkError: a parameter has no shape yet.
     """
     seen: dict[int, int] = {}
     add, lazy = trace.value, UninitializedTensorMixin
@@ -76,7 +76,7 @@ def add_parameters(
         value = seen.get(id(tensor))
         if value is None:
             if isinstance(tensor, lazy):
-                raise LazyNetwork
+                raise LazyNetworkError
             value = seen[id(tensor)] = add(
                 tuple(tensor.shape), DTYPE_NAMES[tensor.dtype], role, prefix + name
             )
@@ -108,7 +108,9 @@ def map_inputs(
         leaves, spec = pytree.tree_flatten(value)
         many = sum(isinstance(leaf, torch.Tensor) for leaf in leaves) > 1
         made = [
-            convert(leaf, f"{name}.{i}" if many else name) if isinstance(leaf, torch.Tensor) else leaf
+            convert(leaf, f"{name}.{i}" if many else name)
+            if isinstance(leaf, torch.Tensor)
+            else leaf
             for i, leaf in enumerate(leaves)
         ]
         return pytree.tree_unflatten(made, spec)

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn.modules import module as nn_module
 
-from steelyard.capture.trace import Trace
+from steelyard.capture.engines.trace import Trace
 
 _LOCK = threading.RLock()
 _CONTAINERS = frozenset({dict, list, set, OrderedDict})
@@ -211,7 +211,9 @@ def _named_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         seen.add(id(module))
         yield path, module
         prefix = f"{path}." if path else ""
-        children = [(prefix + name, child) for name, child in module._modules.items() if child is not None]
+        children = [
+            (prefix + name, child) for name, child in module._modules.items() if child is not None
+        ]
         stack.extend(reversed(children))
 
 

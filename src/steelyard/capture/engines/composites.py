@@ -1,0 +1,121 @@
+"""`Composites`: keeps operators whole that PyTorch breaks up on the way to its dispatcher.
+
+An LSTM, attention or a batch normalisation is one layer, as in the graphs of torch.export and ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from types import CellType, FunctionType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+
+from steelyard.capture.engines.recorder import Recorder
+
+COMPOSITES: dict[Callable[..., Any], str] = {
+    torch._C._nn.scaled_dot_product_attention: "aten.scaled_dot_product_attention",
+    torch._VF.lstm: "aten.lstm",  # type: ignore[attr-defined]
+    torch._VF.gru: "aten.gru",  # type: ignore[attr-defined]
+    torch._VF.rnn_tanh: "aten.rnn_tanh",  # type: ignore[attr-defined]
+    torch._VF.rnn_relu: "aten.rnn_relu",  # type: ignore[attr-defined]
+    torch._VF.lstm_cell: "aten.lstm_cell",  # type: ignore[attr-defined]
+    torch._VF.gru_cell: "aten.gru_cell",  # type: ignore[attr-defined]
+    torch._VF.rnn_tanh_cell: "aten.rnn_tanh_cell",  # type: ignore[attr-defined]
+    torch._VF.rnn_relu_cell: "aten.rnn_relu_cell",  # type: ignore[attr-defined]
+    torch._C._nn.adaptive_avg_pool2d: "aten.adaptive_avg_pool2d",
+    torch._C._nn.adaptive_avg_pool3d: "aten.adaptive_avg_pool3d",
+    torch.adaptive_avg_pool1d: "aten.adaptive_avg_pool1d",
+    torch.conv1d: "aten.conv1d",
+    torch.conv2d: "aten.conv2d",
+    torch.conv3d: "aten.conv3d",
+    torch.conv_transpose1d: "aten.conv_transpose1d",
+    torch.conv_transpose2d: "aten.conv_transpose2d",
+    torch.conv_transpose3d: "aten.conv_transpose3d",
+    torch._C._nn.linear: "aten.linear",
+    torch.matmul: "aten.matmul",
+    torch.Tensor.matmul: "aten.matmul",
+    torch.Tensor.__matmul__: "aten.matmul",
+    torch.einsum: "aten.einsum",
+    torch.batch_norm: "aten.batch_norm",
+    torch.layer_norm: "aten.layer_norm",
+    torch.group_norm: "aten.group_norm",
+    torch.max_pool1d: "aten.max_pool1d",
+    torch.max_pool2d: "aten.max_pool2d",
+    torch.max_pool3d: "aten.max_pool3d",
+    torch._C._nn.relu6: "aten.relu6",
+    torch._C._nn.relu6_: "aten.relu6_",
+    torch.bilinear: "aten.bilinear",
+    torch.instance_norm: "aten.instance_norm",
+    torch.pixel_shuffle: "aten.pixel_shuffle",
+    torch.pixel_unshuffle: "aten.pixel_unshuffle",
+    torch.channel_shuffle: "aten.channel_shuffle",
+    torch._C._linalg.linalg_multi_dot: "aten.linalg_multi_dot",
+}
+"""Functions that are one layer although the dispatcher would see several."""
+
+
+_NO_HOOKS = {
+    **F.__dict__,
+    "has_torch_function": lambda _: False,
+    "has_torch_function_unary": lambda _: False,
+    "has_torch_function_variadic": lambda *_: False,
+}
+
+
+@cache
+def _transparent(func: FunctionType) -> FunctionType:
+    """A copy of a function of torch.nn.functional that does not hand itself to the mode.
+
+    So the mode, still active, sees the operators that the function calls.
+    """
+    closure = func.__closure__
+    if closure:  # those that choose between two functions by a flag (max_pool2d)
+        inner = (cell.cell_contents for cell in closure)
+        closure = tuple(CellType(_transparent(c) if _is_functional(c) else c) for c in inner)
+    globals_ = _NO_HOOKS if func.__globals__ is F.__dict__ else func.__globals__
+    copy = FunctionType(func.__code__, globals_, func.__name__, func.__defaults__, closure)
+    copy.__kwdefaults__ = func.__kwdefaults__
+    return copy
+
+
+def _is_functional(func: Any) -> bool:
+    return isinstance(func, FunctionType) and func.__module__ == F.__name__
+
+
+class Composites(TorchFunctionMode):
+    """Records the functions of `COMPOSITES` as one operator each."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        kwargs = kwargs or {}
+        op = COMPOSITES.get(func)
+        if self.recorder.paused or torch._C._are_functorch_transforms_active():
+            return func(*args, **kwargs)
+        if op is None:
+            if _is_functional(func):
+                with self:
+                    return _transparent(func)(*args, **kwargs)
+            return func(*args, **kwargs)
+        self.recorder.paused += 1
+        try:
+            out = func(*args, **kwargs)
+        finally:
+            self.recorder.paused -= 1
+        if func is torch.einsum and len(args) > 1 and isinstance(args[1], torch.Tensor):
+            args = (args[0], list(args[1:]))  # einsum(equation, a, b) is einsum(equation, [a, b])
+        written = (0,) if op.endswith("_") else ()
+        self.recorder.record(op, args, kwargs, out, written=written)
+        return out

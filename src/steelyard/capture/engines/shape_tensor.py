@@ -1,0 +1,121 @@
+"""`ShapeTensor`, a tensor without storage, and `Program`, what a function did to tensors of known shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.overrides import get_default_nowrap_functions
+from torch.utils import _pytree as pytree
+
+from steelyard.capture.engines.trace import Value
+from steelyard.capture.rules import Draft
+
+if TYPE_CHECKING:
+    from steelyard.capture.engines.shapes import ShapeEngine
+
+Strides = tuple[int, ...] | None
+
+
+class CannotFollowError(Exception):
+    """This engine cannot go on; the next one must."""
+
+
+class ShapeTensor(torch.Tensor):
+    """A tensor without storage.
+
+    Attributes:
+        shape, dtype: as of any tensor, but quick to read.
+        strides: None where contiguous.
+        value: index in the trace.
+        root: True for a view of a parameter.
+        engine: the engine that it belongs to.
+    """
+
+    __slots__ = ("dtype", "engine", "root", "shape", "strides", "value")
+    shape: torch.Size
+    dtype: torch.dtype
+    strides: Strides
+    value: int
+    root: bool
+    engine: ShapeEngine
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    @classmethod
+    def __torch_dispatch__(
+        cls,
+        func: Any,
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Operators called from C++ (TorchScript, autograd Functions) come here."""
+        leaves = pytree.tree_leaves((args, kwargs))
+        engine: ShapeEngine = next(t.engine for t in leaves if type(t) is ShapeTensor)
+        engine.busy += 1
+        try:
+            return engine.general(func, args, kwargs or {})
+        finally:
+            engine.busy -= 1
+
+
+class Owned(NamedTuple):
+    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
+
+    value: int
+    shape: torch.Size
+    dtype: torch.dtype
+    contiguous: bool
+    tensor: torch.Tensor
+
+
+class Program(NamedTuple):
+    """What one function did to operands of known shapes; values are numbered from the operands on.
+
+    Attributes:
+        operands: how many tensors it took.
+        values: the values that it made.
+        strides: of each value made.
+        events: operators, with values by local number.
+        single: the function returns exactly the last leaf.
+        leaves: what it returns: local numbers, or other objects as they are.
+        spec: how the leaves are nested.
+        written: operands that it overwrote -> their new local number.
+        elements: elements of the largest value made.
+    """
+
+    operands: int
+    values: list[Value]
+    strides: list[Strides]
+    dtypes: list[torch.dtype]
+    events: list[tuple[str, Draft, tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]]
+    leaves: list[tuple[bool, Any]]
+    spec: Any
+    written: dict[int, int]
+    elements: int
+
+
+def _members(names: str) -> set[Any]:
+    """Those of the named members of torch.Tensor that this version has."""
+    found = (getattr(torch.Tensor, name, None) for name in names.split())
+    return {member for member in found if member is not None}
+
+
+READS = _members(
+    "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ __contains__ "
+    "__repr__ __format__ data_ptr is_nonzero"
+)
+METADATA = get_default_nowrap_functions() | _members(
+    "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex is_signed "
+    "element_size storage_offset get_device __len__ is_pinned is_inference is_conj is_neg __hash__"
+) | {
+    member.__get__
+    for member in _members(
+        "shape dtype device ndim layout is_cuda is_cpu is_meta is_mps is_sparse is_quantized is_leaf "
+        "requires_grad is_mkldnn is_nested itemsize nbytes names grad_fn grad is_xla is_xpu "
+        "is_vulkan is_ipu is_maia is_mtia is_sparse_csr retains_grad output_nr _version"
+    )
+} | {torch.is_floating_point, torch.is_complex, torch.numel, torch.is_tensor, torch.is_grad_enabled}  # fmt: skip
+METADATA -= {torch.Tensor._base.__get__}  # type: ignore[attr-defined]
