@@ -196,6 +196,8 @@ def _chain(call: Call) -> Draft:
     shapes = [o.shape for o in _operands(call.get(0, "tensors", ()))]
     if not shapes:
         return Draft("matmul")
+    if len(shapes) > 50:  # the search below takes the cube of their number
+        raise UsageError(f"operator {call.op}: a chain of {len(shapes)} matrices", expected="50")
     first, last = shapes[0], shapes[-1]
     sizes = [
         1 if len(first) == 1 else first[0],
@@ -265,9 +267,11 @@ def _recurrent(gates: int) -> Rule:
         hidden = weights[0][0] // gates
         state = weights[1][-1]
         tokens = prod(x[:-1])
+        layers = _int(call.get(4 + shift, "num_layers", 1))
+        if layers > len(weights) // 2:  # each layer has at least W_ih and W_hh
+            raise UsageError(f"operator {call.op}: {layers} layers and {len(weights)} weights")
         nests = recurrent_nests(
-            gates, steps=tokens, batch=1, input_size=x[-1], hidden_size=hidden,
-            layers=_int(call.get(4 + shift, "num_layers", 1)),
+            gates, steps=tokens, batch=1, input_size=x[-1], hidden_size=hidden, layers=layers,
             directions=2 if call.get(7 + shift, "bidirectional", False) else 1,
             projection=state if state != hidden else 0,
         )  # fmt: skip
