@@ -35,7 +35,7 @@ from steelyard.capture.onnx_run import Run, Scope, Step, subgraphs
 from steelyard.capture.onnx_value import Stored, Value
 from steelyard.capture.onnx_wire import Source
 from steelyard.capture.rules import Draft, RuleTable, default_rules
-from steelyard.errors import FileFormatError
+from steelyard.errors import FileFormatError, SteelyardError
 from steelyard.workload import Role, Workload
 
 
@@ -72,6 +72,8 @@ def capture_onnx(
         src = Source(file, repr(str(file_path)), deadline)
         try:
             return _capture(src, file_path, input_shapes or {}, batch, name, rules)
+        except SteelyardError:
+            raise  # TimeLimitError is an OSError too
         except (RecursionError, MemoryError):
             raise FileFormatError(
                 f"{src.what} is nested too deeply or too large to be read"

@@ -51,7 +51,7 @@ def bind_inputs(
     for info in inputs:  # sizes given for one input hold for all
         if info.name in shapes:
             _match(info, shapes[info.name], symbols)
-    open_batch = False
+    open_batch = taken = False
     values: dict[str, Value] = {}
     for info in inputs:
         tensor = _tensor_type(info)
@@ -59,9 +59,16 @@ def bind_inputs(
             shape = check_dims(tuple(shapes[info.name]), f"input {quoted(info.name)}")
         else:
             shape, opened = _resolve(info, tensor.dims, batch, symbols)
-            open_batch = open_batch or opened
+            open_batch = open_batch or (opened and batch is None)
+            taken = taken or opened
         dtype = dtype_name(tensor.dtype_code, f"input {quoted(info.name)}")
         values[info.name] = Value(shape, dtype)
+    first = next((v.shape for v in values.values() if v.shape), ())
+    if batch is not None and not taken and first and first[0] != batch:
+        raise ShapeError(
+            f"the inputs have fixed shapes, the first {short(first)}, which contradicts batch={batch}",
+            hint=f"capture the file as it is and use workload.with_batch({batch})",
+        )
     if open_batch:
         warnings.append("the file leaves the batch size open; it is taken to be 1")
     return values, warnings
@@ -102,7 +109,7 @@ def _match(info: ValueInfo, shape: tuple[int, ...], symbols: dict[str, int]) -> 
 def _resolve(
     info: ValueInfo, dims: tuple[Dim, ...] | None, batch: int | None, symbols: dict[str, int]
 ) -> tuple[tuple[int, ...], bool]:
-    """The shape with open sizes filled in, and whether 1 was taken for the batch."""
+    """The shape with open sizes filled in, and whether its batch was open."""
     who = f"input {quoted(info.name)}"
     if dims is None:
         raise ShapeError(f"{who} has no declared shape", hint=_hint(info, (1, 3, 224, 224)))
@@ -112,7 +119,7 @@ def _resolve(
         size = symbols.get(dim) if isinstance(dim, str) else dim
         if size is None and axis == 0:
             size = batch or 1
-            opened = opened or batch is None
+            opened = True
             if isinstance(dim, str):
                 symbols[dim] = size
         elif size is None:
@@ -123,11 +130,6 @@ def _resolve(
                 f"{who} has the shape {short(dims)}, which leaves more open than the batch",
                 expected="every size of the input",
                 hint=_hint(info, guess),
-            )
-        elif axis == 0 and batch is not None and not isinstance(dim, str) and size != batch:
-            raise ShapeError(
-                f"{who} has the fixed shape {short(dims)}, which contradicts batch={batch}",
-                hint=f"capture it as it is and use workload.with_batch({batch})",
             )
         sizes.append(size)
     return check_dims(tuple(sizes), who), opened

@@ -318,7 +318,7 @@ class Run:
                 sure = False
         if not sure:
             self.warn(f"the shape of the result of {op} is not known; taken to be its input's")
-        return results, sure
+        return results, sure and all(v is None or v.sure for v in site.inputs)
 
     def folded(self, site: Site, results: list[Result]) -> list[Value] | None:
         """The outputs of a node that computes constants, None if it is a layer."""
@@ -378,7 +378,7 @@ class Run:
         if draft is None:
             args = tuple(argument(v) for v in site.inputs)
             call = Call(op, args, site.attrs, tuple(v.operand() for v in outputs))
-            draft = self.draft(call)
+            draft = self.draft(call, sure=all(v is None or v.sure for v in site.inputs))
         step = Step(node, draft, [], [], outputs, self.times)
         for position, value in enumerate(site.inputs):
             if value is None:
@@ -393,20 +393,19 @@ class Run:
                     step.inputs.append(item)
         self.steps.append(step)
 
-    def draft(self, call: Call) -> Draft:
-        """The rule's answer.
+    def draft(self, call: Call, *, sure: bool) -> Draft:
+        """The rule's answer; ``unknown`` where a shape that was only assumed does not fit.
 
         Raises:
             ShapeError: the operands do not fit the operator.
         """
         try:
             return self.rules.apply(call)
-        except UsageError as error:
+        except (UsageError, InputError) as error:
+            if not sure:
+                self.warn(f"{call.op} follows an operator of unknown shape and is not counted")
+                return Draft("unknown")
             raise ShapeError(error.given, expected=error.expected, hint=error.hint) from None
-        except ShapeError:
-            raise
-        except InputError as error:
-            raise ShapeError(error.given, expected=error.expected) from None
 
     def call(self, function: Function, site: Site, scope: Scope) -> list[Value]:
         """Inlines a function that the file defines."""
