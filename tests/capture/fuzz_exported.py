@@ -65,7 +65,7 @@ def _mutate_json(document: Any, rng: random.Random) -> Any:
             name = rng.choice(list(value))
             value[name + "_"] = value.pop(name)
         else:
-            container[key] = rng.choice(_ODD_VALUES)
+            container[key] = copy.deepcopy(rng.choice(_ODD_VALUES))
     return document
 
 

@@ -83,7 +83,9 @@ class Field:
 
     def union(self) -> tuple[str, Field]:
         """The tag and value of an object with exactly one key, as ``{"as_int": 3}``."""
-        filled = {k: v for k, v in self.object().items() if v is not None}
+        filled = self.object()
+        if len(filled) != 1 or None in filled.values():  # some writers fill in the other keys
+            filled = {k: v for k, v in filled.items() if v is not None}
         if len(filled) != 1:
             raise self._is_not("an object with one key that tells its type")
         tag, value = next(iter(filled.items()))

@@ -57,6 +57,9 @@ class Symbols:
             DataDependentError: an expression without an example value.
             FileFormatError: neither, or out of bounds.
         """
+        plain = field.value.get("as_int") if isinstance(field.value, dict) else None
+        if type(plain) is int and len(field.object()) == 1 and low <= plain <= MAX_INT:
+            return plain
         tag, value = field.union()
         if tag == "as_int":
             return value.integer(low)
