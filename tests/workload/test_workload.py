@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from workload_strategies import Net, workloads
+from workload_strategies import KINDS, Net, workloads
 
 from steelyard.errors import InputError, UsageError
 from steelyard.workload import DTYPE_BITS, Layer, LoopNest, TensorSpec, Workload
@@ -143,12 +143,17 @@ def test_select_where():
     assert load.select(kind="conv").macs + load.select(kind="linear").macs == load.macs
 
 
+@given(workloads(kinds=[kind for kind in KINDS if kind != "zeros"]), st.integers(1, 7))
+@settings(deadline=None)
+def test_batch_there_and_back(load, n):
+    assert load.with_batch(n).with_batch(load.batch) == load
+
+
 @given(workloads(), st.integers(1, 7))
 @settings(deadline=None)
 def test_batch_scales_activations_and_macs_and_leaves_params(load, n):
     bigger = load.with_batch(n)
     assert bigger.batch == n
-    assert bigger.with_batch(load.batch) == load
     assert bigger.params == load.params
     follows = set(load.inputs)
     for layer, scaled in zip(load.layers, bigger.layers, strict=True):
@@ -171,6 +176,22 @@ def test_batch_by_hand_with_attention_like_products():
     assert load.macs == 6 * 3 * 5 * 7 * 5
     assert load.layers[1].nests == (LoopNest.matmul(18, 5, 7, 5),)
     assert load.tensor("l1").shape == (6, 3, 5, 5)
+
+
+@pytest.mark.parametrize(
+    ("nest", "shapes"),
+    [
+        # the second operand was made from nothing, for the old batch: (2, 3, 5) @ (2, 5, 7)
+        (LoopNest.matmul(2, 3, 5, 7), [("x", (2, 3, 5)), ("z", (2, 5, 7))]),
+        # what depends on the input stands second: (3, 5) @ (5, 2), a column for each sample
+        (LoopNest.linear(3, 5, 2), [("w", (3, 5)), ("x", (2, 5))]),
+    ],
+)
+def test_batch_in_another_dimension_of_a_product(nest, shapes):
+    tensors = tuple(TensorSpec(n, s, role="input" if n == "x" else "constant") for n, s in shapes)
+    layer = Layer("mm", "matmul", "aten.mm", inputs=tuple(n for n, _ in shapes), nests=(nest,))
+    load = Workload("product", (layer,), tensors, ("x",)).with_batch(6)
+    assert load.macs == 3 * nest.macs
 
 
 @pytest.mark.parametrize("n", [0, -1])

@@ -152,7 +152,9 @@ class LoopNest:
         """A filter of one tap."""
         return prod(self.kernel) == 1
 
-    def scaled(self, *, rows: tuple[int, int] = (1, 1), groups: tuple[int, int] = (1, 1)) -> LoopNest:
+    def scaled(
+        self, *, rows: tuple[int, int] = (1, 1), groups: tuple[int, int] = (1, 1)
+    ) -> LoopNest:
         """The nest with N (``rows``) or G, C and M (``groups``) multiplied by a fraction (num, den).
 
         Raises:

@@ -259,6 +259,7 @@ class Workload:
 
         Raises:
             UsageError: n < 1, or the workload's batch is 0.
+            InputError: a layer's loops do not contain the batch as a factor.
         """
         if n < 1 or self.batch < 1:
             raise UsageError(f"cannot go from batch {self.batch} to {n}", expected="both >= 1")
@@ -329,9 +330,16 @@ def _scale_shape(shape: tuple[int, ...], ratio: tuple[int, int]) -> tuple[int, .
 
 
 def _scale_nest(nest: LoopNest, ratio: tuple[int, int], *, paired: bool) -> LoopNest:
-    """Products of two dependent operands gain groups (pairs); all others gain rows."""
-    if paired and nest.G % ratio[1] == 0:
+    """Products of two dependent operands gain groups (pairs); all others gain rows.
+
+    Where the old batch does not divide those, it is in another dimension: in the groups, or (the
+    second operand being the dependent one) in the columns.
+    """
+    old = ratio[1]
+    if paired and nest.G % old == 0:
         return nest.scaled(groups=ratio)
+    if nest.N % old and nest.G % old == 0:
+        return nest.scaled(groups=ratio)
+    if nest.N % old and nest.M % (nest.G * old) == 0:
+        return replace(nest, M=nest.M * ratio[0] // old)
     return nest.scaled(rows=ratio)
-
-
