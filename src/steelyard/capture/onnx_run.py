@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from steelyard.capture.builder import safe_name
 from steelyard.capture.onnx_fold import filling_of, fold
 from steelyard.capture.onnx_model import (
     Function,
@@ -36,6 +37,7 @@ from steelyard.errors import (
     FileFormatError,
     InputError,
     ShapeError,
+    SteelyardError,
     TimeLimitError,
     UsageError,
 )
@@ -219,6 +221,8 @@ class Run:
             )
         if self.nodes_left % 256 == 0 and time.monotonic() > self.src.deadline:
             raise TimeLimitError(f"{self.src.what} was not captured within the deadline")
+        if not node.outputs:
+            raise FileFormatError(f"{node.label} has no output")
         site = self.site(node, scope)
         try:
             outputs = self.execute(site, scope)
@@ -232,6 +236,13 @@ class Run:
                 expected="sizes that follow from the input shapes, or declared in value_info",
                 hint="simplify the file first (onnxsim), or export with fixed shapes",
             ) from None
+        except SteelyardError:
+            raise
+        except (ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ShapeError(
+                f"{node.label}: its operands or attributes do not fit it "
+                f"({type(error).__name__}: {safe_name(str(error))})"
+            ) from error
         for name, value in zip(node.outputs, outputs, strict=False):
             if name:
                 scope.values[name] = value

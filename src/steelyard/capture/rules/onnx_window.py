@@ -59,9 +59,10 @@ def window(size: Sequence[int], kernel: Sequence[int], attrs: Mapping[str, objec
     dilation = spread(attrs.get("dilations"), rank, 1, "dilations")
     flat = spread(attrs.get("pads"), 2 * rank, 0, "pads")
     auto = attrs.get("auto_pad") or "NOTSET"
-    if min((*stride, *dilation, *kernel, 1)) < 1:
+    if len(kernel) != rank or min((*stride, *dilation, *kernel, 1)) < 1:
         raise ShapeError(
-            f"kernel {tuple(kernel)}, strides {stride}, dilations {dilation}", expected="all >= 1"
+            f"kernel {tuple(kernel)}, strides {stride}, dilations {dilation}",
+            expected=f"{rank} sizes each, all >= 1",
         )
     pads, out = [], []
     for i in range(rank):
@@ -110,6 +111,11 @@ def transposed_window(
     wanted = attrs.get("output_shape")
     if isinstance(wanted, list) and len(wanted) == rank + 2:
         wanted = wanted[2:]
+    if len(kernel) != rank or min((*stride, *dilation, *kernel, 1)) < 1:
+        raise ShapeError(
+            f"kernel {tuple(kernel)}, strides {stride}, dilations {dilation}",
+            expected=f"{rank} sizes each, all >= 1",
+        )
     pads, out = [], []
     for i in range(rank):
         full = stride[i] * (size[i] - 1) + dilation[i] * (kernel[i] - 1) + 1 + extra[i]
