@@ -159,6 +159,13 @@ def test_tied_weights_are_one_parameter(tmp_path: Path, form: str) -> None:
     assert load.macs == 2 * 7 * 8 * 50
 
 
+def test_weights_without_data_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    """On the meta device all weights are stored as the same, empty, member."""
+    with torch.device("meta"):
+        model, x = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4)), torch.zeros(2, 4)
+    assert _weigh(model, (x,), tmp_path).params == 2 * (4 * 4 + 4)
+
+
 class Attention(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -61,6 +61,10 @@ class Archive:
         """Names of the members, in the archive's order."""
         return tuple(self._members)
 
+    def size(self, name: str) -> int:
+        """Bytes that the archive claims for a member, 0 where there is none."""
+        return self._members[name].file_size if name in self._members else 0
+
     def read(self, name: str, *, max_bytes: int) -> bytes:
         """The bytes of one member.
 

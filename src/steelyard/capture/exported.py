@@ -91,7 +91,10 @@ def _find_model(archive: Archive, model: str | None) -> tuple[str, str, str]:
 
 
 def _tied_weights(archive: Archive, path: Path, folder: str, model: str) -> dict[str, str]:
-    """Name of each parameter -> first name of the same tensor, from the table of stored weights."""
+    """Name of each parameter -> first name of the same tensor, from the table of stored weights.
+
+    Weights without data (exported on the meta device) all share one empty member; they are not tied.
+    """
     member = f"{folder}data/weights/{model}_weights_config.json"
     if member not in archive.names:
         return {}
@@ -99,10 +102,10 @@ def _tied_weights(archive: Archive, path: Path, folder: str, model: str) -> dict
     first: dict[str, str] = {}
     tied: dict[str, str] = {}
     for name, entry in table.get("config").items():
-        meta = entry.find("tensor_meta")
-        if meta is not None:
+        meta, stored = entry.find("tensor_meta"), entry.get("path_name").text()
+        if meta is not None and archive.size(f"{folder}data/weights/{stored}"):
             view = [meta.get(key).value for key in ("sizes", "strides", "storage_offset")]
-            tied[name] = first.setdefault(f"{entry.get('path_name').text()} {view!r}", name)
+            tied[name] = first.setdefault(f"{stored} {view!r}", name)
     return tied
 
 

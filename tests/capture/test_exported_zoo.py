@@ -1,0 +1,45 @@
+"""Zoo networks as exported archives: the same totals and the same counting layers as their modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from steelyard.capture.api import capture
+from steelyard.capture.exported import capture_exported
+from steelyard.workload import Workload
+from steelyard.zoo.registry import create, default_input_shape, list_models
+
+QUICK = ("lenet5", "googlenet", "resnet20_cifar")
+
+
+def _counted(load: Workload) -> list[tuple[str, str, int, tuple[str, ...]]]:
+    return [(x.name, x.kind, x.macs, x.params) for x in load.layers if x.params]
+
+
+def _check(name: str, folder: Path) -> None:
+    shape = default_input_shape(name)
+    with torch.device("meta"):
+        network = create(name).eval()
+        program = torch.export.export(network, (torch.zeros(shape),))
+    torch.export.save(program, folder / "net.pt2")
+    load = capture_exported(folder / "net.pt2")
+    assert load.params + load.unused_params == sum(p.numel() for p in network.parameters())
+    assert load.coverage.unknown == () and load.warnings == ()
+    module = capture(network, input_shape=shape)
+    assert (load.macs, load.params) == (module.macs, module.params)
+    assert _counted(load) == _counted(module)
+    assert sum(x.ops for x in load.layers) == sum(x.ops for x in module.layers)
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_an_exported_network_is_the_network(tmp_path: Path, name: str) -> None:
+    _check(name, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in list_models() if name not in QUICK])
+def test_every_exported_network_is_the_network(tmp_path: Path, name: str) -> None:
+    _check(name, tmp_path)
