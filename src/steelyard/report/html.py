@@ -185,8 +185,8 @@ def _module_map(cost: CostReport, number: int) -> str:
         f"<legend>Area shows</legend>{choices}</fieldset></div>"
         f'{legend({f for f in families if f in FAMILIES})}<div class="crumbs"></div>'
         '<div class="treemap" role="group" aria-label="module map"></div>'
-        '<p class="note">A module\'s box holds what it calls. Click a module to open it, its name '
-        "above the map to go back.</p></div>"
+        '<p class="note">A module\'s box holds what it calls; within a box areas are in proportion. '
+        "Click a module to open it, its name above the map to go back.</p></div>"
     )
 
 
