@@ -30,7 +30,7 @@ import torch
 
 from common import HERE, machine, markdown, publish
 from networks import NETWORKS, Network
-from peers import PEERS, STEELYARD, Peer, available
+from peers import PEERS, STEELYARD_ON_SHAPE, Peer, available
 
 FIRST_CALL = """
 import sys, time, json, warnings
@@ -105,7 +105,7 @@ def milliseconds(seconds: float) -> str:
 
 def agreement(network: Network, timings: dict[str, Timing]) -> list[str]:
     """Sentences on counts that differ from the peers' consensus or from the published figure."""
-    ours = timings[STEELYARD.name].macs
+    ours = timings[STEELYARD_ON_SHAPE.name].macs
     exact = {
         name: timing.macs
         for name, timing in timings.items()
@@ -138,7 +138,7 @@ def summary(rows: list[tuple[Network, dict[str, Timing], tuple[float, float]]]) 
     for network, timings, first in rows:
         cpu = {name: median(t.cpu) for name, t in timings.items() if t.cpu}
         wall = {name: median(t.wall) for name, t in timings.items() if t.wall}
-        ours = cpu.pop(STEELYARD.name)
+        ours = cpu.pop(STEELYARD_ON_SHAPE.name)
         best = min(cpu, key=lambda name: cpu[name])
         to_best.append(cpu[best] / ours)
         if "fvcore" in cpu:
@@ -147,7 +147,7 @@ def summary(rows: list[tuple[Network, dict[str, Timing], tuple[float, float]]]) 
             [
                 network.name,
                 milliseconds(ours),
-                milliseconds(wall[STEELYARD.name]),
+                milliseconds(wall[STEELYARD_ON_SHAPE.name]),
                 milliseconds(first[1]),
                 milliseconds(cpu["fvcore"]) if "fvcore" in cpu else "-",
                 f"{best} {milliseconds(cpu[best])}",
@@ -181,7 +181,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     usable, missing = available(options.peers.split(","))
-    peers = [STEELYARD, *usable]
+    peers = [STEELYARD_ON_SHAPE, *usable]
     rows, said = [], []
     for name in options.networks.split(","):
         network = NETWORKS[name]

@@ -92,15 +92,15 @@ def positional(
 def run_steelyard(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
     import steelyard as sy
 
-    if len(args) == 1 and isinstance(args[0], torch.Tensor) and not kwargs:
-        return sy.cost(sy.capture(model, input_shape=tuple(args[0].shape))).total.macs
     return sy.cost(sy.capture(model, inputs=args, kwargs=kwargs)).total.macs
 
 
-def run_steelyard_values(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+def run_steelyard_on_shape(
+    model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Result:
     import steelyard as sy
 
-    return sy.cost(sy.capture(model, inputs=args, kwargs=kwargs)).total.macs
+    return sy.cost(sy.capture(model, input_shape=tuple(args[0].shape), kwargs=kwargs)).total.macs
 
 
 # ---- fvcore ------------------------------------------------------------------------------------
@@ -167,15 +167,14 @@ def _ptflops() -> Any:
 
 
 def run_ptflops(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    """Inputs are bound, because it divides by the batch size of positional inputs, though not all parts."""
     get_model_complexity_info = _ptflops().get_model_complexity_info
     printed = io.StringIO()
-    single = len(args) == 1 and isinstance(args[0], torch.Tensor) and not kwargs
-    subject = model if single else Bound(model, args, kwargs)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         macs, _ = get_model_complexity_info(
-            subject,
+            Bound(model, args, kwargs),
             (1,),
-            input_constructor=(lambda _: args[0]) if single else (lambda _: {"unused": None}),
+            input_constructor=lambda _: {"unused": None},
             as_strings=False,
             print_per_layer_stat=False,
         )
@@ -308,7 +307,10 @@ def whole(macs: Result) -> int:
     return int(macs)
 
 
-STEELYARD = Peer("steelyard", "steelyard", run_steelyard, whole, False, "exact")
+STEELYARD = Peer("steelyard", "steelyard", run_steelyard, whole, False, "given the inputs")
+STEELYARD_ON_SHAPE = Peer(
+    "steelyard", "steelyard", run_steelyard_on_shape, whole, False, "given the input's shape"
+)
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
