@@ -109,7 +109,7 @@ def _from_file(
     name: str | None,
     deadline_s: float | None,
 ) -> Workload:
-    path = Path(source.path)
+    path = Path(source.path or source.text)
     if source.kind == "onnx":
         from steelyard.capture.onnx import capture_onnx
 

@@ -78,9 +78,7 @@ class Builder:
             shared = inputs[0] if inputs and (draft.kind == "view" or inplace) else ""
             aliases = [shared] * len(outputs)
         names = [
-            self.tensor(
-                unique if i == 0 else f"{unique}:{i}", shape, dtype, alias_of=aliases[i]
-            )
+            self.tensor(unique if i == 0 else f"{unique}:{i}", shape, dtype, alias_of=aliases[i])
             for i, (shape, dtype) in enumerate(outputs)
         ]
         self._layers.append(

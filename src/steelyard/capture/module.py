@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import gc
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -14,7 +12,7 @@ import torch
 from torch import nn
 
 from steelyard.capture.engines.dispatched import run_on_meta, run_on_values
-from steelyard.capture.engines.network import LazyNetworkError, Network, Pass
+from steelyard.capture.engines.network import LazyNetworkError, Network
 from steelyard.capture.engines.shape_tensor import CannotFollowError
 from steelyard.capture.engines.shaped import run_on_shapes
 from steelyard.capture.rules import RuleTable
@@ -60,59 +58,42 @@ def capture_module(
         DataDependentError: the network reads values that were not given.
     """
     model = _unwrapped(model)
-    network = Network(model, args, kwargs, real, training, rules)
-    with _no_collection():
-        try:
-            return _captured(network, name, method)
-        except LazyNetworkError:
-            lazy = replace(network, model=_initialised(model, args, kwargs))
-            return _captured(lazy, name, method)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No garbage collection: thousands of small objects are made, and a collection walks all of torch."""
-    collecting = gc.isenabled()
-    gc.disable()
+    network = Network(name, model, args, kwargs, real, training, rules)
     try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
+        return _captured(network, method)
+    except LazyNetworkError:
+        lazy = replace(network, model=_initialised(model, args, kwargs))
+        return _captured(lazy, method)
 
 
-def _captured(network: Network, name: str, method: Method) -> Workload:
+def _captured(network: Network, method: Method) -> Workload:
     if method != "auto":
         if method not in _ENGINES:
             raise UsageError(f"no method {method!r}", expected="auto, shapes, meta or values")
         try:
-            return _finished(_ENGINES[method](network), name)
+            return _ENGINES[method](network)
         except (SteelyardError, LazyNetworkError):
             raise
         except Exception as error:
             raise _explained(network, error) from error
     try:
-        return _finished(run_on_shapes(network), name)
+        return run_on_shapes(network)
     except LazyNetworkError:
         raise
     except Exception:  # noqa: S110 - whatever it was, the plain engine decides whether it is an error
         pass
     try:
-        return _finished(run_on_meta(network), name)
+        return run_on_meta(network)
     except Exception as error:
         if not _worth_running(network, error):
             raise _explained(network, error) from error
         first = error
     try:
-        return _finished(run_on_values(network), name)
+        return run_on_values(network)
     except DataDependentError:
         raise
     except Exception as error:
         raise _explained(network, error) from first
-
-
-def _finished(done: Pass, name: str) -> Workload:
-    return done.trace.to_workload(name, done.outputs)
 
 
 def _worth_running(network: Network, error: Exception) -> bool:

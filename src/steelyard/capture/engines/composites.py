@@ -18,14 +18,14 @@ from steelyard.capture.engines.recorder import Recorder
 
 COMPOSITES: dict[Callable[..., Any], str] = {
     torch._C._nn.scaled_dot_product_attention: "aten.scaled_dot_product_attention",
-    torch._VF.lstm: "aten.lstm",  # type: ignore[attr-defined]
-    torch._VF.gru: "aten.gru",  # type: ignore[attr-defined]
-    torch._VF.rnn_tanh: "aten.rnn_tanh",  # type: ignore[attr-defined]
-    torch._VF.rnn_relu: "aten.rnn_relu",  # type: ignore[attr-defined]
-    torch._VF.lstm_cell: "aten.lstm_cell",  # type: ignore[attr-defined]
-    torch._VF.gru_cell: "aten.gru_cell",  # type: ignore[attr-defined]
-    torch._VF.rnn_tanh_cell: "aten.rnn_tanh_cell",  # type: ignore[attr-defined]
-    torch._VF.rnn_relu_cell: "aten.rnn_relu_cell",  # type: ignore[attr-defined]
+    torch._VF.lstm: "aten.lstm",
+    torch._VF.gru: "aten.gru",
+    torch._VF.rnn_tanh: "aten.rnn_tanh",
+    torch._VF.rnn_relu: "aten.rnn_relu",
+    torch._VF.lstm_cell: "aten.lstm_cell",
+    torch._VF.gru_cell: "aten.gru_cell",
+    torch._VF.rnn_tanh_cell: "aten.rnn_tanh_cell",
+    torch._VF.rnn_relu_cell: "aten.rnn_relu_cell",
     torch._C._nn.adaptive_avg_pool2d: "aten.adaptive_avg_pool2d",
     torch._C._nn.adaptive_avg_pool3d: "aten.adaptive_avg_pool3d",
     torch.adaptive_avg_pool1d: "aten.adaptive_avg_pool1d",
@@ -50,10 +50,11 @@ COMPOSITES: dict[Callable[..., Any], str] = {
     torch._C._nn.relu6_: "aten.relu6_",
     torch.bilinear: "aten.bilinear",
     torch.instance_norm: "aten.instance_norm",
+    F.local_response_norm: "aten.local_response_norm",
     torch.pixel_shuffle: "aten.pixel_shuffle",
     torch.pixel_unshuffle: "aten.pixel_unshuffle",
     torch.channel_shuffle: "aten.channel_shuffle",
-    torch._C._linalg.linalg_multi_dot: "aten.linalg_multi_dot",
+    torch.linalg.multi_dot: "aten.linalg_multi_dot",
 }
 """Functions that are one layer although the dispatcher would see several."""
 

@@ -7,6 +7,7 @@ whose control flow depends on what tensors hold.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -18,7 +19,6 @@ from steelyard.capture.engines.composites import Composites
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.network import (
     Network,
-    Pass,
     add_parameters,
     map_inputs,
     result_tensors,
@@ -26,6 +26,7 @@ from steelyard.capture.engines.network import (
 from steelyard.capture.engines.recorder import Recorder, dtype_name
 from steelyard.capture.engines.trace import Trace
 from steelyard.errors import DataDependentError
+from steelyard.workload import Workload
 
 META = torch.device("meta")
 _MOVES = (torch.Tensor.to, torch.Tensor.cpu, torch.Tensor.cuda)
@@ -77,13 +78,13 @@ def meta_like(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=META)
 
 
-def run_on_meta(network: Network) -> Pass:
-    """Records one pass on meta tensors."""
+def run_on_meta(network: Network) -> Workload:
+    """Captures one pass on meta tensors."""
     return _run(network, real=False)
 
 
-def run_on_values(network: Network) -> Pass:
-    """Records one pass on real values; made-up zeros where the user gave only shapes.
+def run_on_values(network: Network) -> Workload:
+    """Captures one pass on real values; made-up zeros where the user gave only shapes.
 
     Raises:
         DataDependentError: the network read a value that came from made-up inputs.
@@ -91,10 +92,10 @@ def run_on_values(network: Network) -> Pass:
     return _run(network, real=True)
 
 
-def _run(network: Network, *, real: bool) -> Pass:
+def _run(network: Network, *, real: bool) -> Workload:
     trace = Trace()
     recorder = Recorder(trace, network.rules)
-    copies: dict[int, torch.Tensor] = {}
+    guard = Guard(network.model, trace, training=network.training)
 
     def convert(tensor: torch.Tensor, name: str) -> torch.Tensor:
         made = _input(tensor, network) if real else meta_like(tensor)
@@ -102,34 +103,34 @@ def _run(network: Network, *, real: bool) -> Pass:
         recorder.bind(made, value)
         return made
 
-    with (
-        Guard(network.model, trace, training=network.training) as guard,
-        torch.no_grad(),
-    ):
-        for module, name, tensor, value in list(add_parameters(trace, guard)):
-            copy = copies.get(id(tensor))
-            if copy is None and isinstance(module, torch.jit.ScriptModule):
-                copy = copies[id(tensor)] = tensor
-                recorder.bind(copy, value)
-            elif copy is None:
-                copy = copies[id(tensor)] = _copy(tensor, real=real)
-                recorder.bind(copy, value)
-            _put(module, name, copy)
+    def body() -> Workload:
+        _exchange(guard, trace, recorder, real=real)
         args, kwargs = map_inputs(network, convert)
-        if real:
-            with Composites(recorder), recorder:
-                result = network.model(*args, **kwargs)
-        else:
-            with OnMeta(), Composites(recorder), recorder:
-                result = network.model(*args, **kwargs)
+        place = nullcontext() if real else OnMeta()
+        with torch.no_grad(), place, Composites(recorder), recorder:
+            result = guard.call(network.model, args, kwargs)
         outputs = [recorder.value_of(tensor) for tensor in result_tensors(result)]
-    if real and not network.real and _reads_input(trace, recorder.read):
-        raise DataDependentError(
-            f"{type(network.model).__name__} decides by the values of its tensors",
-            expected="example values, since shapes alone do not say which way it goes",
-            hint="capture(model, inputs=(example_tensor,))",
-        )
-    return Pass(trace, outputs)
+        if real and not network.real and _reads_input(trace, recorder.read):
+            raise DataDependentError(
+                f"{type(network.model).__name__} decides by the values of its tensors",
+                expected="example values, since shapes alone do not say which way it goes",
+                hint="capture(model, inputs=(example_tensor,))",
+            )
+        return trace.to_workload(network.name, outputs)
+
+    return guard.run(body)
+
+
+def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> None:
+    """Puts a copy in the place of every parameter and buffer; the guard puts the originals back."""
+    copies: dict[int, torch.Tensor] = {}
+    for module, name, tensor, value in list(add_parameters(trace, guard)):
+        copy = copies.get(id(tensor))
+        if copy is None:
+            scripted = isinstance(module, torch.jit.ScriptModule)
+            copy = copies[id(tensor)] = tensor if scripted else _copy(tensor, real=real)
+            recorder.bind(copy, value)
+        _put(module, name, copy)
 
 
 def _copy(tensor: torch.Tensor, *, real: bool) -> torch.Tensor:
@@ -143,7 +144,8 @@ def _put(module: nn.Module, name: str, tensor: torch.Tensor) -> None:
     """Puts the copy where the original was; the guard puts the original back."""
     if isinstance(module, torch.jit.ScriptModule):
         return  # its tensors live in C++ and cannot be exchanged
-    for holder in (module._parameters, module._buffers, module.__dict__):
+    holders: tuple[dict[str, Any], ...] = (module._parameters, module._buffers, module.__dict__)
+    for holder in holders:
         if holder.get(name) is not None:
             holder[name] = tensor
             return

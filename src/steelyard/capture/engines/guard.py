@@ -1,25 +1,28 @@
 """`Guard`: lets a network run for analysis and puts everything back: attributes, tensors, modes, hooks, RNG.
 
-While a guard is open, calls of modules go through it, so that it knows which module is running. One guard
-is open at a time in a process; a second thread waits.
+While a guard runs, calls of modules go through it, so that it knows which module is running. One guard
+runs at a time in a process; a second thread waits.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import eq, is_
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 from torch.nn.modules import module as nn_module
 
+from steelyard.capture.engines.interrupts import Interrupts
 from steelyard.capture.engines.trace import Trace
+
+T = TypeVar("T")
 
 _LOCK = threading.RLock()
 _CONTAINERS = frozenset({dict, list, set, OrderedDict})
@@ -30,11 +33,16 @@ Intercept = Callable[[nn.Module, tuple[Any, ...]], Any]
 
 
 class Guard:
-    """A context in which ``model`` may be run and after which it is bit-identical.
+    """Runs ``model`` for analysis, after which it is bit-identical.
 
     Every module's ``__dict__`` and the containers in it (parameters, buffers, hooks, lists) are copied
     (not their tensors) and put back, also after an error or Ctrl-C. Tensors are not protected here:
     engines replace them before running anything that could write to them.
+
+    Attributes:
+        modules: every module by its path.
+        tensors: (module, name, tensor) of tensors that are plain attributes.
+        interrupts: lets Ctrl-C and deadlines through while the network runs.
 
     Args:
         model: the network.
@@ -49,7 +57,7 @@ class Guard:
         trace: Trace,
         *,
         training: bool | None = False,
-        intercept: dict[type, Intercept] | None = None,
+        intercept: Mapping[type[nn.Module], Intercept] | None = None,
     ) -> None:
         self.modules = dict(_named_modules(model))
         self._training = training
@@ -60,35 +68,57 @@ class Guard:
         self._contents: list[tuple[Any, Any]] = []
         self._rng: list[Callable[[], None]] = []
         self._index: dict[int, int] = {}
+        self.interrupts = Interrupts()
+        self._call: Any = None
+        self._collecting = gc.isenabled()
+        self._modes = (torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack())
+        self._grad = torch.is_grad_enabled()
 
-    def __enter__(self) -> Self:
-        _LOCK.acquire()
-        try:
-            self._save()
-            if self._training is not None:
-                for module in self.modules.values():
-                    if module.__dict__.get("training") is not self._training:
-                        module.__dict__["training"] = self._training
-            self._call, nn.Module.__call__ = nn.Module.__call__, self._make_call()  # type: ignore[method-assign]
-        except BaseException:
-            self._restore()
-            _LOCK.release()
-            raise
-        return self
+    def run(self, body: Callable[[], T]) -> T:
+        """What ``body`` returns, run with the guard open."""
+        with _LOCK:
+            try:
+                self.interrupts.hold()
+                self._enter()
+                return body()
+            finally:
+                _to_the_end(self._leave)
+                self.interrupts.release()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def call(self, model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Runs the network; the only part of ``body`` that Ctrl-C and deadlines interrupt."""
         try:
-            _uninterrupted(self._uncall, self._restore)
+            self.interrupts.open = True
+            return model(*args, **kwargs)
         finally:
-            _LOCK.release()
+            self.interrupts.open = False
 
-    def _uncall(self) -> None:
-        nn.Module.__call__ = self._call  # type: ignore[method-assign]
+    def _enter(self) -> None:
+        # thousands of small objects are about to be made, and a collection walks all of torch
+        self._collecting = gc.isenabled()
+        gc.disable()
+        self._modes = (torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack())
+        self._grad = torch.is_grad_enabled()
+        self._save()
+        if self._training is not None:
+            for module in self.modules.values():
+                if module.__dict__.get("training") is not self._training:
+                    module.__dict__["training"] = self._training
+        self._call = nn.Module.__call__
+        nn.Module.__call__ = self._make_call()  # type: ignore[method-assign]
+
+    def _leave(self) -> None:
+        if self._call is not None:
+            nn.Module.__call__ = self._call  # type: ignore[method-assign]
+        # modes of the network's own that an interrupt left behind
+        while torch._C._len_torch_function_stack() > self._modes[0]:
+            torch._C._pop_torch_function_stack()
+        while torch._C._len_torch_dispatch_stack() > self._modes[1]:
+            torch._C._pop_torch_dispatch_stack(None)
+        torch.set_grad_enabled(self._grad)
+        self._restore()
+        if self._collecting:
+            gc.enable()
 
     # ---- modules -----------------------------------------------------------------------
 
@@ -112,7 +142,7 @@ class Guard:
         if (numpy := sys.modules.get("numpy")) is not None:
             numpy_state = numpy.random.get_state()
             self._rng.append(lambda: numpy.random.set_state(numpy_state))
-        if torch.cuda.is_available() and torch.cuda.is_initialized():
+        if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
             cuda_states = torch.cuda.get_rng_state_all()
             self._rng.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
 
@@ -173,7 +203,7 @@ class Guard:
                             if out is not NotImplemented:
                                 return out
                         return self.forward(*args, **kwargs)
-                return nn.Module._call_impl(self, *args, **kwargs)
+                return nn.Module._call_impl(self, *args, **kwargs)  # type: ignore[no-untyped-call]
             except Exception as error:
                 if not hasattr(error, "_steelyard_where"):
                     path = trace.modules[trace.module][0]
@@ -217,15 +247,14 @@ def _named_modules(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         stack.extend(reversed(children))
 
 
-def _uninterrupted(*steps: Callable[[], None]) -> None:
-    """Runs all steps to their end; a Ctrl-C in between is raised afterwards. Steps may run twice."""
-    interrupt: BaseException | None = None
-    for step in steps:
-        for _ in range(5):
-            try:
-                step()
-                break
-            except KeyboardInterrupt as error:
-                interrupt = error
-    if interrupt is not None:
-        raise interrupt
+def _to_the_end(step: Callable[[], None]) -> None:
+    """Runs the step, again if something asynchronous breaks into it, and raises that afterwards."""
+    broken: BaseException | None = None
+    for _ in range(5):
+        try:
+            step()
+            break
+        except BaseException as error:
+            broken = error
+    if broken is not None:
+        raise broken

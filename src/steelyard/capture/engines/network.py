@@ -1,14 +1,14 @@
-"""`Network`: a module with its inputs, as every engine takes it, and what an engine gives back."""
+"""`Network`: a module with its inputs, as every engine takes it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.guard import Guard
@@ -23,6 +23,7 @@ class Network:
     """What is to be captured.
 
     Attributes:
+        name: what to call the workload.
         model: the module.
         args, kwargs: what it is called with; tensors on the meta device where only shapes are known.
         real: the input tensors carry values that the user gave.
@@ -30,26 +31,13 @@ class Network:
         rules: the rule table.
     """
 
+    name: str
     model: nn.Module
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     real: bool
     training: bool | None
     rules: RuleTable
-
-
-class Pass(NamedTuple):
-    """One recorded pass.
-
-    Attributes:
-        trace: what was executed.
-        outputs: values that the network returned.
-        warnings: sentences for the user.
-    """
-
-    trace: Trace
-    outputs: list[int]
-    warnings: tuple[str, ...] = ()
 
 
 class LazyNetworkError(Exception):
@@ -70,12 +58,12 @@ def add_parameters(
         LazyNetworkError: a parameter has no shape yet.
     """
     seen: dict[int, int] = {}
-    add, lazy = trace.value, UninitializedTensorMixin
+    add = trace.value
 
     def value_of(tensor: torch.Tensor, role: Role, prefix: str, name: str) -> int:
         value = seen.get(id(tensor))
         if value is None:
-            if isinstance(tensor, lazy):
+            if is_lazy(tensor):
                 raise LazyNetworkError
             value = seen[id(tensor)] = add(
                 tuple(tensor.shape), DTYPE_NAMES[tensor.dtype], role, prefix + name
@@ -85,12 +73,12 @@ def add_parameters(
     paths: dict[int, str] = {}
     for path, module in guard.modules.items():
         prefix = paths[id(module)] = f"{path}." if path else ""
-        for name, tensor in module._parameters.items():
-            if tensor is not None:
-                yield module, name, tensor, value_of(tensor, "parameter", prefix, name)
-        for name, tensor in module._buffers.items():
-            if tensor is not None:
-                yield module, name, tensor, value_of(tensor, "buffer", prefix, name)
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                yield module, name, parameter, value_of(parameter, "parameter", prefix, name)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                yield module, name, buffer, value_of(buffer, "buffer", prefix, name)
     for module, name, tensor in guard.tensors:
         yield module, name, tensor, value_of(tensor, "buffer", paths[id(module)], name)
 

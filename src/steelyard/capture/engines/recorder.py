@@ -70,7 +70,7 @@ DTYPE_NAMES = _DtypeNames()
 """`dtype_name`, remembered."""
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Records operators while active.
 
     Args:
@@ -79,7 +79,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, trace: Trace, rules: RuleTable) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
         self.rules = rules
         self.paused = 0

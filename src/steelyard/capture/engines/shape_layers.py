@@ -69,6 +69,7 @@ def _linear(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
 
 
 def linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None) -> Any:
+    """``x`` times the weight matrix among ``params``."""
     if not params or params[0].dtype is not x.dtype or len(params[0].shape) != 2:
         return NotImplemented
     shape, weight = x.shape, params[0].shape
@@ -176,6 +177,8 @@ def _activation(op: str) -> Module:
 
 
 def activation_function(op: str, *, inplace: bool = False) -> Fast:
+    """A rule for an element-wise function of one tensor."""
+
     def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         x = one(args[:1])
         if x is None or len(args) > 1 or (kwargs and set(kwargs) != {"inplace"}):
@@ -312,6 +315,7 @@ def _adaptive_module(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) ->
 
 
 def adaptive_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``F.adaptive_avg_pool2d(x, output_size)``."""
     x = one(args[:1])
     if x is None or kwargs or len(args) != 2:
         return NotImplemented
@@ -319,6 +323,7 @@ def adaptive_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mappin
 
 
 def flatten(engine: ShapeEngine, x: ShapeTensor, start: int, end: int) -> Any:
+    """``torch.flatten(x, start, end)``."""
     shape = x.shape
     rank = len(shape)
     if not rank or not -rank <= start < rank or not -rank <= end < rank:
@@ -340,6 +345,7 @@ def flatten(engine: ShapeEngine, x: ShapeTensor, start: int, end: int) -> Any:
 
 
 def flatten_module(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+    """``nn.Flatten``."""
     x = one(args)
     return NotImplemented if x is None else flatten(engine, x, module.start_dim, module.end_dim)
 

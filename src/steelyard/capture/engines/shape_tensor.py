@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-from torch.overrides import get_default_nowrap_functions
 from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.trace import Value
@@ -41,10 +40,10 @@ class ShapeTensor(torch.Tensor):
     root: bool
     engine: ShapeEngine
 
-    __torch_function__ = torch._C._disabled_torch_function_impl
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
     @classmethod
-    def __torch_dispatch__(
+    def __torch_dispatch__(  # type: ignore[override]
         cls,
         func: Any,
         types: Iterable[type],
@@ -77,9 +76,8 @@ class Program(NamedTuple):
     Attributes:
         operands: how many tensors it took.
         values: the values that it made.
-        strides: of each value made.
+        strides, dtypes: of each value made.
         events: operators, with values by local number.
-        single: the function returns exactly the last leaf.
         leaves: what it returns: local numbers, or other objects as they are.
         spec: how the leaves are nested.
         written: operands that it overwrote -> their new local number.
@@ -107,7 +105,7 @@ READS = _members(
     "item tolist numpy __bool__ __int__ __float__ __index__ __complex__ __array__ __contains__ "
     "__repr__ __format__ data_ptr is_nonzero"
 )
-METADATA = get_default_nowrap_functions() | _members(
+METADATA = _members(
     "size dim numel nelement ndimension stride is_contiguous is_floating_point is_complex is_signed "
     "element_size storage_offset get_device __len__ is_pinned is_inference is_conj is_neg __hash__"
 ) | {
@@ -118,4 +116,3 @@ METADATA = get_default_nowrap_functions() | _members(
         "is_vulkan is_ipu is_maia is_mtia is_sparse_csr retains_grad output_nr _version"
     )
 } | {torch.is_floating_point, torch.is_complex, torch.numel, torch.is_tensor, torch.is_grad_enabled}  # fmt: skip
-METADATA -= {torch.Tensor._base.__get__}  # type: ignore[attr-defined]

@@ -18,6 +18,7 @@ from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.composites import Composites
 from steelyard.capture.engines.dispatched import OnMeta, meta_like
+from steelyard.capture.engines.interrupts import Interrupts
 from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder, dtype_name
 from steelyard.capture.engines.shape_tensor import (
     METADATA,
@@ -41,17 +42,23 @@ Fast = Callable[["ShapeEngine", tuple[Any, ...], Mapping[str, Any]], Any]
 """A rule for a function: its positional and keyword arguments -> result, or NotImplemented."""
 
 
-class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class ShapeEngine(TorchFunctionMode):
     """Answers every PyTorch function for `ShapeTensor`s, by rule, from memory, or by a run on meta tensors."""
 
     def __init__(
-        self, trace: Trace, rules: RuleTable, device: torch.device, functions: Mapping[Any, Fast]
+        self,
+        trace: Trace,
+        rules: RuleTable,
+        device: torch.device,
+        functions: Mapping[Any, Fast],
+        interrupts: Interrupts,
     ) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.trace = trace
         self.rules = rules
         self.device = device
         self.functions = functions
+        self.interrupts = interrupts
         self.failed = ""
         self.busy = 0
         self.owned: dict[int, Owned] = {}
@@ -81,7 +88,7 @@ class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
         tensor.value = value
         tensor.root = root
         tensor.engine = self
-        return tensor  # type: ignore[no-any-return]
+        return tensor
 
     def emit(
         self,
@@ -144,7 +151,7 @@ class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
         slots: dict[int, int] = {}
         if func is torch.Tensor.__setitem__ and type(args[2]) in (int, float):
             args = (*args[:2], type(args[2])(0))  # which number it is makes no difference
-        key = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
+        key: Any = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
         symbolic = any(type(t) is ShapeTensor for t in tensors)
         if func in READS:
             if symbolic:
@@ -160,12 +167,13 @@ class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
         except TypeError:  # an argument that cannot be hashed
             key, program = None, None
         if program is None:
-            program = self._record(func, args, kwargs, tensors)
+            with self.interrupts.closed():  # modes are entered and left in there
+                program = self._record(func, args, kwargs, tensors)
             if key is not None:
                 self._programs[key] = program
         if not (symbolic or owned) and program.elements <= SMALL:
             # made by the network itself and small: keep the values
-            with Composites(self.real), self.real:
+            with self.interrupts.closed(), Composites(self.real), self.real:
                 return func(*args, **kwargs)
         return self._replay(program, tensors)
 
@@ -248,10 +256,10 @@ class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
         strides: list[Strides] = []
         dtypes: list[torch.dtype] = []
         for local in range(count, len(trace.values)):
-            tensor = made.get(local)
-            contiguous = tensor is None or tensor.is_contiguous()
-            strides.append(None if contiguous or tensor is None else tensor.stride())
-            dtypes.append(torch.float32 if tensor is None else tensor.dtype)
+            result = made.get(local)
+            strided = result is not None and not result.is_contiguous()
+            strides.append(result.stride() if result is not None and strided else None)
+            dtypes.append(torch.float32 if result is None else result.dtype)
         return Program(
             operands=count,
             values=trace.values[count:],
@@ -316,7 +324,7 @@ class ShapeEngine(TorchFunctionMode):  # type: ignore[no-untyped-call]
         return pytree.tree_unflatten(results, program.spec)
 
 
-_wrap = torch.Tensor._make_wrapper_subclass  # type: ignore[attr-defined]
+_wrap = torch.Tensor._make_wrapper_subclass
 
 
 def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:

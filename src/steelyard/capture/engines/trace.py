@@ -102,7 +102,7 @@ class Trace:
                 inputs=[names[i] for i in inputs],
                 outputs=[(values[i].shape, values[i].dtype) for i in outs],
                 params=[names[i] for i in dict.fromkeys(params)],
-                aliases=[names[i] if i in names else "" for i in aliases],
+                aliases=[names.get(i, "") for i in aliases],
                 inplace=inplace,
             )
             names.update(zip(outs, made, strict=True))

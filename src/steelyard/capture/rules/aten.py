@@ -43,6 +43,13 @@ def _batch_norm_legit(call: Call) -> Draft:
     return Draft("norm", ops=per * prod(call.operand(0).shape))
 
 
+def _local_response_norm(call: Call) -> Draft:
+    """``local_response_norm(x, size, ...)``: square, ``size`` additions, scale, power, divide (Krizhevsky et al. 2012, 3.3)."""
+    size = call.get(1, "size", 1)
+    per = ELEMENT_OPS["local_response_norm"] + (size if isinstance(size, int) else 0)
+    return Draft("norm", ops=per * prod(call.operand(0).shape))
+
+
 def _conversion(call: Call) -> Draft:
     """``to``/``_to_copy``: free where nothing changes, else a copy."""
     if call.args and isinstance(call.args[0], Operand):
@@ -111,6 +118,7 @@ _ARITHMETIC = _with_inplace(
 
 _NORMS = {
     "aten.batch_norm": _batch_norm,
+    "aten.local_response_norm": _local_response_norm,
     "aten.native_batch_norm": _batch_norm,
     "aten.cudnn_batch_norm": _batch_norm,
     "aten._native_batch_norm_legit": _batch_norm_legit,
