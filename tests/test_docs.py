@@ -79,3 +79,24 @@ def test_there_is_a_page_for_every_room() -> None:
 def test_the_examples_module_is_run_from_this_checkout(examples: ModuleType) -> None:
     assert examples.ROOT == ROOT
     assert Path(sys.modules["steelyard"].__file__ or "").is_relative_to(ROOT / "src")
+
+
+def documented_keys(heading: str) -> set[str]:
+    """The keys in the table below a heading of the page about schemas."""
+    text = (ROOT / "docs/reference/schemas.md").read_text("utf-8")
+    section = text.split(f"## {heading}\n")[1].split("\n## ")[0]
+    return {
+        key
+        for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+        for key in re.findall(r"`(\w+)`", row)
+    }
+
+
+def test_the_page_about_schemas_lists_the_keys_that_are_there() -> None:
+    import steelyard as sy
+
+    load = sy.capture("lenet_caffe")
+    cost = set(sy.cost(load).to_dict()) - {"schema"}
+    assert documented_keys("steelyard.cost/1") == cost | {"training_memory", "findings"}
+    comparison = set(sy.compare(load, load).to_dict()) - {"schema"}
+    assert documented_keys("steelyard.comparison/1") == comparison

@@ -225,3 +225,53 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not() -> None:
     assert b"\x1b[1m" in seen
     assert b"resnet50" in seen
     assert "\x1b" not in program("models").stdout
+
+
+@pytest.mark.parametrize("quiet", [False, True], ids=["loud", "quiet"])
+def test_a_terminal_is_told_what_takes_over_a_second(nets: Path, quiet: bool) -> None:
+    import pty
+
+    (nets / "slownet.py").write_text(
+        "import time\nfrom torch import nn\ntime.sleep(2)\ndef build():\n    return nn.Linear(8, 4)\n"
+    )
+    command = [*PROGRAM, "cost", "slownet:build", "--input", "2x8", *(["-q"] if quiet else [])]
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(command, stdout=-1, stderr=theirs, env=env, cwd=nets) as process:
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                piece = os.read(ours, 65536)
+            except OSError:
+                break
+            if not piece:
+                break
+            seen += piece
+        process.wait(60)
+    os.close(ours)
+    assert process.returncode == 0
+    assert (b"capturing slownet:build" in seen) is not quiet
+    assert (seen == b"") is quiet
+
+
+@pytest.mark.parametrize("verb", [*cli.VERBS[:4], "tables popular-networks", *cli.VERBS[5:]])
+def test_every_verb_has_the_options_for_output(run_cli, verb: str) -> None:
+    text = run_cli(*verb.split(), "--help").out
+    for option in ("--json", "-o, --output FILE", "-q, --quiet", "--debug"):
+        assert option in text
+
+
+def test_a_shell_can_complete_the_verbs() -> None:
+    done = subprocess.run(
+        PROGRAM,
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "_STEELYARD_COMPLETE": "bash_complete",
+            "COMP_WORDS": "steelyard com",
+            "COMP_CWORD": "1",
+        },
+    )
+    assert done.stdout == "plain,compare\n"
