@@ -361,7 +361,7 @@ def test_a_rule_that_cannot_read_a_call_leaves_it_unknown(tmp_path: Path) -> Non
     assert "graph.nodes[0] (aten.linear) does not fit its rule: 'weight'" in load.warnings[0]
 
 
-def test_the_layout_of_torch_2_5_and_2_6(tmp_path: Path) -> None:
+def test_the_older_layout(tmp_path: Path) -> None:
     """``serialized_exported_program.json`` at the root, and arguments that do not say their kind."""
     from torch._export.serde.serialize import serialize
 

@@ -147,7 +147,7 @@ DAMAGE: dict[str, tuple[Callable[[Json], None], str]] = {
     "no version": (lambda d: d.pop("schema_version"), "model.json has no schema_version"),
     "a version to come": (
         lambda d: d["schema_version"].update(major=9),
-        "schema_version is 9\nexpected: 8, which torch 2.5 and later write\ntry: export",
+        "schema_version is 9\nexpected: 8, the major version that torch 2.13 writes\ntry: export",
     ),
 }
 

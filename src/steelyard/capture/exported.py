@@ -40,7 +40,7 @@ def capture_exported(
     Of ``torch.cond`` the branch with more MACs is counted, with a warning.
 
     Args:
-        path: a file that ``torch.export.save`` wrote, with torch 2.5 or later.
+        path: a file that ``torch.export.save`` wrote, in schema version 8 (torch 2.13 writes 8.20).
         name: name of the workload; by default the file's.
         model: which network, where the archive holds several.
         rules: operators' rules; by default those of `default_rules`.
@@ -135,7 +135,7 @@ def _check_version(document: Field) -> None:
     major = version.get("major").integer()
     if major != _SCHEMA_MAJOR:
         raise version.wrong(
-            f"is {major}", expected=f"{_SCHEMA_MAJOR}, which torch 2.5 and later write",
+            f"is {major}", expected=f"{_SCHEMA_MAJOR}, the major version that torch 2.13 writes",
             hint="export the network again",
         )  # fmt: skip
 

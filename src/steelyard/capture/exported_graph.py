@@ -225,7 +225,7 @@ def read_arguments(node: Field, scope: Scope) -> Arguments:
     """The arguments of a node: positional ones in order, the others by name.
 
     Files write arguments in the order of the operator's schema. Where they do not tell which are
-    positional (torch before 2.7), all are given both ways.
+    positional (older files of schema 8), all are given both ways.
     """
     tensors: list[Value] = []
     args: list[object] = []

@@ -1,6 +1,6 @@
 """Tensors and arguments of a torch.export graph, from its JSON.
 
-The layout is that of ``torch/_export/serde/schema.py`` (schema version 8, torch 2.5 and later).
+The layout is that of ``torch/_export/serde/schema.py`` (schema version 8; torch 2.13 writes 8.20).
 """
 
 from __future__ import annotations
