@@ -7,6 +7,7 @@ reference at https://onnx.ai/onnx/operators/ and ONNX Runtime's ContribOperators
 
 from __future__ import annotations
 
+import re
 from math import prod
 from typing import Protocol
 
@@ -311,7 +312,26 @@ _BUFFERS: dict[str, frozenset[int]] = {
 }
 
 
+_SETTINGS: dict[str, frozenset[int]] = {
+    "onnx.LSTM": frozenset({4, 5, 6}),
+    "onnx.GRU": frozenset({4, 5}),
+    "onnx.RNN": frozenset({4, 5}),
+    "onnx.Resize": frozenset({1, 2, 3}),
+    "onnx.Upsample": frozenset({1}),
+    "onnx.Clip": frozenset({1, 2}),
+    "onnx.Pad": frozenset({1, 2, 3}),
+    "onnx.OneHot": frozenset({1, 2}),
+    "onnx.Range": frozenset({0, 1, 2}),
+    "onnx.NonMaxSuppression": frozenset({2, 3, 4}),
+}
+"""What no network learns: first states (stored zeros, as a rule), scales, bounds, fillings."""
+
+_MADE = re.compile(r"val_[0-9]+\Z")
+"""What torch.onnx.export calls numbers that it computed itself."""
+
+
 class _Stored(Protocol):
+    name: str
     role: str
     shape: tuple[int, ...]
     dtype: str
@@ -334,6 +354,9 @@ def role_of(op: str, position: int, given: bool, stored: _Stored) -> str:
         or op.startswith("com.microsoft.QLinear")
     ):
         return "buffer"
+    made = prod(stored.shape) == 1 and _MADE.match(stored.name)
+    if position in _SETTINGS.get(op, ()) or made:
+        return stored.role or "constant"
     if given and stored.shape and stored.dtype.startswith(("float", "bfloat")):
         return "parameter"
     return stored.role or "constant"
