@@ -50,7 +50,7 @@ def main() -> None:
     if not Path(SCRIPT).exists():  # steelyard is importable but was installed elsewhere
         for command in COMMANDS.values():
             if command[0] == SCRIPT:
-                command[:1] = [sys.executable, "-m", "steelyard.cli"]
+                command[:1] = [sys.executable, "-c", "from steelyard.cli import main; main()"]
     samples: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for turn in range(rounds + 1):
         for name, command in COMMANDS.items():
