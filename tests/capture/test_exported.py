@@ -199,21 +199,59 @@ def test_reshapes_are_views_only_where_strides_allow(tmp_path: Path) -> None:
     assert last.kind == ("view" if free else "copy")
 
 
-def test_lstm(tmp_path: Path) -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.lstm = nn.LSTM(6, 5, num_layers=2, bidirectional=True, batch_first=True)
+class First(nn.Module):
+    """The first result of a module that has several."""
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.lstm(x)[0]
+    def __init__(self, inner: nn.Module, copies: int = 1) -> None:
+        super().__init__()
+        self.inner = inner
+        self.copies = copies
 
-    with pytest.warns(UserWarning):  # torch.export on an LSTM's flattened weights
-        load = _weigh(Net(), (torch.zeros(3, 7, 6),), tmp_path)
-    # 4 gates, 2 directions; the second layer reads both directions of the first
-    gates = [4 * 5 * (6 + 5), 4 * 5 * (10 + 5)]
-    assert load.macs == 3 * 7 * 2 * sum(gates)
-    assert load.params == 2 * sum(gates) + 2 * 2 * 2 * 4 * 5
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.inner(*(x,) * self.copies)[0]
+
+
+def _lstm() -> nn.Module:
+    return First(nn.LSTM(6, 5, num_layers=2, bidirectional=True, batch_first=True))
+
+
+# 4 gates, 2 directions; the second layer reads both directions of the first
+LSTM_GATES = 2 * (4 * 5 * (6 + 5) + 4 * 5 * (10 + 5))
+
+# network, input, MACs, parameters
+FORMULAS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int, int]] = {
+    "lstm": (_lstm, (3, 7, 6), 3 * 7 * LSTM_GATES, LSTM_GATES + 2 * 2 * 2 * 4 * 5),
+    "gru": (lambda: First(nn.GRU(6, 5)), (7, 3, 6), 7 * 3 * 3 * 5 * 11, 3 * 5 * (11 + 2)),
+    "multi-head attention": (
+        lambda: First(nn.MultiheadAttention(8, 2, batch_first=True), 3),
+        (2, 5, 8),
+        2 * 5 * 8 * 24 + 2 * (2 * 2 * 5 * 5 * 4) + 2 * 5 * 8 * 8,
+        8 * 24 + 24 + 8 * 8 + 8,
+    ),
+    "weight norm": (
+        lambda: torch.nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 3)),
+        (1, 3, 8, 8),
+        4 * 6 * 6 * 3 * 9,
+        4 * 27 + 4 + 4,
+    ),
+    "1-d, same padding, groups": (
+        lambda: nn.Conv1d(4, 4, 3, padding="same", groups=2),
+        (2, 4, 10),
+        2 * 4 * 10 * 2 * 3,
+        4 * 2 * 3 + 4,
+    ),
+    "3-d": (lambda: nn.Conv3d(2, 4, 3), (1, 2, 5, 6, 7), 4 * 3 * 4 * 5 * 2 * 27, 4 * 2 * 27 + 4),
+}
+
+
+@pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")  # an LSTM's flat weights
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("what", FORMULAS)
+def test_other_layers_cost_what_the_formulas_say(tmp_path: Path, what: str, form: str) -> None:
+    make, shape, macs, params = FORMULAS[what]
+    load = _weigh(make(), (torch.zeros(shape),), tmp_path, form)
+    assert (load.macs, load.params, load.unused_params) == (macs, params, 0)
+    assert load.coverage.unknown == ()
 
 
 @pytest.mark.parametrize("form", FORMS)
