@@ -20,6 +20,7 @@ from pathlib import Path
 
 from steelyard.capture.builder import Builder
 from steelyard.capture.files import open_regular
+from steelyard.capture.onnx_control import CONTROL
 from steelyard.capture.onnx_inputs import bind_inputs
 from steelyard.capture.onnx_model import (
     NEWEST_OPSET,
@@ -31,7 +32,8 @@ from steelyard.capture.onnx_model import (
 )
 from steelyard.capture.onnx_names import Named, Place, places
 from steelyard.capture.onnx_read import read_model
-from steelyard.capture.onnx_run import Run, Scope, Step, subgraphs
+from steelyard.capture.onnx_run import Run
+from steelyard.capture.onnx_scope import Scope, Step, subgraphs
 from steelyard.capture.onnx_value import Stored, Value
 from steelyard.capture.onnx_wire import Source
 from steelyard.capture.rules import Draft, RuleTable, default_rules
@@ -42,7 +44,7 @@ from steelyard.workload import Role, Workload
 def capture_onnx(
     path: str | os.PathLike[str],
     *,
-    input_shapes: Mapping[str, tuple[int, ...]] | None = None,
+    input_shapes: Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]] | None = None,
     batch: int | None = None,
     name: str | None = None,
     deadline_s: float = 60,
@@ -52,8 +54,8 @@ def capture_onnx(
 
     Args:
         path: the .onnx file.
-        input_shapes: shape of inputs by name; needed where the file leaves sizes other than the
-            batch open.
+        input_shapes: shape of inputs by name, or in the order of the file; needed where the file
+            leaves sizes other than the batch open.
         batch: size of an open first dimension; 1, with a warning, where it is not given.
         name: name of the workload; by default the file's name without its ending.
         deadline_s: seconds after which to give up.
@@ -85,7 +87,7 @@ def capture_onnx(
 def _capture(
     src: Source,
     path: Path,
-    input_shapes: Mapping[str, tuple[int, ...]],
+    input_shapes: Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]],
     batch: int | None,
     name: str | None,
     rules: RuleTable | None,
@@ -104,7 +106,7 @@ def _capture(
     for key, value in inputs.items():
         value.tensor = builder.tensor(key, value.shape, value.dtype, "input")
         scope.values[key] = value
-    run = Run(model, src, rules or default_rules(), symbols)
+    run = Run(model, src, rules or default_rules(), symbols, CONTROL)
     outputs = run.graph(graph, scope)
     builder.warnings.extend([*warnings, *run.warnings])
     emit(builder, run.steps, run.stored)
@@ -211,7 +213,7 @@ def stored_tensors(graph: Graph) -> list[Tensor]:
 def emit(builder: Builder, steps: list[Step], stored: list[Stored]) -> None:
     """Adds the steps as layers, and the parameters that none of them reads."""
     named = [
-        Named(step.node, step.draft.kind, tuple(s.name for s in step.stored if s.given))
+        Named(step.node, step.draft.kind, tuple(s.name for s in step.stored if s.given), step.path)
         for step in steps
     ]
     for step, place in zip(steps, places(named), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from steelyard.capture.onnx_model import (
     Dim,
@@ -20,21 +20,22 @@ from steelyard.errors import FileFormatError, ShapeError, UnknownNameError, Usag
 
 def bind_inputs(
     graph: Graph,
-    shapes: Mapping[str, tuple[int, ...]],
+    shapes: Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]],
     batch: int | None,
     symbols: dict[str, int],
 ) -> tuple[dict[str, Value], list[str]]:
     """Values of the graph's true inputs (those without an initializer), and warnings.
 
     Args:
-        shapes: shapes that the user gives, by input name.
+        shapes: shapes that the user gives, by input name or in the order of the graph's inputs.
         batch: size of open first dimensions.
         symbols: sizes of named dimensions; filled in.
 
     Raises:
         FileFormatError: an input that is no tensor, or is declared twice.
         ShapeError: open or contradictory sizes.
-        UsageError: shapes for inputs that do not exist, or a batch below 1.
+        UnknownNameError: a shape for an input that does not exist.
+        UsageError: more shapes than inputs, or a batch below 1.
     """
     if batch is not None and batch < 1:
         raise UsageError(f"batch={batch}", expected="a batch of at least 1")
@@ -44,6 +45,13 @@ def bind_inputs(
     if len(set(names)) != len(names):
         twice = next(n for n in names if names.count(n) > 1)
         raise FileFormatError(f"input {quoted(twice)} is declared twice")
+    if not isinstance(shapes, Mapping):
+        if len(shapes) > len(names):
+            raise UsageError(
+                f"{len(shapes)} input shapes are given for a network with {len(names)} inputs",
+                expected=f"shapes of {', '.join(map(quoted, names[:20])) or 'nothing'}",
+            )
+        shapes = dict(zip(names, shapes, strict=False))
     for name in shapes:
         if name not in names:
             raise UnknownNameError("input of the network", name, names)
@@ -136,4 +144,4 @@ def _resolve(
 
 
 def _hint(info: ValueInfo, shape: tuple[int, ...]) -> str:
-    return f"input_shapes={{{quoted(info.name)}: {short(shape)}}}"
+    return f"input_shape={{{quoted(info.name)}: {short(shape)}}}"

@@ -4,7 +4,8 @@
 - Its older, TorchScript-based exporter writes paths: ``/layer1/layer1.0/conv1/Conv``; a component
   repeats the path of its parent where the module is in a container, and a further call of a module
   gets a number: ``relu_1``.
-- Other files have node names, or none.
+- Other files have node names, or none; what a function call or subgraph is made of is in the module
+  that bears its name.
 """
 
 from __future__ import annotations
@@ -37,16 +38,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What is known of a layer before it is named: node, kind, and names of its parameters."""
+    """What is known of a layer before it is named; ``path`` is that of `onnx_scope.Step`."""
 
     node: Node
     kind: str
     params: tuple[str, ...]
+    path: str = ""
 
 
 def places(layers: Sequence[Named]) -> list[Place]:
     """Module and name of every layer."""
-    raw = [_module_of(layer.node) for layer in layers]
+    raw = [_module_of(layer) for layer in layers]
     seen = {module for module, _, known in raw if known}
     found = []
     for layer, (module, kind, known) in zip(layers, raw, strict=True):
@@ -73,8 +75,9 @@ def places(layers: Sequence[Named]) -> list[Place]:
     return result
 
 
-def _module_of(node: Node) -> tuple[str, str, bool]:
+def _module_of(layer: Named) -> tuple[str, str, bool]:
     """Module path, class, and whether the file says so."""
+    node = layer.node
     scopes = _strings(node.metadata.get("pkg.torch.onnx.name_scopes", ""))
     if scopes:
         types = _strings(node.metadata.get("pkg.torch.onnx.class_hierarchy", ""))
@@ -82,7 +85,7 @@ def _module_of(node: Node) -> tuple[str, str, bool]:
         return (scopes[-2] if len(scopes) > 1 else ""), kind.rpartition(".")[2], True
     if node.name.startswith("/"):
         return module_path(node.name.split("/")[1:-1]), "", True
-    return "", "", False
+    return layer.path.replace("/", "."), "", bool(layer.path)
 
 
 def _strings(text: str) -> list[str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from graphlib import CycleError, TopologicalSorter
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any
 
@@ -26,7 +24,8 @@ from steelyard.capture.onnx_model import (
     quoted,
 )
 from steelyard.capture.onnx_read import contents
-from steelyard.capture.onnx_shapes import UPPER_BOUND
+from steelyard.capture.onnx_scope import Scope, Step, deeper, join, optional_left_out, ordered
+from steelyard.capture.onnx_shapes_made import UPPER_BOUND
 from steelyard.capture.onnx_shapes_table import shape_of
 from steelyard.capture.onnx_value import Result, Site, SizeUnknownError, Stored, Value
 from steelyard.capture.onnx_wire import Source
@@ -44,9 +43,6 @@ from steelyard.errors import (
 
 MAX_NODES = 300_000
 """Executed nodes, loops unrolled and functions inlined."""
-
-MAX_DEPTH = 100
-"""Functions and subgraphs within one another."""
 
 MOVES = frozenset(
     f"onnx.{op}"
@@ -91,83 +87,31 @@ RANDOM = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Step:
-    """One layer to be.
-
-    Attributes:
-        times: how often it runs (the trip count of the loop around it).
-        path: names of the function calls and subgraphs around it.
-    """
-
-    node: Node
-    draft: Draft
-    inputs: list[Value]
-    stored: list[Stored]
-    outputs: list[Value]
-    times: int = 1
-    path: str = ""
-
-
-@dataclass(slots=True)
-class Scope:
-    """Names visible in a graph: its own and those around it."""
-
-    values: dict[str, Value] = field(default_factory=dict)
-    parent: Scope | None = None
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    opsets: Mapping[str, int] = field(default_factory=dict)
-    declared: dict[str, TypeInfo] = field(default_factory=dict)
-    path: str = ""
-    depth: int = 0
-
-    def find(self, name: str) -> Value | None:
-        """The value of that name, searched outwards."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.values:
-                return scope.values[name]
-            scope = scope.parent
-        return None
-
-    def inner(self, path: str) -> Scope:
-        """The scope of a subgraph, which sees the names of this one.
-
-        Raises:
-            FileFormatError: nested too deeply.
-        """
-        return Scope({}, self, self.attrs, self.opsets, {}, path, deeper(self.depth))
-
-
-def deeper(depth: int) -> int:
-    """One level of nesting more.
-
-    Raises:
-        FileFormatError: too deep.
-    """
-    if depth >= MAX_DEPTH:
-        raise FileFormatError(
-            f"functions and subgraphs are nested more than {MAX_DEPTH} deep",
-            expected="no function that calls itself, and no deeper nesting",
-        )
-    return depth + 1
+Control = Callable[["Run", Site, Scope], list[Value]]
+"""How an operator that is more, or less, than one layer is executed."""
 
 
 class Run:
     """One walk over a model; ``steps`` and ``warnings`` are its result."""
 
     def __init__(
-        self, model: Model, src: Source, rules: RuleTable, symbols: dict[str, int]
+        self,
+        model: Model,
+        src: Source,
+        rules: RuleTable,
+        symbols: dict[str, int],
+        control: Mapping[str, Control],
     ) -> None:
-        self.model = model
         self.src = src
         self.rules = rules
         self.symbols = symbols
+        self.control = control
         self.functions = model.function_table()
         self.steps: list[Step] = []
         self.stored: list[Stored] = []
         self.warnings: dict[str, None] = {}
         self.times = 1
+        self.path = ""
         self.nodes_left = MAX_NODES
 
     # ---- graphs ------------------------------------------------------------------------
@@ -223,6 +167,7 @@ class Run:
             raise TimeLimitError(f"{self.src.what} was not captured within the deadline")
         if not node.outputs:
             raise FileFormatError(f"{node.label} has no output")
+        self.path = scope.path
         site = self.site(node, scope)
         try:
             outputs = self.execute(site, scope)
@@ -283,14 +228,12 @@ class Run:
 
     def execute(self, site: Site, scope: Scope) -> list[Value]:
         """The outputs of a node; adds a step if it is a layer."""
-        from steelyard.capture.onnx_control import CONTROL
-
         node, op = site.node, site.node.full_op
         function = self.functions.get((node.domain, node.op, node.overload))
         if function is not None and (op.startswith("onnx.") or self.rules.find(op) is None):
             return self.call(function, site, scope)
-        if op in CONTROL:
-            return CONTROL[op](self, site, scope)
+        if op in self.control:
+            return self.control[op](self, site, scope)
         results, sure = self.results(site)
         given = [v for v in site.inputs if v is not None]
         fixed = op in MEASURES or (all(v.fixed for v in given) and op not in RANDOM)
@@ -390,7 +333,7 @@ class Run:
             args = tuple(argument(v) for v in site.inputs)
             call = Call(op, args, site.attrs, tuple(v.operand() for v in outputs))
             draft = self.draft(call, sure=all(v is None or v.sure for v in site.inputs))
-        step = Step(node, draft, [], [], outputs, self.times)
+        step = Step(node, draft, [], [], outputs, self.times, self.path)
         for position, value in enumerate(site.inputs):
             if value is None:
                 continue
@@ -455,71 +398,3 @@ def argument(value: Value | None) -> object:
     if value is None:
         return None
     return [v.operand() for v in value.items] if value.items is not None else value.operand()
-
-
-def join(path: str, name: str) -> str:
-    """``path/name`` without empty parts."""
-    return f"{path}/{name.strip('/')}" if path else name.strip("/")
-
-
-def optional_left_out(function: Function, scope: Scope) -> list[Node]:
-    """The function's nodes; inputs that the caller left out are empty in them."""
-    missing = {name for name in function.inputs if name not in scope.values}
-    if not missing:
-        return function.nodes
-    nodes = []
-    for node in function.nodes:
-        if missing.isdisjoint(node.inputs):
-            nodes.append(node)
-            continue
-        inputs = ["" if name in missing else name for name in node.inputs]
-        nodes.append(
-            Node(node.op, node.domain, node.name, node.overload, inputs, node.outputs, node.attrs,
-                 node.metadata)
-        )  # fmt: skip
-    return nodes
-
-
-def subgraphs(node: Node) -> Iterable[Graph]:
-    """Graphs among a node's attributes."""
-    for value in node.attrs.values():
-        if isinstance(value, Graph):
-            yield value
-        elif isinstance(value, list):
-            yield from (v for v in value if isinstance(v, Graph))
-
-
-def reads(node: Node) -> set[str]:
-    """Names that a node or a graph within it reads."""
-    names = {name for name in node.inputs if name}
-    pending = list(subgraphs(node))
-    while pending:
-        graph = pending.pop()
-        for inner in graph.nodes:
-            names.update(name for name in inner.inputs if name)
-            pending.extend(subgraphs(inner))
-    return names
-
-
-def ordered(nodes: list[Node], scope: Scope) -> list[Node]:
-    """The nodes, each after those that write what it reads.
-
-    Raises:
-        FileFormatError: they run in a circle.
-    """
-    writer = {name: i for i, node in enumerate(nodes) for name in node.outputs if name}
-    late = any(
-        writer.get(name, -1) >= i for i, node in enumerate(nodes) for name in node.inputs if name
-    )
-    if not late:
-        return nodes
-    sorter: TopologicalSorter[int] = TopologicalSorter(
-        {i: {writer[n] for n in reads(node) if n in writer} for i, node in enumerate(nodes)}
-    )
-    try:
-        return [nodes[i] for i in sorter.static_order()]
-    except CycleError as error:
-        around = [nodes[i].label for i in error.args[1][:4]]
-        raise FileFormatError(
-            f"the graph has a cycle: {' reads '.join(around)}", expected="a graph without cycles"
-        ) from None

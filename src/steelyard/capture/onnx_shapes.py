@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-import numpy as np
-
-from steelyard.capture.onnx_model import DTYPES, Tensor, check_dims, dtype_name, short
+from steelyard.capture.onnx_model import check_dims, dtype_name, short
 from steelyard.capture.onnx_value import (
     Result,
     Shape,
@@ -263,48 +261,6 @@ def scalar(dtype: str) -> ShapeRule:
     return lambda site: [((), dtype)]
 
 
-def constant_of_shape(site: Site) -> list[Result]:
-    """``ConstantOfShape``: the dtype of ``value``."""
-    if not site.has(0):
-        raise ShapeError("input 0 is missing")
-    value = site.attrs.get("value")
-    dtype = value.dtype if isinstance(value, Tensor) else "float32"
-    return [(tuple(site.int_list(0, "") or []), dtype)]
-
-
-def filled(site: Site) -> list[Result]:
-    """``RandomNormal``, ``RandomUniform``: shape and dtype are attributes."""
-    dtype = dtype_name(site.int("dtype", 1), "a random tensor")
-    return [(tuple(site.ints("shape") or []), dtype)]
-
-
-def filled_like(site: Site) -> list[Result]:
-    """``RandomNormalLike``, ``EyeLike``, ``Bernoulli``: shape of the input."""
-    code = site.int("dtype", 0)
-    return [(site.shape(0), DTYPES.get(code, site.dtype()) if code else site.dtype())]
-
-
-def range_(site: Site) -> list[Result]:
-    """``Range``: ceil((limit - start) / delta) elements."""
-    bounds = [site.const(i) for i in range(3)]
-    if any(b is None or b.size != 1 for b in bounds):
-        raise ShapeError("start, limit or delta is no scalar")
-    start, limit, delta = (float(b.reshape(-1)[0]) for b in bounds if b is not None)
-    if delta == 0 or not np.isfinite([start, limit, delta]).all():
-        raise ShapeError(f"a range from {start} to {limit} in steps of {delta}")
-    return [((max(int(np.ceil((limit - start) / delta)), 0),), site.dtype())]
-
-
-def one_hot(site: Site) -> list[Result]:
-    """``OneHot``: a new axis of ``depth`` entries."""
-    shape = site.shape(0)
-    depth = site.const(1)
-    if depth is None or depth.size != 1:
-        raise ShapeError("depth is no scalar")
-    axis = axis_of(site.int("axis", -1), len(shape) + 1)
-    return [((*shape[:axis], int(depth.reshape(-1)[0]), *shape[axis:]), site.dtype(2))]
-
-
 def top_k(site: Site) -> list[Result]:
     """``TopK``."""
     shape = site.shape(0, at_least=1)
@@ -351,126 +307,3 @@ def center_crop_pad(site: Site) -> list[Result]:
     for axis, size in zip(axes, target, strict=True):
         sizes[axis_of(axis, len(sizes))] = size
     return [(tuple(sizes), site.dtype())]
-
-
-# ---- sizes that depend on the data: the largest that they can take ------------------------------
-
-
-def non_zero(site: Site) -> list[Result]:
-    """``NonZero``: at most every element."""
-    value = site.value(0)
-    return [((max(value.rank, 1), value.numel), "int64")]
-
-
-def unique(site: Site) -> list[Result]:
-    """``Unique``: at most every entry."""
-    shape = site.shape(0)
-    if "axis" not in site.attrs:
-        first, count = (prod(shape),), prod(shape)
-    else:
-        count = shape[site.axis("axis", 0, len(shape))]
-        first = shape
-    return [(first, site.dtype()), *([((count,), "int64")] * 3)]
-
-
-def compress(site: Site) -> list[Result]:
-    """``Compress``: at most every entry."""
-    shape = site.shape(0)
-    if "axis" not in site.attrs:
-        return [((min(prod(shape), site.value(1).numel),), site.dtype())]
-    axis = site.axis("axis", 0, len(shape))
-    size = min(shape[axis], site.value(1).numel)
-    return [((*shape[:axis], size, *shape[axis + 1 :]), site.dtype())]
-
-
-def non_max_suppression(site: Site) -> list[Result]:
-    """``NonMaxSuppression``: at most ``max_output_boxes_per_class`` for every image and class."""
-    boxes, scores = site.shape(0, rank=3), site.shape(1, rank=3)
-    limit = site.const(2)
-    per_class = int(limit.reshape(-1)[0]) if limit is not None and limit.size else 0
-    return [((scores[0] * scores[1] * max(0, min(per_class, boxes[1])), 3), "int64")]
-
-
-UPPER_BOUND = frozenset({"NonZero", "Unique", "Compress", "NonMaxSuppression"})
-"""Operators whose result is as large as the data makes it; counted at the largest possible size."""
-
-_SAME = (
-    "Abs Acos Acosh Asin Asinh Atan Atanh BitwiseNot Ceil Celu Cos Cosh CumProd CumSum Elu Erf Exp "
-    "Floor Gelu HardSigmoid HardSwish Hardmax Identity LRN LeakyRelu Log LogSoftmax "
-    "LpNormalization MeanVarianceNormalization Mish Neg Not Reciprocal Relu ReverseSequence Round "
-    "Scatter ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax Softplus Softsign "
-    "Sqrt Swish SwiGLU Tan Tanh TensorScatter ThresholdedRelu Trilu Clip ScaledTanh ParametricSoftplus "
-    "InstanceNormalization GroupNormalization RotaryEmbedding PRelu"
-)
-_REDUCE = "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare"
-
-TENSOR_SHAPES: dict[str, ShapeRule] = {
-    **dict.fromkeys(_SAME.split(), same),
-    **{f"Reduce{op}": reduction() for op in _REDUCE.split()},
-    **{
-        op: elementwise()
-        for op in [
-            "Add",
-            "Sub",
-            "Mul",
-            "Div",
-            "Mod",
-            "Pow",
-            "Max",
-            "Min",
-            "Mean",
-            "Sum",
-            "BitShift",
-            "BitwiseAnd",
-            "BitwiseOr",
-            "BitwiseXor",
-            "StringConcat",
-        ]
-    },
-    **{
-        op: elementwise("bool")
-        for op in ["And", "Or", "Xor", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"]
-    },
-    **{op: lambda site: [(site.shape(0), "bool")] for op in ("IsInf", "IsNaN", "RegexFullMatch")},
-    "Where": elementwise(like=1),
-    "ArgMax": arg_reduction,
-    "ArgMin": arg_reduction,
-    "Cast": cast,
-    "CastLike": cast_like,
-    "BitCast": cast,
-    "CenterCropPad": center_crop_pad,
-    "Compress": compress,
-    "Concat": concat,
-    "ConstantOfShape": constant_of_shape,
-    "DepthToSpace": depth_to_space,
-    "Det": det,
-    "Expand": expand,
-    "EyeLike": filled_like,
-    "Bernoulli": filled_like,
-    "Flatten": flatten,
-    "Gather": gather,
-    "GatherElements": lambda site: [(site.shape(1), site.dtype())],
-    "GatherND": gather_nd,
-    "NonMaxSuppression": non_max_suppression,
-    "NonZero": non_zero,
-    "OneHot": one_hot,
-    "Pad": pad,
-    "RandomNormal": filled,
-    "RandomNormalLike": filled_like,
-    "RandomUniform": filled,
-    "RandomUniformLike": filled_like,
-    "Range": range_,
-    "Reshape": reshape,
-    "Shape": shape_op,
-    "Size": scalar("int64"),
-    "Slice": slice_,
-    "SpaceToDepth": space_to_depth,
-    "Split": split,
-    "Squeeze": squeeze,
-    "Tile": tile,
-    "TopK": top_k,
-    "Transpose": transpose,
-    "Unique": unique,
-    "Unsqueeze": unsqueeze,
-}
-"""Shape functions of ai.onnx operators that are not layers of a network."""
