@@ -47,7 +47,7 @@ def test_open_sizes_beyond_the_batch_must_be_given(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "input 'x' has the shape (N, 3, height, width), which leaves more open than the batch\n"
         "expected: every size of the input\n"
-        "try: input_shapes={'x': (1, 3, 224, 224)}"
+        "try: input_shape={'x': (1, 3, 224, 224)}"
     )
     load = capture_onnx(path, input_shapes={"x": (2, 3, 5, 6)})
     assert shape(load, load.outputs[0]) == (2, 3, 5, 6)
@@ -414,6 +414,9 @@ def test_functions_are_inlined_with_their_attributes(tmp_path: Path) -> None:
     assert load.macs == 2 * (2 * 25 * 12)
     assert [shape(load, name) for name in load.outputs] == [(2, 100), (8, 25)]
     assert load.params == 16
+    # what a call is made of is the module that bears its name
+    assert [layer.module for layer in load.layers] == ["first"] * 3 + ["second"] * 3
+    assert [layer.name for layer in load.layers if layer.macs] == ["first", "second"]
 
 
 def test_nodes_out_of_order_are_sorted(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ Role = Literal["input", "activation", "parameter", "buffer", "constant"]
 DTYPE_BITS: dict[str, int] = {
     "float64": 64, "float32": 32, "float16": 16, "bfloat16": 16,
     "float8_e4m3fn": 8, "float8_e5m2": 8, "float8_e4m3fnuz": 8, "float8_e5m2fnuz": 8,
-    "float8_e8m0fnu": 8, "float4_e2m1fn_x2": 8, "float4_e2m1": 4,
+    "float8_e8m0fnu": 8, "float4_e2m1fn_x2": 8, "float4_e2m1": 4, "float6_e2m3": 6, "float6_e3m2": 6,
     "int64": 64, "int32": 32, "int16": 16, "int8": 8, "int4": 4, "int2": 2,
     "uint64": 64, "uint32": 32, "uint16": 16, "uint8": 8, "uint4": 4, "uint2": 2,
     "bool": 8, "complex128": 128, "complex64": 64, "complex32": 32,
