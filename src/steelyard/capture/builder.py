@@ -37,13 +37,16 @@ class Builder:
         alias_of: str = "",
     ) -> str:
         """Adds a tensor and returns the (unique) name that it got."""
-        unique = self._unique(safe_name(name), self._tensors)
-        # an alias always points at the owner of the storage, never at another alias
-        owner = self._tensors[alias_of].alias_of or alias_of if alias_of else ""
-        self._tensors[unique] = TensorSpec(unique, tuple(shape), dtype, role, owner)
+        name = safe_name(name)
+        tensors = self._tensors
+        if name in tensors:
+            name = self._unique(name, tensors)
+        if alias_of:  # an alias always points at the owner of the storage, never at another alias
+            alias_of = tensors[alias_of].alias_of or alias_of
+        tensors[name] = TensorSpec(name, tuple(shape), dtype, role, alias_of)
         if role == "input":
-            self._inputs.append(unique)
-        return unique
+            self._inputs.append(name)
+        return name
 
     def layer(
         self,
@@ -72,30 +75,53 @@ class Builder:
         module = safe_name(module)
         base = op.split(".")[1] if op.count(".") else op
         wanted = name or (module if leaf and module else f"{module}.{base}" if module else base)
-        unique = self._unique(safe_name(wanted), self._layer_names)
-        self._layer_names.add(unique)
         if aliases is None:
             shared = inputs[0] if inputs and (draft.kind == "view" or inplace) else ""
             aliases = [shared] * len(outputs)
-        names = [
-            self.tensor(unique if i == 0 else f"{unique}:{i}", shape, dtype, alias_of=aliases[i])
-            for i, (shape, dtype) in enumerate(outputs)
-        ]
+        return self.append(
+            safe_name(wanted),
+            draft,
+            op,
+            module,
+            safe_name(module_type),
+            tuple(inputs),
+            [(*output, alias) for output, alias in zip(outputs, aliases, strict=True)],
+            tuple(params),
+            inplace,
+        )
+
+    def append(
+        self,
+        name: str,
+        draft: Draft,
+        op: str,
+        module: str,
+        module_type: str,
+        inputs: tuple[str, ...],
+        outputs: Sequence[tuple[tuple[int, ...], str, str]],
+        params: tuple[str, ...],
+        inplace: bool,
+    ) -> list[str]:
+        """`layer` without its conveniences: names are safe already, outputs are (shape, dtype, alias)."""
+        taken, tensors = self._layer_names, self._tensors
+        if name in taken:
+            name = self._unique(name, taken)
+        taken.add(name)
+        names: list[str] = []
+        for shape, dtype, alias in outputs:
+            tensor = f"{name}:{len(names)}" if names else name
+            if tensor in tensors:
+                tensor = self._unique(tensor, tensors)
+            if alias:  # an alias always points at the owner of the storage, never at another alias
+                alias = tensors[alias].alias_of or alias
+            tensors[tensor] = TensorSpec(tensor, tuple(shape), dtype, "activation", alias)
+            names.append(tensor)
         self._layers.append(
             Layer(
-                name=unique,
-                kind=draft.kind,
-                op=op,
-                module=module,
-                module_type=safe_name(module_type),
-                inputs=tuple(inputs),
-                outputs=tuple(names),
-                params=tuple(params),
-                nests=draft.nests,
-                ops=draft.ops,
-                inplace=inplace,
+                name, draft.kind, op, module, module_type, inputs, tuple(names), params,
+                draft.nests, draft.ops, inplace,
             )
-        )
+        )  # fmt: skip
         return names
 
     def spec(self, name: str) -> TensorSpec:

@@ -124,7 +124,7 @@ def _run(network: Network, *, real: bool) -> Workload:
 def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> None:
     """Puts a copy in the place of every parameter and buffer; the guard puts the originals back."""
     copies: dict[int, torch.Tensor] = {}
-    for module, name, tensor, value in list(add_parameters(trace, guard)):
+    for module, name, tensor, value in add_parameters(trace, guard):
         copy = copies.get(id(tensor))
         if copy is None:
             scripted = isinstance(module, torch.jit.ScriptModule)

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from operator import eq, is_
+from operator import eq, is_, itemgetter
 from typing import Any, TypeVar
 
 import torch
@@ -28,8 +28,8 @@ _LOCK = threading.RLock()
 _CONTAINERS = frozenset({dict, list, set, OrderedDict})
 _PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
 
-Intercept = Callable[[nn.Module, tuple[Any, ...]], Any]
-"""Called with a module and its arguments; answers its result, or NotImplemented to let it run."""
+Intercept = Callable[[Any, nn.Module, tuple[Any, ...]], Any]
+"""Called with the guard's subject, a module and its arguments; answers its result, or NotImplemented."""
 
 
 class Guard:
@@ -42,13 +42,14 @@ class Guard:
     Attributes:
         modules: every module by its path.
         tensors: (module, name, tensor) of tensors that are plain attributes.
+        subject: what the rules of ``intercept`` are given.
         interrupts: lets Ctrl-C and deadlines through while the network runs.
 
     Args:
         model: the network.
         trace: is told which module is running.
         training: the mode every module is put in; None leaves the modes as they are.
-        intercept: may answer a module's call in its place.
+        intercept: rules by class that may answer a module's call in its place.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class Guard:
         self.modules = dict(_named_modules(model))
         self._training = training
         self._trace = trace
-        self._intercept = intercept or {}
+        self._intercept = {} if intercept is None else intercept
         self.tensors: list[tuple[nn.Module, str, torch.Tensor]] = []
         self._saved: list[tuple[nn.Module, type, dict[str, Any], dict[str, Any]]] = []
         self._contents: list[tuple[Any, Any]] = []
+        self._empty: list[tuple[Any, ...]] = []
         self._rng: list[Callable[[], None]] = []
         self._index: dict[int, int] = {}
+        self.subject: Any = None
         self.interrupts = Interrupts()
         self._call: Any = None
         self._collecting = gc.isenabled()
@@ -123,18 +126,25 @@ class Guard:
     # ---- modules -----------------------------------------------------------------------
 
     def _save(self) -> None:
-        trace, saved, contents = self._trace, self._saved, self._contents
+        saved, contents = self._saved, self._contents
+        intercept, modules, index = self._intercept, self._trace.modules, self._index
         for path, module in self.modules.items():
-            attributes = module.__dict__
-            saved.append((module, type(module), attributes, attributes.copy()))
-            for name, value in attributes.items():
-                kind = type(value)
-                if kind in _CONTAINERS:
-                    contents.append((value, value.copy() if value else None))
-                elif kind not in _PLAIN and isinstance(value, torch.Tensor):
-                    self.tensors.append((module, name, value))
-            self._index[id(module)] = len(trace.modules)
-            trace.modules.append((path, type(module).__name__, not module._modules))
+            attributes, kind = module.__dict__, type(module)
+            saved.append((module, kind, attributes, attributes.copy()))
+            index[id(module)] = len(modules)
+            modules.append((path, kind.__name__, not module._modules))
+            try:
+                unused = _USUALLY_EMPTY(attributes)
+            except KeyError:  # TorchScript keeps its hooks elsewhere
+                unused = ()
+            if unused and not any(unused):
+                self._empty.append(unused)
+                for held in (module._parameters, module._buffers, module._modules):
+                    if type(held) in _CONTAINERS:  # TorchScript has wrappers there
+                        contents.append((held, held.copy() if held else None))
+                if kind in intercept:
+                    continue  # PyTorch's own classes keep nothing else that changes
+            self._save_contents(module, attributes)
         state = torch.get_rng_state()
         self._rng.append(lambda: torch.set_rng_state(state))
         python_state = random.getstate()
@@ -146,14 +156,29 @@ class Guard:
             cuda_states = torch.cuda.get_rng_state_all()
             self._rng.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
 
+    def _save_contents(self, module: nn.Module, attributes: dict[str, Any]) -> None:
+        """Copies the containers among a module's attributes and notes the tensors."""
+        for name, value in attributes.items():
+            kind = type(value)
+            if kind in _CONTAINERS:
+                self._contents.append((value, value.copy() if value else None))
+            elif kind not in _PLAIN and isinstance(value, torch.Tensor):
+                self.tensors.append((module, name, value))
+
     def _restore(self) -> None:
-        # most modules are as they were, and comparing by identity is cheap
+        # most modules are as they were, and that is quickly seen
+        for module, name, tensor in self.tensors:
+            module.__dict__[name] = tensor
         for module, kind, attributes, before in self._saved:
-            if not _same(attributes, before):
+            if not _equal(attributes, before):
                 attributes.clear()
                 attributes.update(before)
             if type(module) is not kind:
                 module.__class__ = kind
+        for unused in self._empty:
+            if any(unused):
+                for container in unused:
+                    container.clear()
         for container, before in self._contents:
             if before is None:
                 if container:
@@ -171,7 +196,7 @@ class Guard:
     def _make_call(self) -> Callable[..., Any]:
         """What stands in for ``nn.Module.__call__``."""
         thread, original = threading.get_ident(), nn.Module.__call__
-        trace, index, intercept = self._trace, self._index, self._intercept
+        trace, index, intercept, guard = self._trace, self._index, self._intercept, self
         no_global_hooks = not any(
             getattr(nn_module, name)
             for name in (
@@ -199,7 +224,7 @@ class Guard:
                     if plain:
                         rule = intercept.get(type(self))
                         if rule is not None and not kwargs and "forward" not in attributes:
-                            out = rule(self, args)
+                            out = rule(guard.subject, self, args)
                             if out is not NotImplemented:
                                 return out
                         return self.forward(*args, **kwargs)
@@ -213,6 +238,30 @@ class Guard:
                 trace.module = outer
 
         return call
+
+
+_USUALLY_EMPTY = itemgetter(
+    "_non_persistent_buffers_set",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+
+
+def _equal(attributes: dict[str, Any], before: dict[str, Any]) -> bool:
+    """The same keys with the same, or equal, objects; tensors are put back by identity before."""
+    try:
+        return attributes == before
+    except Exception:  # arrays and tensors have no yes-or-no equality
+        return False
 
 
 def _same(mapping: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.recorder import DTYPE_NAMES
-from steelyard.capture.engines.trace import Trace
+from steelyard.capture.engines.trace import Trace, Value, new
 from steelyard.capture.rules import RuleTable
 from steelyard.workload import Role
 
@@ -44,43 +44,48 @@ class LazyNetworkError(Exception):
     """The network has lazy layers whose sizes are not settled yet."""
 
 
-def add_parameters(
-    trace: Trace, guard: Guard
-) -> Iterator[tuple[nn.Module, str, torch.Tensor, int]]:
+def add_parameters(trace: Trace, guard: Guard) -> list[tuple[nn.Module, str, torch.Tensor, int]]:
     """Adds every parameter and buffer to the trace, a shared one once.
 
     Tensors that are plain attributes count as buffers.
 
-    Yields:
+    Returns:
         (module, attribute name, tensor, value) for every place that holds one.
 
     Raises:
         LazyNetworkError: a parameter has no shape yet.
     """
-    seen: dict[int, int] = {}
-    add = trace.value
+    places: list[tuple[nn.Module, str, torch.Tensor, int]] = []
+    known: dict[int, int] = {}
+    values = trace.values
 
-    def value_of(tensor: torch.Tensor, role: Role, prefix: str, name: str) -> int:
-        value = seen.get(id(tensor))
-        if value is None:
-            if is_lazy(tensor):
-                raise LazyNetworkError
-            value = seen[id(tensor)] = add(
-                tuple(tensor.shape), DTYPE_NAMES[tensor.dtype], role, prefix + name
-            )
-        return value
+    def add(module: nn.Module, role: Role, held: Mapping[str, Any], prefix: str) -> None:
+        for name, tensor in held.items():
+            if tensor is None:
+                continue
+            value = known.get(id(tensor))
+            if value is None:
+                if type(tensor) not in _SETTLED and is_lazy(tensor):
+                    raise LazyNetworkError
+                value = known[id(tensor)] = len(values)
+                shape, dtype = tuple(tensor.shape), DTYPE_NAMES[tensor.dtype]
+                values.append(new(Value, (shape, dtype, role, prefix + name, -1, -1)))
+            places.append((module, name, tensor, value))
 
-    paths: dict[int, str] = {}
+    prefixes: dict[int, str] = {}
     for path, module in guard.modules.items():
-        prefix = paths[id(module)] = f"{path}." if path else ""
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                yield module, name, parameter, value_of(parameter, "parameter", prefix, name)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                yield module, name, buffer, value_of(buffer, "buffer", prefix, name)
+        prefix = prefixes[id(module)] = f"{path}." if path else ""
+        if module._parameters:
+            add(module, "parameter", module._parameters, prefix)
+        if module._buffers:
+            add(module, "buffer", module._buffers, prefix)
     for module, name, tensor in guard.tensors:
-        yield module, name, tensor, value_of(tensor, "buffer", paths[id(module)], name)
+        add(module, "buffer", {name: tensor}, prefixes[id(module)])
+    return places
+
+
+_SETTLED = frozenset({nn.Parameter, torch.Tensor})
+"""Classes whose tensors have a shape."""
 
 
 def map_inputs(

@@ -13,7 +13,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from steelyard.capture.engines.trace import Trace
 from steelyard.capture.rules import Call, Draft, Operand, RuleTable
-from steelyard.errors import SteelyardError
 
 CANONICAL: dict[str, str] = {
     "aten._native_batch_norm_legit_no_training": "aten.batch_norm",
@@ -213,10 +212,16 @@ def canonical_name(op: str, draft: Draft, values: list[Any], call: Call) -> str:
 
 
 def apply_rule(rules: RuleTable, call: Call) -> Draft:
-    """The rule's draft; a rule that cannot make sense of a call leaves it unknown, never uncounted in silence."""
+    """The rule's draft; one of ours that cannot make sense of a call leaves it unknown, with a warning.
+
+    Raises:
+        UsageError: a rule of the user's raised, or answered no draft.
+    """
     try:
         return rules.apply(call)
-    except (SteelyardError, IndexError, TypeError, ValueError, KeyError):
+    except Exception:
+        if rules.was_added(call.op):
+            raise
         return Draft("unknown")
 
 

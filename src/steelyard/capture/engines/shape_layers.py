@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from steelyard.capture.engines.shape_common import (
@@ -27,36 +28,60 @@ from steelyard.capture.rules import Operand
 
 
 def _conv(op: str, rank: int) -> Module:
-    def rule(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+    def rule(engine: ShapeEngine, module: nn.Module, args: tuple[Any, ...]) -> Any:
         x = one(args)
-        if x is None or module.padding_mode != "zeros" or type(module.padding) is not tuple:
+        attributes = module.__dict__
+        padding = attributes["padding"]
+        if x is None or attributes["padding_mode"] != "zeros" or type(padding) is not tuple:
             return NotImplemented
         parameters = module._parameters
-        params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
-        if not params or params[0].dtype is not x.dtype:
+        owned = engine.owned
+        filters = owned.get(id(parameters["weight"]))
+        if filters is None or filters.dtype is not x.dtype or not filters.contiguous:
             return NotImplemented
-        shape, weight = x.shape, params[0].shape
-        stride, padding, dilation = module.stride, module.padding, module.dilation
-        groups = module.groups
-        key = (op, x.dtype, shape, weight, stride, padding, dilation, groups)
+        values: tuple[int, ...] = (filters.value,)
+        if parameters["bias"] is not None:
+            bias = owned.get(id(parameters["bias"]))
+            if bias is None:
+                return NotImplemented
+            values = (filters.value, bias.value)
+        stride, dilation, groups = (
+            attributes["stride"],
+            attributes["dilation"],
+            attributes["groups"],
+        )
+        key = (op, x.dtype, x.shape, filters.shape, stride, padding, dilation, groups)
         known = engine.memo.get(key)
         if known is None:
-            if len(shape) != rank + 2 or shape[1] != weight[1] * groups or weight[0] % groups:
+            out = _conv_size(x.shape, filters.shape, stride, padding, dilation, groups, rank)
+            if out is None:
                 return NotImplemented
-            out = [shape[0], weight[0]]
-            for i in range(rank):
-                reach = dilation[i] * (weight[2 + i] - 1)
-                out.append((shape[2 + i] + 2 * padding[i] - reach - 1) // stride[i] + 1)
-            if min(out) < 1 or min(shape) < 1:
-                return NotImplemented
-            operands = [Operand(x.shape), Operand(weight, is_param=True), None]
+            operands = [Operand(x.shape), Operand(filters.shape, is_param=True), None]
             known = remember(
-                engine, key, tuple(out), lambda: [*operands, stride, padding, dilation, groups]
+                engine, key, out, lambda: [*operands, stride, padding, dilation, groups]
             )
-        values = tuple(owned.value for owned in params)
         return engine.emit(op, known[1], (x.value,), known[0], x.dtype, values)
 
     return rule
+
+
+def _conv_size(
+    shape: torch.Size,
+    weight: torch.Size,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+    rank: int,
+) -> tuple[int, ...] | None:
+    """Output shape of a convolution, None where it does not fit."""
+    if len(shape) != rank + 2 or shape[1] != weight[1] * groups or weight[0] % groups:
+        return None
+    out = [shape[0], weight[0]]
+    for i in range(rank):
+        reach = dilation[i] * (weight[2 + i] - 1)
+        out.append((shape[2 + i] + 2 * padding[i] - reach - 1) // stride[i] + 1)
+    return None if min(out) < 1 or min(shape) < 1 else tuple(out)
 
 
 def _linear(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
@@ -87,7 +112,7 @@ def linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None
 
 
 def _batch_norm(ranks: tuple[int, ...]) -> Module:
-    def rule(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+    def rule(engine: ShapeEngine, module: nn.Module, args: tuple[Any, ...]) -> Any:
         x = one(args)
         if x is None or module.training or len(x.shape) not in ranks:
             return NotImplemented
@@ -95,20 +120,23 @@ def _batch_norm(ranks: tuple[int, ...]) -> Module:
         mean, variance = buffers.get("running_mean"), buffers.get("running_var")
         if mean is None or variance is None:
             return NotImplemented
-        params = owned_params(
-            engine, parameters.get("weight"), parameters.get("bias"), mean, variance
-        )
-        shape = x.shape
-        if params is None or any(p.shape != shape[1:2] or p.dtype is not x.dtype for p in params):
+        weight, bias = parameters.get("weight"), parameters.get("bias")
+        params = owned_params(engine, weight, bias, mean, variance)
+        if params is None:
             return NotImplemented
-        key = ("aten.batch_norm", x.dtype, shape)
+        shape, dtype = x.shape, x.dtype
+        features = shape[1]
+        for owned in params:
+            if owned.dtype is not dtype or owned.shape[0] != features:
+                return NotImplemented
+        key = ("aten.batch_norm", dtype, shape)
         known = engine.memo.get(key)
         if known is None:
             known = remember(
                 engine, key, shape, lambda: [Operand(shape), None, None, None, None, False]
             )
-        values = tuple(owned.value for owned in params)
-        return engine.emit("aten.batch_norm", known[1], (x.value,), shape, x.dtype, values)
+        values = tuple([owned.value for owned in params])
+        return engine.emit("aten.batch_norm", known[1], (x.value,), shape, dtype, values)
 
     return rule
 
@@ -186,6 +214,10 @@ def activation_function(op: str, *, inplace: bool = False) -> Fast:
         return _activate(engine, op, x, inplace=inplace or bool(kwargs.get("inplace", False)))
 
     return rule
+
+
+def _identity(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+    return NotImplemented if one(args) is None else args[0]
 
 
 def _nothing(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
@@ -371,6 +403,7 @@ MODULES: dict[type, Module] = {
     nn.Hardsigmoid: _activation("aten.hardsigmoid"),
     nn.LeakyReLU: _activation("aten.leaky_relu"),
     nn.Mish: _activation("aten.mish"),
+    nn.Identity: _identity,
     nn.Dropout: _nothing,
     nn.Dropout2d: _nothing,
     nn.MaxPool2d: _max_pool2d,

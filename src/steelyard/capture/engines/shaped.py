@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
 
-from steelyard.capture.engines.guard import Guard, Intercept
+from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.network import (
     Network,
     add_parameters,
@@ -13,12 +12,11 @@ from steelyard.capture.engines.network import (
     result_tensors,
 )
 from steelyard.capture.engines.recorder import dtype_name
-from steelyard.capture.engines.shape_common import Module
 from steelyard.capture.engines.shape_functions import FUNCTIONS
 from steelyard.capture.engines.shape_layers import MODULES
 from steelyard.capture.engines.shape_tensor import CannotFollowError, Owned, ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
-from steelyard.capture.engines.trace import Trace
+from steelyard.capture.engines.trace import Trace, new
 from steelyard.workload import Workload
 
 
@@ -29,12 +27,10 @@ def run_on_shapes(network: Network) -> Workload:
         CannotFollowError: the network does something that only the slower engines can follow.
     """
     trace = Trace()
-    intercept: dict[type[nn.Module], Intercept] = {}
-    guard = Guard(network.model, trace, training=network.training, intercept=intercept)
+    guard = Guard(network.model, trace, training=network.training, intercept=MODULES)
 
     def body() -> Workload:
-        engine = _engine(network, trace, guard)
-        intercept.update({kind: _bound(engine, rule) for kind, rule in MODULES.items()})
+        guard.subject = engine = _engine(network, trace, guard)
 
         def convert(tensor: torch.Tensor, name: str) -> ShapeTensor:
             if tensor.layout != torch.strided:
@@ -56,13 +52,12 @@ def run_on_shapes(network: Network) -> Workload:
 
 def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     """An engine that knows the network's parameters and pretends to be on their device."""
-    device = torch.device("cpu")
-    owned: dict[int, Owned] = {}
-    for _, _, tensor, value in add_parameters(trace, guard):
-        if id(tensor) not in owned:
-            contiguous = tensor.layout == torch.strided and tensor.is_contiguous()
-            owned[id(tensor)] = Owned(value, tensor.shape, tensor.dtype, contiguous, tensor)
-            device = tensor.device
+    places = add_parameters(trace, guard)
+    owned = {
+        id(tensor): new(Owned, (value, tensor.shape, tensor.dtype, _is_plain(tensor), tensor))
+        for _, _, tensor, value in places
+    }
+    device = places[0][2].device if places else torch.device("cpu")
     if device.type == "meta":
         device = torch.device("cpu")
     engine = ShapeEngine(trace, network.rules, device, FUNCTIONS, guard.interrupts)
@@ -70,5 +65,9 @@ def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     return engine
 
 
-def _bound(engine: ShapeEngine, rule: Module) -> Intercept:
-    return lambda module, args: rule(engine, module, args)
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Contiguous in storage; vectors are."""
+    try:
+        return tensor.dim() < 2 or tensor.is_contiguous()
+    except RuntimeError:  # a sparse tensor
+        return False

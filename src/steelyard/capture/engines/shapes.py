@@ -29,7 +29,7 @@ from steelyard.capture.engines.shape_tensor import (
     ShapeTensor,
     Strides,
 )
-from steelyard.capture.engines.trace import Trace
+from steelyard.capture.engines.trace import Event, Trace, Value, new
 from steelyard.capture.rules import Draft, RuleTable
 
 SMALL = 4096
@@ -57,6 +57,7 @@ class ShapeEngine(TorchFunctionMode):
         self.trace = trace
         self.rules = rules
         self.device = device
+        self.on_cpu = device.type == "cpu" and torch.get_default_dtype() is torch.float32
         self.functions = functions
         self.interrupts = interrupts
         self.failed = ""
@@ -74,14 +75,15 @@ class ShapeEngine(TorchFunctionMode):
         dtype: torch.dtype,
         value: int,
         strides: Strides = None,
-        *,
         root: bool = False,
     ) -> ShapeTensor:
         """A tensor of this shape that stands for ``value``."""
-        if strides is None:
-            tensor = _wrap(ShapeTensor, shape, dtype=dtype, device=self.device)
-        else:
+        if strides is not None:
             tensor = _wrap(ShapeTensor, shape, strides=strides, dtype=dtype, device=self.device)
+        elif dtype is torch.float32 and self.on_cpu:  # the defaults, and the quickest
+            tensor = _wrap(ShapeTensor, shape)
+        else:
+            tensor = _wrap(ShapeTensor, shape, dtype=dtype, device=self.device)
         tensor.shape = shape if type(shape) is torch.Size else torch.Size(shape)
         tensor.dtype = dtype
         tensor.strides = strides
@@ -98,14 +100,14 @@ class ShapeEngine(TorchFunctionMode):
         shape: tuple[int, ...],
         dtype: torch.dtype,
         params: tuple[int, ...] = (),
-        *,
         alias: int = -1,
-        inplace: bool = False,
     ) -> ShapeTensor:
         """Records a layer with one contiguous result and returns the result."""
         trace = self.trace
-        value = trace.value(shape, DTYPE_NAMES[dtype], alias=alias)
-        trace.event(op, draft, inputs, (value,), params, inplace=inplace)
+        values = trace.values
+        value = len(values)
+        values.append(new(Value, (shape, DTYPE_NAMES[dtype], "activation", "", alias, -1)))
+        trace.events.append(new(Event, (op, draft, inputs, (value,), params, False, trace.module)))
         return self.make(shape, dtype, value)
 
     def overwrite(
