@@ -274,6 +274,14 @@ def test_a_user_s_rule_is_used(tmp_path: Path) -> None:
     assert load.coverage.fraction == 1.0
 
 
+def test_a_user_s_rule_that_fails_is_named(tmp_path: Path) -> None:
+    nodes = [node("Frobnicate", ["x"], ["y"], domain="com.example")]
+    path = write(tmp_path, build(nodes, {"x": [2, 3]}, ["y"], domains=["com.example"]))
+    rules = default_rules().with_rules({"com.example.Frobnicate": lambda call: Draft("nonsense")})
+    with pytest.raises(UsageError, match=r"the rule for com\.example\.Frobnicate answered"):
+        capture_onnx(path, rules=rules)
+
+
 # ---- subgraphs and functions ---------------------------------------------------------------------
 
 

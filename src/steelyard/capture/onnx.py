@@ -106,7 +106,7 @@ def _capture(
     for key, value in inputs.items():
         value.tensor = builder.tensor(key, value.shape, value.dtype, "input")
         scope.values[key] = value
-    run = Run(model, src, rules or default_rules(), symbols, CONTROL)
+    run = Run(model, src, default_rules() if rules is None else rules, symbols, CONTROL)
     outputs = run.graph(graph, scope)
     builder.warnings.extend([*warnings, *run.warnings])
     emit(builder, run.steps, run.stored)

@@ -356,6 +356,8 @@ class Run:
         try:
             return self.rules.apply(call)
         except (UsageError, InputError) as error:
+            if isinstance(error, UsageError) and self.rules.was_added(call.op):
+                raise  # the user's own rule is wrong, not the file
             if not sure:
                 self.warn(f"{call.op} follows an operator of unknown shape and is not counted")
                 return Draft("unknown")
