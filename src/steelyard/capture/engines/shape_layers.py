@@ -277,9 +277,15 @@ def _max_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
     if x is None or module.return_indices:
         return NotImplemented
     return _pool(
-        engine, "aten.max_pool2d", x, module.kernel_size, module.stride, module.padding,
-        module.dilation, module.ceil_mode,
-    )  # fmt: skip
+        engine,
+        "aten.max_pool2d",
+        x,
+        _frozen(module.kernel_size),
+        _frozen(module.stride),
+        _frozen(module.padding),
+        _frozen(module.dilation),
+        module.ceil_mode,
+    )
 
 
 def _avg_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
@@ -287,9 +293,15 @@ def _avg_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
     if x is None:
         return NotImplemented
     return _pool(
-        engine, "aten.avg_pool2d", x, module.kernel_size, module.stride, module.padding, 1,
+        engine,
+        "aten.avg_pool2d",
+        x,
+        _frozen(module.kernel_size),
+        _frozen(module.stride),
+        _frozen(module.padding),
+        1,
         module.ceil_mode,
-    )  # fmt: skip
+    )
 
 
 def max_pool2d_function(

@@ -139,7 +139,9 @@ class ShapeEngine(TorchFunctionMode):
         if torch._C._are_functorch_transforms_active():
             raise self.fail("the network uses torch.func transforms")
         if func in METADATA:
-            return func(*args, **(kwargs or {}))
+            answer = func(*args, **(kwargs or {}))
+            # a network on the meta device is analysed as if it were on a real one
+            return self.device if type(answer) is torch.device else answer
         fast = self.functions.get(func)
         if fast is not None:
             out = fast(self, args, kwargs or {})
