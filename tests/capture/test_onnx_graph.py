@@ -313,6 +313,16 @@ def test_if_on_data_counts_the_heavier_branch(tmp_path: Path) -> None:
     assert warnings == ("an If depends on the data; its heavier branch is counted",)
 
 
+def test_weights_of_the_branch_not_counted_are_unused(tmp_path: Path) -> None:
+    small = _branch("a", node("MatMul", ["x", "v"], ["p"]), out="p")
+    large = _branch("b", node("MatMul", ["x", "w"], ["q"]), out="q")
+    nodes = [node("If", ["go"], ["y"], then_branch=small, else_branch=large)]
+    model = build(nodes, {"x": [4, 8]}, ["y"], {"v": zeros(8, 2), "w": zeros(8, 8)})
+    model.graph.input.append(helper.make_tensor_value_info("go", TensorProto.BOOL, []))
+    load = capture_onnx(write(tmp_path, model))
+    assert (load.params, load.unused_params) == (64, 16)
+
+
 def _loop(trips: int | None, tmp_path: Path, rows: int = 4) -> tuple[int, tuple[str, ...], object]:
     body = helper.make_graph(
         [

@@ -220,7 +220,13 @@ def emit(builder: Builder, steps: list[Step], stored: list[Stored]) -> None:
         _emit_step(builder, step, place)
     for item in stored:
         floating = item.dtype.startswith(("float", "bfloat"))
-        if not item.tensor and item.given and not item.role and item.shape and floating:
+        if (
+            not item.tensor
+            and item.given
+            and item.role in ("", "parameter")
+            and item.shape
+            and floating
+        ):
             item.tensor = builder.tensor(item.name, item.shape, item.dtype, "parameter")
 
 
