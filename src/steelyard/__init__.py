@@ -21,8 +21,14 @@ if TYPE_CHECKING:
     from steelyard.capture.rules.table import register_rule as register_rule
     from steelyard.cost.api import CostReport as CostReport
     from steelyard.cost.api import cost as cost
+    from steelyard.cost.compare import Comparison as Comparison
     from steelyard.cost.compare import compare as compare
+    from steelyard.cost.guidelines import guidelines as guidelines
+    from steelyard.cost.memory import peak_activation_memory as peak_activation_memory
+    from steelyard.cost.training import training_memory as training_memory
+    from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
+    from steelyard.report.charts import save_chart as save_chart
     from steelyard.workload import Coverage as Coverage
     from steelyard.workload import Layer as Layer
     from steelyard.workload import LoopNest as LoopNest
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
     from steelyard.zoo.registry import create as create
     from steelyard.zoo.registry import info as info
     from steelyard.zoo.registry import list_models as list_models
+    from steelyard.zoo.registry import register_family as register_family
 
 _WHERE = {
     "capture": "steelyard.capture.api",
@@ -41,10 +48,17 @@ _WHERE = {
     "cost": "steelyard.cost.api",
     "CostReport": "steelyard.cost.api",
     "compare": "steelyard.cost.compare",
+    "Comparison": "steelyard.cost.compare",
+    "guidelines": "steelyard.cost.guidelines",
+    "peak_activation_memory": "steelyard.cost.memory",
+    "training_memory": "steelyard.cost.training",
     "report": "steelyard.report.api",
+    "Report": "steelyard.report.api",
+    "save_chart": "steelyard.report.charts",
     "create": "steelyard.zoo.registry",
     "info": "steelyard.zoo.registry",
     "list_models": "steelyard.zoo.registry",
+    "register_family": "steelyard.zoo.registry",
     "Coverage": "steelyard.workload",
     "Layer": "steelyard.workload",
     "LoopNest": "steelyard.workload",
