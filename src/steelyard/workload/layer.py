@@ -29,7 +29,7 @@ KINDS: dict[str, str] = {
     "view": "reshape, slice, permute and other ways of looking at the same storage: free",
     "create": "tensors made from nothing: zeros, arange, random numbers",
     # what no rule knows
-    "unknown": "no rule knows this operator; it is named in the coverage and counted nowhere",
+    "unknown": "no rule knows this operator: it is named in the coverage, its arithmetic counted nowhere",
 }
 """The kinds of layer and what each holds."""
 
