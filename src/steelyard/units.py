@@ -64,11 +64,9 @@ def format_si(value: float, unit: str = "", *, digits: int = 3) -> str:
     scales = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")]
     if not (isinstance(value, int) or float(value).is_integer()) or unit in ("s", "J"):
         scales += [(1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")]
-    factor, prefix = scales[-1]
-    for factor, prefix in scales:
-        # what would be printed as 1000 belongs to the next prefix up
-        if round(magnitude / factor, max(0, digits - 1)) >= 1:
-            break
+    # what would be printed as 1000 belongs to the next prefix up
+    fitting = (s for s in scales if round(magnitude / s[0], max(0, digits - 1)) >= 1)
+    factor, prefix = next(fitting, scales[-1])
     scaled = value / factor
     if prefix == "" and float(value).is_integer():
         text = f"{int(value)}"

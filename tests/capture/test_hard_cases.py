@@ -10,7 +10,7 @@ import pytest
 import steelyard as sy
 
 sys.path.insert(0, str(Path(__file__).parent))
-from hard_cases import CASES, HardCase  # noqa: E402
+from hard_cases import CASES, HardCase
 
 # what only real values, or only the plain engine, can follow; all others run on shapes alone
 NOT_ON_SHAPES = {case.name for case in CASES if case.values} | {

@@ -65,6 +65,7 @@ def non_zero(site: Site) -> list[Result]:
 def unique(site: Site) -> list[Result]:
     """``Unique``: at most every entry."""
     shape = site.shape(0)
+    first: tuple[int, ...]
     if "axis" not in site.attrs:
         first, count = (prod(shape),), prod(shape)
     else:

@@ -164,19 +164,6 @@ class Site:
             raise ShapeError(f"attribute {name} is {str(value)[:80]}", expected="integers")
         return value
 
-    def int(self, name: str, default: int) -> int:
-        """An integer attribute.
-
-        Raises:
-            ShapeError: it is something else.
-        """
-        value = self.attrs.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, int):
-            raise ShapeError(f"attribute {name} is {str(value)[:80]}", expected="an integer")
-        return value
-
     def text(self, name: str, default: str) -> str:
         """A string attribute ("" and other types give the default)."""
         value = self.attrs.get(name)
@@ -189,6 +176,19 @@ class Site:
             ShapeError: outside the rank.
         """
         return axis_of(self.int(name, default), rank)
+
+    def int(self, name: str, default: int) -> int:
+        """An integer attribute.
+
+        Raises:
+            ShapeError: it is something else.
+        """
+        value = self.attrs.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, int):
+            raise ShapeError(f"attribute {name} is {str(value)[:80]}", expected="an integer")
+        return value
 
 
 def axis_of(axis: int, rank: int) -> int:

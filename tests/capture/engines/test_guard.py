@@ -107,7 +107,9 @@ def test_the_network_is_left_alone(method: Any, training: bool | None) -> None:
     assert gc.isenabled()
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3), MemoryError()])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), KeyboardInterrupt(), SystemExit(3), MemoryError()]
+)
 def test_also_after_a_failure(error: BaseException) -> None:
     def fail() -> None:
         raise error
@@ -172,12 +174,11 @@ def test_threads_take_turns_and_other_threads_run_on() -> None:
     results: list[Any] = []
 
     def run() -> None:
-        for _ in range(20):
-            results.append(torch.equal(other(torch.ones(2, 4)), expected))
+        results.extend(torch.equal(other(torch.ones(2, 4)), expected) for _ in range(20))
 
     def analyse() -> None:
-        for _ in range(10):
-            results.append(sy.capture(model, input_shape=(1, 3, 8, 8)).macs == 4 * 36 * 27)
+        shape = (1, 3, 8, 8)
+        results.extend(sy.capture(model, input_shape=shape).macs == 4 * 36 * 27 for _ in range(10))
 
     threads = [threading.Thread(target=task) for task in (run, analyse, analyse)]
     for thread in threads:
