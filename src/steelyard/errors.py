@@ -60,9 +60,7 @@ class InputError(SteelyardError, ValueError):
 class UnknownNameError(InputError, LookupError):
     """No such name. ``nearest`` holds the closest known names."""
 
-    def __init__(
-        self, what: str, name: str, known: Iterable[str], *, hint: str = ""
-    ) -> None:
+    def __init__(self, what: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
         self.nearest = nearest(name, known)
         offer = ", ".join(self.nearest)
         super().__init__(
