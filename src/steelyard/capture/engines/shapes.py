@@ -38,6 +38,9 @@ SMALL = 4096
 _ATOMS = {int, float, bool, str, complex, type(None), torch.dtype, torch.Size, torch.device,
           torch.memory_format, torch.layout, type(...)}  # fmt: skip
 
+REMEMBERED = 20_000
+"""Answers kept from one capture to the next, a few kilobytes each at most; past that all are dropped."""
+
 Fast = Callable[["ShapeEngine", tuple[Any, ...], Mapping[str, Any]], Any]
 """A rule for a function: its positional and keyword arguments -> result, or NotImplemented."""
 
@@ -64,8 +67,10 @@ class ShapeEngine(TorchFunctionMode):
         self.busy = 0
         self.owned: dict[int, Owned] = {}
         self.real = Recorder(trace, rules)
-        self.memo: dict[Any, Any] = {}
-        self._programs: dict[Any, Program] = {}
+        if len(rules.memory) > REMEMBERED:
+            rules.memory.clear()
+        self.memo = rules.memory
+        self._default = torch.get_default_dtype()
 
     # ---- making tensors ----------------------------------------------------------------
 
@@ -155,7 +160,12 @@ class ShapeEngine(TorchFunctionMode):
         slots: dict[int, int] = {}
         if func is torch.Tensor.__setitem__ and type(args[2]) in (int, float):
             args = (*args[:2], type(args[2])(0))  # which number it is makes no difference
-        key: Any = (func, self._key(args, tensors, slots), self._key(kwargs, tensors, slots))
+        key: Any = (
+            func,
+            self._key(args, tensors, slots),
+            self._key(kwargs, tensors, slots),
+            self._default,
+        )
         symbolic = any(type(t) is ShapeTensor for t in tensors)
         if func in READS:
             if symbolic:
@@ -167,14 +177,14 @@ class ShapeEngine(TorchFunctionMode):
         if owned and getattr(func, "__name__", "") in ("__set__", "__delete__", "set_", "resize_"):
             raise self.fail("the network replaces the data of a parameter")
         try:
-            program = self._programs.get(key)
+            program: Program | None = self.memo.get(key)
         except TypeError:  # an argument that cannot be hashed
             key, program = None, None
         if program is None:
             with self.interrupts.closed():  # modes are entered and left in there
                 program = self._record(func, args, kwargs, tensors)
             if key is not None:
-                self._programs[key] = program
+                self.memo[key] = program
         if not (symbolic or owned) and program.elements <= SMALL:
             # made by the network itself and small: keep the values
             with self.interrupts.closed(), Composites(self.real), self.real:

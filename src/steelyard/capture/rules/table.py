@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from steelyard.errors import UsageError
 from steelyard.workload import KINDS, LoopNest
@@ -89,11 +89,30 @@ class Call:
 Rule = Callable[[Call], Draft]
 
 
+def _is_draft(answer: object) -> bool:
+    return (
+        isinstance(answer, Draft)
+        and isinstance(answer.kind, str)
+        and answer.kind in KINDS
+        and isinstance(answer.nests, tuple)
+        and all(isinstance(nest, LoopNest) for nest in answer.nests)
+        and type(answer.ops) is int
+        and answer.ops >= 0
+    )
+
+
 class RuleTable:
-    """Operator name -> rule; looked up with overload first, then without."""
+    """Operator name -> rule; looked up with overload first, then without.
+
+    Attributes:
+        memory: what an engine remembers of the answers, from one capture to the next; emptied when a
+            rule changes.
+    """
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self.memory: dict[Any, Any] = {}
         self._rules = dict(rules)
+        self._added: frozenset[str] = frozenset()
 
     def find(self, op: str) -> Rule | None:
         """The rule for ``op`` (``aten.max.dim``), else for its base name (``aten.max``), else None."""
@@ -103,8 +122,16 @@ class RuleTable:
         return rule
 
     def with_rules(self, rules: Mapping[str, Rule]) -> RuleTable:
-        """A new table in which ``rules`` take precedence."""
-        return RuleTable({**self._rules, **rules})
+        """A new table in which ``rules`` take precedence.
+
+        Raises:
+            UsageError: a name is not ``namespace.name`` or a rule cannot be called.
+        """
+        table = RuleTable(self._rules)
+        table._added = self._added
+        for op, rule in rules.items():
+            table.register(op, rule)
+        return table
 
     def register(self, op: str, rule: Rule) -> None:
         """Adds or replaces the rule for ``op``.
@@ -112,29 +139,49 @@ class RuleTable:
         Raises:
             UsageError: ``op`` is not ``namespace.name`` or ``rule`` cannot be called.
         """
-        if "." not in op or not callable(rule):
+        if not isinstance(op, str) or not all(op.partition(".")) or not callable(rule):
             raise UsageError(
                 f"cannot register {rule!r} for {op!r}",
                 expected="a name such as 'mylib.my_op' and a function from Call to Draft",
             )
         self._rules[op] = rule
+        self._added |= {op}
+        self.memory.clear()
 
     def apply(self, call: Call) -> Draft:
         """The draft of the rule for ``call``, or one of kind ``unknown``.
 
         Raises:
-            UsageError: the rule answered something that is no draft.
+            UsageError: the rule answered something that is no draft, or a rule that was added later
+                than the table was made raised something; what our own rules raise goes through.
         """
         rule = self.find(call.op)
         if rule is None:
             return Draft("unknown")
-        draft = rule(call)
-        if not isinstance(draft, Draft) or draft.kind not in KINDS:
+        try:
+            draft = rule(call)
+        except Exception as error:
+            if not self.was_added(call.op):
+                raise
             raise UsageError(
-                f"the rule for {call.op} answered {draft!r}",
-                expected="a Draft whose kind is one of " + ", ".join(KINDS),
+                f"the rule for {call.op} raised {type(error).__name__}: {error}",
+                expected="a function from Call to Draft",
+            ) from error
+        if not _is_draft(draft):
+            raise UsageError(
+                f"the rule for {call.op} answered {ascii(draft)[:200]}",
+                expected="a Draft: its kind one of "
+                + ", ".join(KINDS)
+                + "; nests a tuple of LoopNest; ops a whole number, at least 0",
             )
         return draft
+
+    def was_added(self, op: str) -> bool:
+        """True if the rule for ``op`` is a user's: `register` or `with_rules` brought it."""
+        return op in self._added or (op not in self._rules and op.rpartition(".")[0] in self._added)
+
+    def __bool__(self) -> bool:
+        return True  # an empty table is a table, too
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._rules))
