@@ -10,6 +10,7 @@ same operators, and what this one cannot do is left to the next (docs/decisions/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from typing import Any
 
 import torch
@@ -37,6 +38,10 @@ SMALL = 4096
 
 _ATOMS = {int, float, bool, str, complex, type(None), torch.dtype, torch.Size, torch.device,
           torch.memory_format, torch.layout, type(...)}  # fmt: skip
+
+_NUMBERS = (int, float, complex, str, bytes, Enum)
+_NOT_REMEMBERED: list[Any] = []
+"""Part of the key for an argument of any other kind: it has no hash, so the call is not remembered."""
 
 REMEMBERED = 20_000
 """Answers kept from one capture to the next, a few kilobytes each at most; past that all are dropped."""
@@ -218,7 +223,9 @@ class ShapeEngine(TorchFunctionMode):
             return (kind, *[self._key(v, tensors, slots) for v in (arg.start, arg.stop, arg.step)])
         if isinstance(arg, (tuple, list)):
             return (kind, *[self._key(item, tensors, slots) for item in arg])
-        return (kind, arg)
+        if isinstance(arg, _NUMBERS) or kind.__module__ == "numpy":
+            return (kind, arg)
+        return _NOT_REMEMBERED
 
     # ---- programs ----------------------------------------------------------------------
 
