@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from steelyard.capture.deadline import deadline
 from steelyard.capture.rules import RuleTable, default_rules
 from steelyard.capture.source import Source, load_module, parse_source
-from steelyard.errors import InputError, UsageError
+from steelyard.errors import InputError, UnknownNameError, UsageError
 from steelyard.workload import DTYPE_BITS, Workload
 
 if TYPE_CHECKING:
@@ -45,8 +47,9 @@ def capture(
     is left exactly as it was. Files are read without running anything that is in them.
 
     Args:
-        source: a module; or text in the SOURCE grammar: zoo name (``resnet50:num_classes=10``),
-            ``file.onnx``, ``file.pt2``, ``file.json``, ``package.module:callable`` (imports and runs it).
+        source: a module; or text in the SOURCE grammar: zoo name (``resnet50:num_classes=10``; its
+            weights are not allocated), ``file.onnx``, ``file.pt2``, ``file.json``,
+            ``package.module:callable`` (imports and runs it); or a workload, to be renamed or rescaled.
         input_shape: (N, C, H, W) of the input; several as a sequence of shapes, or by name of
             ``forward``'s arguments. A zoo network knows its own.
         inputs: example tensor(s) in place of shapes, positional; needed where control flow depends on
@@ -65,23 +68,32 @@ def capture(
         UsageError: arguments that do not fit together.
         InputError: a bad source; see `steelyard.errors` for its kinds.
     """
+    _check(kwargs, batch, training, method, rules, name)
+    table = default_rules() if rules is None else rules
+    # what only a network that runs can make use of
+    idle = {
+        "inputs": inputs is not None, "kwargs": bool(kwargs), "dtype": dtype is not None,
+        "training": training is not False, "method": method != "auto",
+    }  # fmt: skip
+    given = [key for key, is_given in idle.items() if is_given]
     if isinstance(source, Workload):
-        return source if batch is None else source.with_batch(batch)
-    if batch is not None and batch < 1:
-        raise UsageError(f"a batch of {batch}", expected="at least 1")
-    table = rules or default_rules()
+        _refuse(
+            ["input_shape"] * (input_shape is not None) + given, "a Workload", "batch= or name="
+        )
+        load = source if batch is None else source.with_batch(batch)
+        return load if name is None else replace(load, name=name)
     with deadline(deadline_s, "capturing the network"):
         if isinstance(source, (str, os.PathLike)):
             parsed = parse_source(os.fspath(source))
             if parsed.kind in ("onnx", "pt2", "json"):
-                if inputs is not None or kwargs or dtype is not None:
-                    raise UsageError(
-                        f"inputs, kwargs and dtype mean nothing for the file {parsed.text!r}",
-                        expected="input_shape= or batch=, where the file leaves a size open",
-                    )
+                _refuse(
+                    given, f"the file {parsed.text!r}",
+                    "input_shape= or batch=, where the file leaves a size open",
+                )  # fmt: skip
                 return _from_file(parsed, input_shape, batch, table, name, deadline_s)
-            model = load_module(parsed)
-            if input_shape is None and inputs is None and parsed.kind == "zoo":
+            valued = inputs is not None or bool(kwargs) or method == "values"
+            model = _built(parsed, allocate=valued)
+            if input_shape is None and inputs is None and not kwargs and parsed.kind == "zoo":
                 from steelyard.zoo.registry import default_input_shape
 
                 input_shape = default_input_shape(parsed.name, **dict(parsed.config))
@@ -91,14 +103,70 @@ def capture(
         from torch import nn
 
         if not isinstance(model, nn.Module):
-            raise UsageError(
-                f"cannot capture a {type(model).__name__}",
-                expected="an nn.Module, or text: a zoo name, file.onnx, file.pt2, package.module:callable",
-            )
+            raise _no_module(model)
         return _from_module(
             model, input_shape, inputs, kwargs or {}, dtype, batch,
             training=training, method=method, rules=table, name=name or type(model).__name__,
         )  # fmt: skip
+
+
+def _check(
+    kwargs: object, batch: object, training: object, method: object, rules: object, name: object
+) -> None:
+    """Raises `UsageError` for arguments that are wrong whatever the source is."""
+    if batch is not None and (type(batch) is not int or not 1 <= batch < 2**63):
+        raise UsageError(f"a batch of {batch!r}", expected="a whole number, at least 1")
+    if kwargs is not None and not (
+        isinstance(kwargs, Mapping) and all(isinstance(key, str) for key in kwargs)
+    ):
+        raise UsageError(
+            f"kwargs={_brief(kwargs)} are no named arguments", hint='kwargs={"mask": tensor}'
+        )
+    if not (training is None or isinstance(training, bool)):
+        raise UsageError(f"training={_brief(training)}", expected="True, False or None")
+    if method not in ("auto", "shapes", "meta", "values"):
+        raise UsageError(f"no method {_brief(method)}", expected="auto, shapes, meta or values")
+    if not (rules is None or isinstance(rules, RuleTable)):
+        raise UsageError(
+            f"rules={_brief(rules)} is no RuleTable",
+            hint='default_rules().with_rules({"mylib.my_op": my_rule})',
+        )
+    if not (name is None or isinstance(name, str)):
+        raise UsageError(f"name={_brief(name)}", expected="text")
+
+
+def _brief(value: object) -> str:
+    return ascii(value)[:80]
+
+
+def _no_module(model: object) -> UsageError:
+    expected = "an nn.Module, or text: a zoo name, file.onnx, file.pt2, package.module:callable"
+    if isinstance(model, type):
+        name = model.__name__
+        return UsageError(
+            f"cannot capture the class {name}", expected=expected, hint=f"capture({name}(...), ...)"
+        )
+    return UsageError(f"cannot capture a {type(model).__name__}", expected=expected)
+
+
+def _refuse(given: list[str], what: str, expected: str) -> None:
+    """Arguments that are silently ignored mislead."""
+    if given:
+        means = "mean" if len(given) > 1 else "means"
+        raise UsageError(f"{', '.join(given)} {means} nothing for {what}", expected=expected)
+
+
+def _built(source: Source, *, allocate: bool) -> nn.Module:
+    """The network that the source names; a zoo network without allocating weights unless asked to."""
+    if source.kind != "zoo" or allocate:
+        return load_module(source)
+    import torch
+
+    try:
+        with torch.device("meta"):
+            return load_module(source)
+    except Exception:  # a builder that computes with values; or an error, raised once more here
+        return load_module(source)
 
 
 def _from_file(
@@ -136,13 +204,25 @@ def _from_file(
 def _named(
     input_shape: Shape | Sequence[Shape] | Mapping[str, Shape] | None,
 ) -> Mapping[str, tuple[int, ...]] | Sequence[tuple[int, ...]] | None:
+    """Shapes by name or in order; one shape is a sequence of one."""
     if input_shape is None:
         return None
     if isinstance(input_shape, Mapping):
+        if unnamed := [key for key in input_shape if not isinstance(key, str)]:
+            raise UsageError(
+                f"input_shape names an input {_brief(unnamed[0])}",
+                expected="shapes by name, e.g. {'image': (1, 3, 224, 224)}",
+            )
         return {key: _sizes(shape) for key, shape in input_shape.items()}
-    if input_shape and isinstance(input_shape[0], int):
-        return [_sizes(input_shape)]
-    return [_sizes(shape) for shape in input_shape]
+    if isinstance(input_shape, Sequence) and not isinstance(input_shape, (str, bytes)):
+        if all(isinstance(shape, Sequence) for shape in input_shape):
+            return [_sizes(shape) for shape in input_shape]
+        if any(isinstance(shape, Sequence) for shape in input_shape):
+            raise InputError(
+                f"input_shape={_brief(input_shape)} mixes sizes and shapes",
+                expected="one shape, e.g. (1, 3, 224, 224), or a sequence of shapes",
+            )
+    return [_sizes(input_shape)]
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:
@@ -152,14 +232,19 @@ def _sizes(shape: Any) -> tuple[int, ...]:
         InputError: not integers, or negative.
     """
     if not isinstance(shape, Sequence) or isinstance(shape, (str, bytes)):
-        raise InputError(f"{shape!r} is not a shape", expected="sizes such as (1, 3, 224, 224)")
+        raise InputError(
+            f"{_brief(shape)} is not a shape", expected="sizes such as (1, 3, 224, 224)"
+        )
+    sizes = []
     for size in shape:
-        if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size < 2**63:
+        whole = isinstance(size, SupportsIndex) and not isinstance(size, bool)
+        if not whole or not 0 <= operator.index(size) < 2**63:
             raise InputError(
-                f"the shape {tuple(shape)!r} has the size {size!r}",
+                f"the shape {_brief(tuple(shape))} has the size {_brief(size)}",
                 expected="whole numbers from 0 to 2**63 - 1",
             )
-    return tuple(shape)
+        sizes.append(operator.index(size))
+    return tuple(sizes)
 
 
 def _from_module(
@@ -176,6 +261,7 @@ def _from_module(
     name: str,
 ) -> Workload:
     import torch
+    from torch.utils import _pytree as pytree
 
     from steelyard.capture.module import capture_module
 
@@ -185,14 +271,21 @@ def _from_module(
         raise UsageError(
             f"{type(model).__name__} was given no input", hint="input_shape=(1, 3, 224, 224)"
         )
-    real = inputs is not None or bool(kwargs)
+    if input_shape is None and not (batch is None and dtype is None):
+        wrong = "batch" if batch is not None else "dtype"
+        raise UsageError(f"{wrong}= changes shapes, not example inputs", hint="input_shape=...")
     args: tuple[Any, ...] = ()
     extra: dict[str, Any] = dict(kwargs)
     if inputs is not None:
+        if not isinstance(inputs, (torch.Tensor, Sequence)) or isinstance(inputs, (str, bytes)):
+            raise UsageError(
+                f"inputs={_brief(inputs)} are no example inputs",
+                expected="a tensor, or a sequence of forward's positional arguments",
+                hint="inputs=(image, mask), kwargs={...}",
+            )
         args = (inputs,) if isinstance(inputs, torch.Tensor) else tuple(inputs)
-        if batch is not None:
-            raise UsageError("batch= changes shapes, not example inputs", hint="input_shape=...")
-        real = not any(isinstance(a, torch.Tensor) and a.device.type == "meta" for a in args)
+    given = [t for t in pytree.tree_leaves((args, extra)) if isinstance(t, torch.Tensor)]
+    real = not any(tensor.device.type == "meta" for tensor in given)
     shapes = _named(input_shape)
     if shapes is not None:
         kind = _input_dtype(model, dtype)
@@ -201,14 +294,19 @@ def _from_module(
             sizes = (batch, *shape[1:]) if batch is not None and shape else shape
             try:
                 return torch.empty(sizes, dtype=kind, device="meta")
-            except (RuntimeError, TypeError) as error:
+            except (RuntimeError, TypeError, OverflowError) as error:
+                text = str(error).split("\n")[0]
                 raise InputError(
-                    f"a tensor of shape {sizes} cannot exist: {error}",
+                    f"a tensor of shape {sizes} cannot exist: {text}",
                     expected="fewer than 2**63 bytes",
                 ) from None
 
         real = False
         if isinstance(shapes, Mapping):
+            if twice := [key for key in shapes if key in extra]:
+                raise UsageError(
+                    f"{_brief(twice[0])} is given in input_shape and in kwargs", expected="once"
+                )
             extra.update({key: made(shape) for key, shape in shapes.items()})
         else:
             args = tuple(made(shape) for shape in shapes)
@@ -223,7 +321,12 @@ def _input_dtype(model: nn.Module, dtype: str | None) -> torch.dtype:
     if dtype is None:
         floating = (p.dtype for p in model.parameters() if p.is_floating_point())
         return next(floating, torch.float32)
-    found = getattr(torch, dtype, None) if dtype in DTYPE_BITS else None
+    known = isinstance(dtype, str) and dtype in DTYPE_BITS and not dtype.startswith("q")
+    found = getattr(torch, dtype, None) if known else None
     if not isinstance(found, torch.dtype):
-        raise UsageError(f"no dtype is named {dtype!r}", expected="float32, bfloat16, int64 ...")
+        names = [name for name in DTYPE_BITS if hasattr(torch, name)]
+        raise UnknownNameError(
+            "dtype", str(dtype), names, hint=str(dtype).removeprefix("torch.")
+            if isinstance(dtype, torch.dtype) else "",
+        )  # fmt: skip
     return found

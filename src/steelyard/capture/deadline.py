@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from steelyard.errors import TimeLimitError, UsageError
+
+_LONGEST = 1e8
+"""Seconds, about three years; timers take no more."""
 
 
 class _Expired(BaseException):
@@ -21,17 +26,20 @@ def deadline(seconds: float | None, what: str) -> Iterator[None]:
     """Raises `TimeLimitError` if the block takes longer than ``seconds`` (None: no limit).
 
     In the main thread a timer signal interrupts even a sleeping system call; in other threads the
-    exception arrives at the next Python instruction.
+    exception arrives at the next Python instruction. A timer signal that was set before runs on
+    afterwards.
 
     Raises:
         TimeLimitError: the block was interrupted.
-        UsageError: ``seconds`` is not positive.
+        UsageError: ``seconds`` is no positive number.
     """
     if seconds is None:
         yield
         return
-    if seconds <= 0:
-        raise UsageError(f"a deadline of {seconds} seconds", expected="more than 0")
+    number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+    if not number or not 0 < seconds < math.inf:
+        raise UsageError(f"a deadline of {seconds!r} seconds", expected="a number above 0")
+    seconds = min(seconds, _LONGEST)
     main = threading.current_thread() is threading.main_thread()
     timer = _signal_timer(seconds) if main else _thread_timer(seconds)
     try:
@@ -49,30 +57,43 @@ def _signal_timer(seconds: float) -> Iterator[None]:
         raise _Expired
 
     before = signal.signal(signal.SIGALRM, expire)
+    started = time.monotonic()
     # again and again, for code that catches BaseException once
-    signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
+    remaining, interval = signal.setitimer(signal.ITIMER_REAL, seconds, 0.05)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL if before is None else before)
+        if remaining:
+            left = max(remaining - (time.monotonic() - started), 1e-6)
+            signal.setitimer(signal.ITIMER_REAL, left, interval)
 
 
 @contextmanager
 def _thread_timer(seconds: float) -> Iterator[None]:
-    thread = threading.get_ident()
+    thread = ctypes.c_ulong(threading.get_ident())
     done = threading.Event()
 
     def watch() -> None:
-        if not done.wait(seconds):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread), ctypes.py_object(_Expired)
-            )
+        wait = seconds
+        while not done.wait(wait):
+            wait = 0.25  # again and again, as above
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Expired))
+
+    def stop() -> None:
+        done.set()
+        watcher.join()
+        # one that was raised but has not arrived yet must not do so outside
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        done.set()
-        watcher.join()
+        try:
+            stop()
+        except _Expired:
+            stop()
+            raise

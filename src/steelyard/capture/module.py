@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
+from steelyard.capture.builder import safe_name
 from steelyard.capture.engines.dispatched import run_on_meta, run_on_values
 from steelyard.capture.engines.network import LazyNetworkError, Network
+from steelyard.capture.engines.recorder import dtype_name
 from steelyard.capture.engines.shape_tensor import CannotFollowError
 from steelyard.capture.engines.shaped import run_on_shapes
 from steelyard.capture.rules import RuleTable
 from steelyard.errors import (
-    DataDependentError,
     ModelError,
     ShapeError,
     SteelyardError,
@@ -84,21 +85,22 @@ def _captured(network: Network, method: Method) -> Workload:
         pass
     try:
         return run_on_meta(network)
+    except SteelyardError:
+        raise
     except Exception as error:
         if not _worth_running(network, error):
             raise _explained(network, error) from error
-        first = error
     try:
         return run_on_values(network)
-    except DataDependentError:
+    except SteelyardError:
         raise
     except Exception as error:
-        raise _explained(network, error) from first
+        raise _explained(network, error) from error
 
 
 def _worth_running(network: Network, error: Exception) -> bool:
     """Whether real values could help: the error is about their absence, and they fit in memory."""
-    tensors = [*network.model.parameters(), *network.model.buffers()]
+    tensors = list(_tensors(network.model))
     if any(t.device.type == "meta" for t in tensors):
         return False
     size = sum(t.numel() * t.element_size() for t in tensors)
@@ -109,6 +111,21 @@ def _worth_running(network: Network, error: Exception) -> bool:
         or isinstance(error, (NotImplementedError, CannotFollowError))
         or _NEEDS_VALUES.search(str(error)) is not None
     )
+
+
+def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Every parameter and buffer once; nothing recursive, as networks nest deeper than Python calls."""
+    seen: set[int] = set()
+    stack = [model]
+    while stack:
+        module = stack.pop()
+        if id(module) not in seen:
+            seen.add(id(module))
+            stack.extend(child for child in module._modules.values() if child is not None)
+            for held in (*module._parameters.values(), *module._buffers.values()):
+                if held is not None and id(held) not in seen:
+                    seen.add(id(held))
+                    yield held
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
@@ -162,20 +179,36 @@ _EXPECTED_INPUT = {
 }
 
 
+_DTYPE_MISMATCH = re.compile(
+    r"\btype\b.*should be the same|same dtype|expected .*(dtype|type)", re.IGNORECASE
+)
+
+
 def _explained(network: Network, error: Exception) -> SteelyardError:
     """The user's error: which layer, what it was given, what it expects."""
     if isinstance(error, SteelyardError):
         return error
     path, module, shapes = getattr(error, "_steelyard_where", ("", network.model, ""))
     kind = type(module).__name__
-    where = f"layer {path!r} ({kind})" if path else kind
-    text = str(error).strip().split("\n")[0][:300] or "no message"
-    given = f"{where} raised {type(error).__name__}: {text}"
+    where = f"layer {_short(path)!r} ({kind})" if path else kind
+    lines = str(error).strip().split("\n")
+    given = f"{where} raised {type(error).__name__}: {safe_name(lines[0]) or 'no message'}"
     if shapes:
-        given += f"; it was called with {shapes}"
+        given += f"; it was called with {_short(shapes)}"
+    if isinstance(error, CannotFollowError):
+        return ModelError(given, hint="method='auto'")
+    if isinstance(error, RecursionError):
+        return ModelError(given, expected="a network that does not nest as deep as Python's stack")
+    parameter = next((p for p in module._parameters.values() if p is not None), None)
+    if parameter is not None and _DTYPE_MISMATCH.search(lines[0]):
+        name = dtype_name(parameter.dtype)
+        return ModelError(given, expected=f"an input of dtype {name}", hint=f"dtype='{name}'")
     for known, pattern in _EXPECTED_INPUT.items():
         if isinstance(module, known):
             return ShapeError(given, expected=f"an input of shape {pattern.format(module)}")
-    if isinstance(error, CannotFollowError):
-        return ModelError(given, hint="method='auto'")
     return ModelError(given, hint="does the network run on this input without steelyard?")
+
+
+def _short(text: str) -> str:
+    """The text without its middle, where it is long."""
+    return text if len(text) <= 200 else f"{text[:97]} ... {text[-97:]}"

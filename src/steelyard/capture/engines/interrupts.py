@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_QUIET_S = 0.5
 
 
 class Interrupts:
     """Stands before the Python handlers of Ctrl-C, termination and timers, in the main thread.
 
-    While ``open`` a signal goes to its handler at once. The first one whose handler raises closes the
-    door behind it, so that what follows, putting things back, is not disturbed. Signals that arrive while
-    it is closed are delivered by `release`.
+    While ``open`` a signal goes to its handler at once. One whose handler raises closes the door behind
+    it for half a second, so that what follows, putting things back, is not disturbed; whoever is still
+    running after that has swallowed the exception, and gets the next one. Signals that arrive while it is
+    closed are delivered by `release`.
     """
 
     def __init__(self) -> None:
         self.open = False
+        self._raised_at: float | None = None
         self._handlers: dict[int, Any] = {}
         self._pending: list[tuple[int, FrameType | None]] = []
 
@@ -51,14 +55,20 @@ class Interrupts:
             yield
         finally:
             self.open = before
-            while before and self._pending:
+            while self._free() and self._pending:
                 self._arrived(*self._pending.pop())
 
+    def _free(self) -> bool:
+        """True if signals may go through now."""
+        return self.open and (
+            self._raised_at is None or time.monotonic() - self._raised_at > _QUIET_S
+        )
+
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if not self.open:
+        if not self._free():
             if number not in (waiting for waiting, _ in self._pending):
                 self._pending.append((number, frame))
             return
-        self.open = False
+        self._raised_at = time.monotonic()
         self._handlers[number](number, frame)
-        self.open = True  # the handler did not raise
+        self._raised_at = None  # the handler did not raise

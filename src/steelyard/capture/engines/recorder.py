@@ -86,11 +86,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._ids: dict[tuple[Any, ...], int] = {}
         self._storages: dict[int, tuple[Any, int]] = {}
         self._signatures: dict[Any, _Signature] = {}
+        self._token = object()
 
     # ---- tensors <-> values ------------------------------------------------------------
 
     def bind(self, tensor: torch.Tensor, value: int) -> None:
-        """Makes ``value`` the name of this tensor from now on."""
+        """Makes ``value`` the name of this tensor, which is ours (a copy or a result), from now on."""
+        self._bind_identity(tensor, value)
+        # PyTorch hands views on as new objects, so that this is not always found again
+        tensor._steelyard_value = (self._token, value)  # type: ignore[attr-defined]
+
+    def _bind_identity(self, tensor: torch.Tensor, value: int) -> None:
         key, storage = _identity(tensor)
         self._ids[key] = value
         # the storage is kept, so that no later one can get the same address
@@ -99,25 +105,23 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def value_of(self, tensor: torch.Tensor) -> int:
         """The value of a tensor; one never seen becomes a constant."""
+        token, value = getattr(tensor, "_steelyard_value", (None, -1))
+        if token is self._token:
+            return int(value)
         key, _ = _identity(tensor)
         found = self._ids.get(key)
         if found is not None:
             return found
+        shape, dtype = tuple(tensor.shape), dtype_name(tensor.dtype)
         owner = self._storages.get(key[0])
-        if owner is not None:
-            root = self.trace.values[owner[1]]
-            parameter = root.role in ("parameter", "buffer")
-            value = self.trace.value(
-                tuple(tensor.shape), dtype_name(tensor.dtype), root.role, root.name,
-                alias=owner[1], root=owner[1] if parameter else -1,
-            )  # fmt: skip
-            if not parameter:
-                return owner[1]
+        if owner is None:
+            value = self.trace.value(shape, dtype, "constant", "constant")
         else:
-            value = self.trace.value(
-                tuple(tensor.shape), dtype_name(tensor.dtype), "constant", "constant"
-            )
-        self.bind(tensor, value)
+            root = self.trace.values[owner[1]]
+            if root.role not in ("parameter", "buffer"):
+                return owner[1]
+            value = self.trace.value(shape, dtype, root.role, root.name, owner[1], owner[1])
+        self._bind_identity(tensor, value)
         return value
 
     # ---- the mode ----------------------------------------------------------------------
