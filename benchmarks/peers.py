@@ -44,6 +44,7 @@ class Peer:
         macs: the result as multiply-accumulates.
         has_surplus: the number includes operations that are no multiply-accumulates.
         note: its convention, in words.
+        prepare: called before each timed run, outside the timing.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Peer:
     macs: Callable[[Result], int]
     has_surplus: bool
     note: str
+    prepare: Callable[[], None] = lambda: None
 
     def count(self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         """Multiply-accumulates of one call of the model."""
@@ -101,6 +103,22 @@ def run_steelyard_on_shape(
     import steelyard as sy
 
     return sy.cost(sy.capture(model, input_shape=tuple(args[0].shape), kwargs=kwargs)).total.macs
+
+
+def forget() -> None:
+    """Empties everything that steelyard remembers from one call to the next.
+
+    That is the rule table's memory of operators and every cache of a function that holds more than one
+    answer (those of one answer are tables that are read once, like an import).
+    """
+    from steelyard.capture.rules import default_rules
+
+    default_rules().memory.clear()
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "steelyard":
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear") and value.cache_info().maxsize != 1:
+                    value.cache_clear()
 
 
 # ---- fvcore ------------------------------------------------------------------------------------
@@ -309,8 +327,13 @@ def whole(macs: Result) -> int:
 
 STEELYARD = Peer("steelyard", "steelyard", run_steelyard, whole, False, "given the inputs")
 STEELYARD_ON_SHAPE = Peer(
-    "steelyard", "steelyard", run_steelyard_on_shape, whole, False, "given the input's shape"
-)
+    "steelyard", "steelyard", run_steelyard_on_shape, whole, False,
+    "given the input's shape; all that it remembers of earlier calls is emptied first", forget,
+)  # fmt: skip
+STEELYARD_AGAIN = Peer(
+    "steelyard-again", "steelyard", run_steelyard_on_shape, whole, False,
+    "the same, remembering operators (never networks) of earlier calls",
+)  # fmt: skip
 
 PEERS: dict[str, Peer] = {
     peer.name: peer
