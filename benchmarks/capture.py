@@ -3,9 +3,9 @@
 Run: ``python benchmarks/capture.py [--networks resnet18,vgg16] [--rounds 7] [--peers fvcore,thop]``
 Writes results/capture.md.
 
-Every timed call gets a copy of the network that no counter has seen; copying is not timed. Steelyard's
-call is ``sy.cost(sy.capture(model, input_shape=...)).total.macs``: the whole per-layer report with data
-flow, not only the total. It is timed three ways:
+Networks are already built; every counter has a copy of its own. Steelyard's call is
+``sy.cost(sy.capture(model, input_shape=...)).total.macs``: the whole per-layer report with data flow, not
+only the total. It is timed three ways:
 
 - "steelyard": with all that it remembers of earlier calls emptied first; the ratios are of this one;
 - "again": remembering what it learnt of operators (never of networks), as in a search over candidates;
@@ -36,7 +36,7 @@ from networks import NETWORKS, Network
 from peers import PEERS, STEELYARD_AGAIN, STEELYARD_ON_SHAPE, Peer, available
 
 CALLS = 3
-"""Calls of one counter in a row, each on its own copy of the network."""
+"""Calls of one counter in a row."""
 
 FIRST_CALL = """
 import sys, time, json, warnings
@@ -63,13 +63,11 @@ class Timing:
 
 
 def once(peer: Peer, model: torch.nn.Module, x: torch.Tensor, timing: Timing) -> None:
-    """One timed call on a copy of ``model``."""
-    gc.collect()
-    fresh = copy.deepcopy(model)
+    """One timed call."""
     peer.prepare()
     try:
         wall, cpu = time.perf_counter(), time.process_time()
-        result = peer.run(fresh, (x,), {})
+        result = peer.run(model, (x,), {})
         timing.cpu.append(time.process_time() - cpu)
         timing.wall.append(time.perf_counter() - wall)
         timing.macs = peer.macs(result)
@@ -78,15 +76,20 @@ def once(peer: Peer, model: torch.nn.Module, x: torch.Tensor, timing: Timing) ->
 
 
 def measure(network: Network, peers: list[Peer], rounds: int) -> dict[str, Timing]:
-    """All counters on one network; each round starts with another counter."""
+    """All counters on one network; each round starts with another counter.
+
+    Each counter has a copy of its own, since some leave attributes or buffers behind.
+    """
     model, x = network.build(), torch.randn(network.input_shape)
     timings = {peer.name: Timing() for peer in peers}
+    copies = {peer.name: copy.deepcopy(model) for peer in peers}
     for turn in range(rounds):
         start = turn % len(peers)
         for peer in peers[start:] + peers[:start]:
+            gc.collect()
             for _ in range(CALLS):
                 if not timings[peer.name].error:
-                    once(peer, model, x, timings[peer.name])
+                    once(peer, copies[peer.name], x, timings[peer.name])
     return timings
 
 

@@ -191,9 +191,12 @@ def run(options: argparse.Namespace, path: Path) -> None:
     # one network before the first fork, so that every child starts with the libraries loaded
     look_at("torchvision", "resnet18")
     for number, name in enumerate(todo):
-        state, value = in_child(
-            lambda name=name: look_at(options.library, name), limit_s=options.limit
-        )
+        if options.together:
+            state, value = "ok", look_at(options.library, name)
+        else:
+            state, value = in_child(
+                lambda name=name: look_at(options.library, name), limit_s=options.limit
+            )
         record = (
             value if state == "ok" else {"name": name, "failed": str(value).replace("\n", "; ")}
         )
@@ -280,6 +283,11 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="pattern of names")
     parser.add_argument("--sample", type=int, default=0, help="about so many, spread over the list")
     parser.add_argument("--limit", type=float, default=120.0, help="seconds for one network")
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="no child processes: what was learnt of one network's operators is used for the next",
+    )
     parser.add_argument("--again", action="store_true", help="repeat networks that had trouble")
     parser.add_argument("--table", action="store_true", help="write the table from earlier runs")
     options = parser.parse_args()
