@@ -215,9 +215,10 @@ def _named(
             )
         return {key: _sizes(shape) for key, shape in input_shape.items()}
     if isinstance(input_shape, Sequence) and not isinstance(input_shape, (str, bytes)):
-        if all(isinstance(shape, Sequence) for shape in input_shape):
+        nested = [isinstance(s, Sequence) and not isinstance(s, (str, bytes)) for s in input_shape]
+        if all(nested):
             return [_sizes(shape) for shape in input_shape]
-        if any(isinstance(shape, Sequence) for shape in input_shape):
+        if any(nested):
             raise InputError(
                 f"input_shape={_brief(input_shape)} mixes sizes and shapes",
                 expected="one shape, e.g. (1, 3, 224, 224), or a sequence of shapes",
@@ -318,9 +319,11 @@ def _from_module(
 def _input_dtype(model: nn.Module, dtype: str | None) -> torch.dtype:
     import torch
 
+    from steelyard.capture.module import tensors_of
+
     if dtype is None:
-        floating = (p.dtype for p in model.parameters() if p.is_floating_point())
-        return next(floating, torch.float32)
+        held = (t for t in tensors_of(model) if isinstance(t, torch.nn.Parameter))
+        return next((t.dtype for t in held if t.is_floating_point()), torch.float32)
     known = isinstance(dtype, str) and dtype in DTYPE_BITS and not dtype.startswith("q")
     found = getattr(torch, dtype, None) if known else None
     if not isinstance(found, torch.dtype):

@@ -100,7 +100,7 @@ def _captured(network: Network, method: Method) -> Workload:
 
 def _worth_running(network: Network, error: Exception) -> bool:
     """Whether real values could help: the error is about their absence, and they fit in memory."""
-    tensors = list(_tensors(network.model))
+    tensors = list(tensors_of(network.model))
     if any(t.device.type == "meta" for t in tensors):
         return False
     size = sum(t.numel() * t.element_size() for t in tensors)
@@ -113,15 +113,15 @@ def _worth_running(network: Network, error: Exception) -> bool:
     )
 
 
-def _tensors(model: nn.Module) -> Iterator[torch.Tensor]:
-    """Every parameter and buffer once; nothing recursive, as networks nest deeper than Python calls."""
+def tensors_of(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Every parameter and buffer once, outermost first; nothing recursive, as networks nest deeper than Python calls."""
     seen: set[int] = set()
     stack = [model]
     while stack:
         module = stack.pop()
         if id(module) not in seen:
             seen.add(id(module))
-            stack.extend(child for child in module._modules.values() if child is not None)
+            stack.extend(c for c in reversed(module._modules.values()) if c is not None)
             for held in (*module._parameters.values(), *module._buffers.values()):
                 if held is not None and id(held) not in seen:
                     seen.add(id(held))

@@ -110,6 +110,7 @@ class Composites(TorchFunctionMode):
                 with self:
                     return _transparent(func)(*args, **kwargs)
             return func(*args, **kwargs)
+        _refuse_misfits(op, args)
         self.recorder.paused += 1
         try:
             out = func(*args, **kwargs)
@@ -120,3 +121,28 @@ class Composites(TorchFunctionMode):
         written = (0,) if op.endswith("_") else ()
         self.recorder.record(op, args, kwargs, out, written=written)
         return out
+
+
+def _refuse_misfits(op: str, args: tuple[Any, ...]) -> None:
+    """Raises what PyTorch raises on a CPU, where it lets the same operands pass on the meta device."""
+    if len(args) < 2 or op not in _WITH_WEIGHT:
+        return
+    x, weight = args[:2]
+    if not (isinstance(x, torch.Tensor) and isinstance(weight, torch.Tensor)):
+        return
+    if x.dtype is not weight.dtype and not torch._C._is_any_autocast_enabled():
+        raise RuntimeError(
+            f"an input of {x.dtype} meets an operand of {weight.dtype}; they should have the same dtype"
+        )
+    if "transpose" in op:
+        channels = x.shape[1 - weight.ndim] if x.ndim >= weight.ndim - 1 else 0
+        if channels != weight.shape[0]:
+            raise RuntimeError(
+                f"a weight of shape {tuple(weight.shape)} takes {weight.shape[0]} channels, not {channels}"
+            )
+
+
+_WITH_WEIGHT = frozenset(
+    "aten.conv1d aten.conv2d aten.conv3d aten.conv_transpose1d aten.conv_transpose2d "
+    "aten.conv_transpose3d aten.linear aten.matmul".split()
+)
