@@ -129,6 +129,7 @@ def test_also_after_ctrl_c_at_any_moment() -> None:
     """An interrupt as Ctrl-C raises it, from a signal handler, after ever longer delays."""
     model = Careless()
     call, before = nn.Module.__call__, state(model)
+    sy.capture(model, input_shape=(1, 3, 8, 8))  # whatever is imported on the way
     inside = False
     interrupted = 0
 
@@ -138,7 +139,7 @@ def test_also_after_ctrl_c_at_any_moment() -> None:
 
     handler = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for step in range(1, 80):
+        for step in range(1, 80, 3):
             signal.setitimer(signal.ITIMER_REAL, step * 1e-4)
             try:
                 inside = True
@@ -148,13 +149,16 @@ def test_also_after_ctrl_c_at_any_moment() -> None:
             except KeyboardInterrupt:
                 inside = False
                 interrupted += 1
+            gc.collect()  # what an exception's frames held is gone, its finalisers have run
+            assert torch._C._len_torch_function_stack() == 0
+            assert torch._C._len_torch_dispatch_stack() == 0
             assert nn.Module.__call__ is call
             assert_same(before, state(model))
             assert gc.isenabled()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-    assert interrupted > 20
+    assert interrupted > 8
 
 
 def test_example_inputs_are_not_written_to() -> None:

@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import torch.overrides
+import torch.utils._contextlib
+import torch.utils._python_dispatch
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
-_QUIET_S = 0.5
+
+_DELICATE = (
+    contextlib.__file__,
+    torch.overrides.__file__,
+    torch.utils._contextlib.__file__,
+    torch.utils._python_dispatch.__file__,
+    str(Path(__file__).parents[2]),  # steelyard itself
+)
+"""Code that enters and leaves modes. An exception raised right there would leave one behind."""
+
+_RETRY_S, _RETRIES = 0.002, 500
 
 
 class Interrupts:
     """Stands before the Python handlers of Ctrl-C, termination and timers, in the main thread.
 
-    While ``open`` a signal goes to its handler at once. One whose handler raises closes the door behind
-    it for half a second, so that what follows, putting things back, is not disturbed; whoever is still
-    running after that has swallowed the exception, and gets the next one. Signals that arrive while it is
-    closed are delivered by `release`.
+    While ``open`` a signal goes to its handler at once, or some milliseconds later if it arrives in code
+    that enters or leaves PyTorch's modes. The first one whose handler raises closes the door behind it, so
+    that what follows, putting things back, is not disturbed. Signals that arrive while it is closed are
+    delivered by `release`.
     """
 
     def __init__(self) -> None:
         self.open = False
-        self._raised_at: float | None = None
         self._handlers: dict[int, Any] = {}
-        self._pending: list[tuple[int, FrameType | None]] = []
+        self._pending: dict[int, FrameType | None] = {}
+        self._retries = 0
+        self._lock = threading.Lock()
 
     def hold(self) -> None:
         """Starts standing before the handlers; does nothing outside the main thread."""
@@ -42,12 +57,14 @@ class Interrupts:
     def release(self) -> None:
         """Puts the handlers back and lets the signals through that were held."""
         self.open = False
-        for number, handler in self._handlers.items():
+        with self._lock:  # no retry is under way after this
+            handlers, self._handlers = self._handlers, {}
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        for number, frame in self._pending:
-            self._handlers[number](number, frame)
+        for number, frame in self._pending.items():
+            handlers[number](number, frame)
 
-    @contextmanager
+    @contextlib.contextmanager
     def closed(self) -> Iterator[None]:
         """Holds signals back for a moment."""
         before, self.open = self.open, False
@@ -55,20 +72,31 @@ class Interrupts:
             yield
         finally:
             self.open = before
-            while self._free() and self._pending:
-                self._arrived(*self._pending.pop())
-
-    def _free(self) -> bool:
-        """True if signals may go through now."""
-        return self.open and (
-            self._raised_at is None or time.monotonic() - self._raised_at > _QUIET_S
-        )
+            if before:
+                for number in self._pending:
+                    self._retry(number)
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
-        if not self._free():
-            if number not in (waiting for waiting, _ in self._pending):
-                self._pending.append((number, frame))
+        self._pending[number] = frame
+        if not self.open:
             return
-        self._raised_at = time.monotonic()
+        delicate = frame is not None and frame.f_code.co_filename.startswith(_DELICATE)
+        if delicate and self._retries < _RETRIES:
+            self._retries += 1
+            self._retry(number)
+            return
+        self.open = False
+        del self._pending[number]
         self._handlers[number](number, frame)
-        self._raised_at = None  # the handler did not raise
+        self.open = True  # the handler did not raise
+
+    def _retry(self, number: int) -> None:
+        """Has the signal arrive again a little later."""
+        timer = threading.Timer(_RETRY_S, self._again, (number,))
+        timer.daemon = True
+        timer.start()
+
+    def _again(self, number: int) -> None:
+        with self._lock:
+            if number in self._handlers:
+                signal.pthread_kill(threading.main_thread().ident or 0, number)
