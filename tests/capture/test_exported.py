@@ -396,7 +396,7 @@ def test_a_rule_that_cannot_read_a_call_leaves_it_unknown(tmp_path: Path) -> Non
     path = _save(torch.export.export(nn.Linear(4, 3), (torch.zeros(2, 4),)), tmp_path / "n.pt2")
     load = capture_exported(path, rules=default_rules().with_rules({"aten.linear": rule}))
     assert load.coverage.unknown == (("aten.linear", 1),)
-    assert "graph.nodes[0] (aten.linear) does not fit its rule: 'weight'" in load.warnings[0]
+    assert "graph.nodes[0] (aten.linear) does not fit its rule" in load.warnings[0]
 
 
 def test_the_older_layout(tmp_path: Path) -> None:

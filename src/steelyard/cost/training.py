@@ -14,7 +14,8 @@ matmul         each operand if the other one needs a gradient
 attention      query, key, value, result (and a row sum per head, left out)
 recurrent      input and result (work space inside is left out, so this is too low)
 norm           the input and two statistics per channel (batch), channel and sample (instance) or row
-               (layer); group and local response normalisation: the input
+               (layer); group normalisation: the input; local response normalisation, which PyTorch puts
+               together from several operators: the input, its padded squares, the sum and its power
 activation     the result: relu, sigmoid, tanh; a mask of one byte per element: dropout (the fused kernel of
                GPUs; the CPU's keeps a factor in the data's type); the input: all others, or
                where they run in place the result if it tells as much (leaky_relu, elu, celu, selu), a
@@ -279,6 +280,11 @@ def _kept_extras(layer: Layer, tensors: dict[str, TensorSpec]) -> Iterator[tuple
     elif "dropout" in base or base.startswith("fake_quantize"):
         yield "mask", result.numel
     elif layer.kind == "norm":
+        if base in ("local_response_norm", "LRN") and len(result.shape) > 1:
+            window = layer.ops // max(1, result.numel) - 4  # operations per element are 4 + window
+            channels = result.shape[1]
+            padded = result.nbytes * (channels + window - 1) // max(1, channels)
+            yield "squares", padded + 2 * result.nbytes
         count = _statistics(base, result.shape, [tensors[n].numel for n in layer.params])
         if count:
             yield "statistics", count * (8 if result.dtype == "float64" else 4)
