@@ -2,6 +2,8 @@
 
 Run: ``python benchmarks/timm_coverage.py [--library torchvision] [--shard 0/2] [--only 'resnet*']``
     ``python benchmarks/timm_coverage.py --sample 60``   a spread sample
+    ``python benchmarks/timm_coverage.py --together``    all in one process, so that what the fast engine
+    remembers of one network's operators is used for the next; quicker, but a crash ends the run
     ``python benchmarks/timm_coverage.py --table``       only writes the table from what is there
 
 Each network is built (on the meta device where its code allows, so that nothing is allocated) and captured
@@ -258,7 +260,7 @@ def table(library: str, records: dict[str, dict[str, Any]]) -> str:
             ],
         ),
         "",
-        f"The fast engine needs, in the median, 1/{speed} of the plain engine's CPU time (first calls of each).",
+        f"In the median the fast engine took 1/{speed} of the plain engine's CPU time in this run.",
         "",
         "## Operators that no rule knows",
         "",
