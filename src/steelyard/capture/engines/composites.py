@@ -59,6 +59,9 @@ COMPOSITES: dict[Callable[..., Any], str] = {
 """Functions that are one layer although the dispatcher would see several."""
 
 
+_EXPORTS = frozenset({torch.Tensor.tolist, torch.Tensor.numpy, torch.Tensor.__array__})
+"""Ways to read values that the dispatcher does not see."""
+
 _NO_HOOKS = {
     **F.__dict__,
     "has_torch_function": lambda _: False,
@@ -106,6 +109,8 @@ class Composites(TorchFunctionMode):
         if self.recorder.paused or torch._C._are_functorch_transforms_active():
             return func(*args, **kwargs)
         if op is None:
+            if func in _EXPORTS and isinstance(args[0], torch.Tensor):
+                self.recorder.read.add(self.recorder.value_of(args[0]))
             if _is_functional(func):
                 with self:
                     return _transparent(func)(*args, **kwargs)

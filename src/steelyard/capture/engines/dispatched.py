@@ -107,15 +107,16 @@ def _run(network: Network, *, real: bool) -> Workload:
         _exchange(guard, trace, recorder, real=real)
         args, kwargs = map_inputs(network, convert)
         place = nullcontext() if real else OnMeta()
-        with torch.no_grad(), place, Composites(recorder), recorder:
-            result = guard.call(network.model, args, kwargs)
+        try:
+            with torch.no_grad(), place, Composites(recorder), recorder:
+                result = guard.call(network.model, args, kwargs)
+        except Exception as error:
+            if real and not network.real and _reads_input(trace, recorder.read):
+                raise _data_dependent(network) from error
+            raise
         outputs = [recorder.value_of(tensor) for tensor in result_tensors(result)]
         if real and not network.real and _reads_input(trace, recorder.read):
-            raise DataDependentError(
-                f"{type(network.model).__name__} decides by the values of its tensors",
-                expected="example values, since shapes alone do not say which way it goes",
-                hint="capture(model, inputs=(example_tensor,))",
-            )
+            raise _data_dependent(network)
         return trace.to_workload(network.name, outputs)
 
     return guard.run(body)
@@ -155,6 +156,14 @@ def _input(tensor: torch.Tensor, network: Network) -> torch.Tensor:
     if tensor.device.type != "meta":
         return tensor.detach().clone()
     return torch.zeros(tensor.shape, dtype=tensor.dtype)
+
+
+def _data_dependent(network: Network) -> DataDependentError:
+    return DataDependentError(
+        f"{type(network.model).__name__} decides by the values of its tensors",
+        expected="example values, since shapes alone do not say which way it goes",
+        hint="capture(model, inputs=(example_tensor,))",
+    )
 
 
 def _reads_input(trace: Trace, read: set[int]) -> bool:

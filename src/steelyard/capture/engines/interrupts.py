@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -26,15 +27,17 @@ _DELICATE = (
 """Code that enters and leaves modes. An exception raised right there would leave one behind."""
 
 _RETRY_S, _RETRIES = 0.002, 500
+_QUIET_S = 0.5
 
 
 class Interrupts:
     """Stands before the Python handlers of Ctrl-C, termination and timers, in the main thread.
 
     While ``open`` a signal goes to its handler at once, or some milliseconds later if it arrives in code
-    that enters or leaves PyTorch's modes. The first one whose handler raises closes the door behind it, so
-    that what follows, putting things back, is not disturbed. Signals that arrive while it is closed are
-    delivered by `release`.
+    that enters or leaves PyTorch's modes. One whose handler raises closes the door behind it for half a
+    second, so that what follows, putting things back, is not disturbed; code that still runs after that
+    has swallowed the exception, and gets the next. Signals that arrive while it is closed are delivered
+    by `release`.
     """
 
     def __init__(self) -> None:
@@ -42,6 +45,7 @@ class Interrupts:
         self._handlers: dict[int, Any] = {}
         self._pending: dict[int, FrameType | None] = {}
         self._retries = 0
+        self._raised_at: float | None = None
         self._lock = threading.Lock()
 
     def hold(self) -> None:
@@ -78,17 +82,18 @@ class Interrupts:
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         self._pending[number] = frame
-        if not self.open:
+        quiet = self._raised_at is not None and time.monotonic() - self._raised_at < _QUIET_S
+        if quiet or not self.open:
             return
         delicate = frame is not None and frame.f_code.co_filename.startswith(_DELICATE)
         if delicate and self._retries < _RETRIES:
             self._retries += 1
             self._retry(number)
             return
-        self.open = False
         del self._pending[number]
+        self._raised_at = time.monotonic()
         self._handlers[number](number, frame)
-        self.open = True  # the handler did not raise
+        self._raised_at = None  # the handler did not raise
 
     def _retry(self, number: int) -> None:
         """Has the signal arrive again a little later."""

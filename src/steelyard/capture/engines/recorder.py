@@ -46,12 +46,19 @@ _SKIPPED = frozenset(
 )
 
 
+_READING = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
+"""Tags of operators that look at values to decide on numbers or shapes."""
+
+_BY_MASK = frozenset({torch.ops.aten.index, torch.ops.aten._unsafe_index})
+
+
 class _Signature(NamedTuple):
     """What the recorder needs of an operator's schema."""
 
     name: str
     written: tuple[int, ...]
     skip: bool
+    reads: bool
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -139,11 +146,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             signature = self._signatures.get(func)
             if signature is None:
                 signature = self._signatures[func] = _signature(func)
-            if signature.name == "aten._local_scalar_dense":
-                self.read.add(self.value_of(args[0]))
+            if signature.reads:
+                self._note_reads(func, args)
             if not signature.skip:
                 self.record(signature.name, args, kwargs, out, written=signature.written)
         return out
+
+    def _note_reads(self, func: Any, args: tuple[Any, ...]) -> None:
+        """Remembers the operands whose values decide what comes next: ``item``, ``nonzero``, masks."""
+        tensors = [tensor for arg in args for tensor in _tensors(arg)]
+        if func.overloadpacket in _BY_MASK:  # only a mask's values decide about shapes
+            tensors = [t for t in tensors[1:] if t.dtype in (torch.bool, torch.uint8)]
+        self.read.update(self.value_of(tensor) for tensor in tensors)
 
     def record(
         self,
@@ -295,4 +309,5 @@ def _signature(func: Any) -> _Signature:
     )
     base = schema.name.replace("::", ".")
     skip = base in _SKIPPED or not base.split(".")[0] or base.startswith(("prim.", "profiler."))
-    return _Signature(name, written, skip)
+    reads = not _READING.isdisjoint(func.tags)
+    return _Signature(name, written, skip, reads)
