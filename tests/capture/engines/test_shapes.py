@@ -1,0 +1,287 @@
+"""The fast engine sees what the plain one sees, on random layers, functions and layouts, and on the zoo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import steelyard as sy
+from steelyard.capture.engines.shape_functions import FUNCTIONS
+from steelyard.capture.engines.shape_layers import MODULES
+from steelyard.errors import SteelyardError
+from steelyard.zoo.registry import create, default_input_shape, list_models
+
+FEW = settings(
+    max_examples=25, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)  # fmt: skip
+
+
+def on_meta(name: str) -> nn.Module:
+    with torch.device("meta"):
+        return create(name).eval()
+
+
+@pytest.mark.parametrize("name", list_models())
+def test_both_engines_agree_on_every_zoo_network(name: str) -> None:
+    model, (_, *sizes) = on_meta(name), default_input_shape(name)
+    for batch in (1, 2):
+        shape = (batch, *sizes)
+        shapes, meta = (sy.capture(model, input_shape=shape, method=m) for m in ("shapes", "meta"))
+        assert shapes.layers == meta.layers
+        assert shapes.tensors == meta.tensors
+
+
+@pytest.mark.parametrize("side", [97, 161])
+@pytest.mark.parametrize("name", ["googlenet", "resnet18", "resnet50", "resnet20_cifar"])
+def test_both_engines_agree_at_odd_resolutions(name: str, side: int) -> None:
+    model = on_meta(name)
+    shape = (3, 3, side, side + 2)
+    shapes, meta = (sy.capture(model, input_shape=shape, method=m) for m in ("shapes", "meta"))
+    assert shapes.digest == meta.digest
+
+
+# ---- random calls --------------------------------------------------------------------------------
+
+
+class Laid(nn.Module):
+    """Gives its input another layout in memory before it goes on."""
+
+    def __init__(self, layout: str, body: Callable[..., Any]) -> None:
+        super().__init__()
+        self.layout, self.body = layout, body
+
+    def forward(self, x: Tensor) -> Any:
+        if self.layout == "transposed" and x.ndim > 1:
+            x = x.transpose(-1, -2).contiguous().transpose(-1, -2)
+        elif self.layout == "sliced":
+            x = F.pad(x, (1, 1))[..., 1:-1]
+        elif self.layout == "channels_last" and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        elif self.layout == "expanded" and x.ndim > 1:
+            x = x[:1].expand(x.shape)
+        return self.body(x)
+
+
+def outcome(model: nn.Module, x: Tensor, method: Any) -> Any:
+    try:
+        return sy.capture(model, inputs=x, training=None, method=method)
+    except SteelyardError:
+        return None
+
+
+def assert_engines_agree(body: Callable[..., Any], x: Tensor, layout: str = "plain") -> None:
+    """The same layers and tensors from all engines, and results as PyTorch's own on real tensors.
+
+    What PyTorch itself refuses is left out: without values some of it passes (an in-place operator on
+    an expanded tensor, the same axis twice).
+    """
+    model = Laid(layout, body).eval()
+    fast, plain, real = (outcome(model, x, m) for m in ("auto", "meta", "values"))
+    if real is None:
+        return
+    assert fast is not None
+    assert plain is not None
+    assert fast.layers == plain.layers
+    assert fast.tensors == plain.tensors
+    expected = model(x.clone())
+    results = expected if isinstance(expected, (tuple, list)) else [expected]
+    shapes = {(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for t in results}
+    assert {(fast.tensor(n).shape, fast.tensor(n).dtype) for n in fast.outputs} == shapes
+    assert fast.macs == real.macs
+
+
+LAYOUTS = st.sampled_from(["plain", "transposed", "sliced", "channels_last", "expanded"])
+SIDES = st.integers(1, 9)
+DTYPES = st.sampled_from([torch.float32, torch.float32, torch.float64, torch.bfloat16])
+
+
+@st.composite
+def windows(draw: st.DrawFn, rank: int) -> dict[str, Any]:
+    def sizes(high: int, low: int = 1) -> Any:
+        return draw(st.one_of(st.integers(low, high), st.tuples(*[st.integers(low, high)] * rank)))
+
+    return {"kernel_size": sizes(4), "stride": sizes(3), "padding": sizes(2, 0)}
+
+
+@st.composite
+def modules(draw: st.DrawFn, kind: type[nn.Module]) -> tuple[nn.Module, tuple[int, ...]]:
+    """A module of the class with random settings, and the shape of an input that may fit it."""
+    channels, batch = draw(st.integers(1, 6)), draw(st.integers(0, 3))
+    rank = next((r for r in (1, 2, 3) if f"{r}d" in kind.__name__), 2)
+    shape: tuple[int, ...] = (batch, channels, *draw(st.tuples(*[SIDES] * rank)))
+    name = kind.__name__
+    if name.startswith("Conv"):
+        groups = draw(st.sampled_from([g for g in range(1, channels + 1) if channels % g == 0]))
+        made = kind(
+            channels, groups * draw(st.integers(1, 3)), groups=groups, bias=draw(st.booleans()),
+            dilation=draw(st.integers(1, 2)),
+            padding_mode=draw(st.sampled_from(["zeros", "zeros", "circular"])), **draw(windows(rank)),
+        )  # fmt: skip
+    elif name == "Linear":
+        made = nn.Linear(shape[-1], draw(st.integers(1, 5)), bias=draw(st.booleans()))
+    elif name.startswith("BatchNorm"):
+        made = kind(channels, affine=draw(st.booleans()), track_running_stats=draw(st.booleans()))
+    elif name == "GroupNorm":
+        made = nn.GroupNorm(
+            draw(st.sampled_from([1, channels])), channels, affine=draw(st.booleans())
+        )
+    elif name == "LayerNorm":
+        made = nn.LayerNorm(
+            shape[-draw(st.integers(1, 2)) :], elementwise_affine=draw(st.booleans())
+        )
+    elif name in ("MaxPool2d", "AvgPool2d"):
+        made = kind(**draw(windows(2)), ceil_mode=draw(st.booleans()))
+    elif name == "AdaptiveAvgPool2d":
+        size = st.one_of(st.none(), st.integers(1, 5))
+        made = nn.AdaptiveAvgPool2d(draw(st.one_of(st.integers(1, 5), st.tuples(size, size))))
+    elif name == "Flatten":
+        made = nn.Flatten(draw(st.integers(-3, 2)), draw(st.integers(-3, 3)))
+    elif name in ("ReLU", "ReLU6", "Hardtanh", "SiLU", "Hardswish", "Hardsigmoid", "LeakyReLU", "Mish",
+                  "Dropout", "Dropout2d"):  # fmt: skip
+        made = kind(inplace=draw(st.booleans()))
+    else:
+        made = kind()
+    drop = draw(st.integers(0, 4))
+    return made, shape[1:] if drop == 4 else shape
+
+
+@pytest.mark.parametrize("kind", MODULES, ids=lambda kind: kind.__name__)
+@pytest.mark.filterwarnings("ignore")
+def test_modules(kind: type[nn.Module]) -> None:
+    @FEW
+    @given(modules(kind), DTYPES, LAYOUTS)
+    def check(made: tuple[nn.Module, tuple[int, ...]], dtype: torch.dtype, layout: str) -> None:
+        module, shape = made
+        assert_engines_agree(module.to(dtype), torch.ones(shape, dtype=dtype), layout)
+
+    check()
+
+
+# ---- functions -----------------------------------------------------------------------------------
+
+NUMBERS = st.sampled_from([2, 0.5, -1, True])
+AXES = st.integers(-4, 3)
+
+
+def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
+    """Random calls of a function on one tensor."""
+    name = func.__name__
+    inplace = {"relu", "silu"}
+    if name.strip("_") in ("add", "iadd", "mul", "imul", "sub", "isub", "div", "truediv", "radd", "rmul",
+                           "rsub", "idiv", "itruediv", "rtruediv", "multiply", "subtract"):  # fmt: skip
+        other: st.SearchStrategy[Any] = st.one_of(
+            NUMBERS.map(lambda n: lambda x: n),
+            st.sampled_from(
+                [lambda x: x, lambda x: x * 2, lambda x: x[:1], lambda x: x.sum((0,), keepdim=True),
+                 lambda x: x.mean(-1, keepdim=True), lambda x: x.sum(), lambda x: x.double()]
+            ),
+        )  # fmt: skip
+        return other.map(lambda make: lambda x: func(x, make(x)))
+    if name in ("cat", "concat"):
+        return st.tuples(AXES, st.integers(1, 3)).map(lambda a: lambda x: func([x] * a[1], a[0]))
+    if name in ("max_pool2d", "avg_pool2d", "boolean_dispatch", "fn"):
+        return st.tuples(windows(2), st.booleans()).map(
+            lambda a: lambda x: func(x, **a[0], ceil_mode=a[1])
+        )
+    if name == "adaptive_avg_pool2d":
+        return st.integers(1, 4).map(lambda n: lambda x: func(x, n))
+    if name == "softmax":
+        return AXES.map(lambda axis: lambda x: func(x, dim=axis))
+    if name == "mean":
+        axes = st.one_of(AXES, st.lists(AXES, min_size=1, max_size=2))
+        return st.tuples(axes, st.booleans()).map(lambda a: lambda x: func(x, a[0], keepdim=a[1]))
+    if name in ("flatten", "transpose"):
+        return st.tuples(AXES, AXES).map(lambda a: lambda x: func(x, *a))
+    if name == "permute":
+        return st.permutations(range(4)).map(lambda p: lambda x: func(x, tuple(p)))
+    if name == "unsqueeze":
+        return AXES.map(lambda axis: lambda x: func(x, axis))
+    if name in ("chunk", "split"):
+        return st.tuples(st.integers(1, 4), AXES).map(lambda a: lambda x: func(x, *a))
+    if name == "expand":
+        return st.integers(-1, 3).map(lambda n: lambda x: func(x[:, :1], -1, n, -1, -1))
+    if name in ("view", "reshape"):
+        shapes: list[Callable[[Tensor], tuple[int, ...]]] = [
+            lambda x: (-1,), lambda x: tuple(x.shape), lambda x: (x.shape[0], -1),
+            lambda x: (1, *x.shape), lambda x: (*x.shape[:2], -1), lambda x: (7, -1),
+        ]  # fmt: skip
+        return st.sampled_from(shapes).map(lambda make: lambda x: func(x, make(x)))
+    if name == "roll":
+        return st.tuples(st.integers(-3, 3), AXES).map(lambda a: lambda x: func(x, a[0], a[1]))
+    if name in ("matmul", "__matmul__"):
+        return st.sampled_from(
+            [lambda x: func(x, x.transpose(-1, -2).contiguous()), lambda x: func(x, x)]
+        )
+    if name == "linear":
+        return st.just(lambda x: func(x, torch.ones(3, x.shape[-1], dtype=x.dtype)))
+    if name == "dropout":
+        return st.booleans().map(lambda t: lambda x: func(x, 0.5, t))
+    if name in inplace and func in (F.relu, F.silu):
+        return st.booleans().map(lambda flag: lambda x: func(x, inplace=flag))
+    return st.just(lambda x: func(x))
+
+
+def label(func: Any) -> str:
+    place = getattr(func, "__objclass__", None) or getattr(func, "__module__", None) or "torch"
+    return f"{getattr(place, '__name__', place)}.{func.__name__}-{list(FUNCTIONS).index(func)}"
+
+
+@pytest.mark.parametrize("func", FUNCTIONS, ids=label)
+@pytest.mark.filterwarnings("ignore")
+def test_functions(func: Any) -> None:
+    @FEW
+    @given(calls(func), st.tuples(*[st.integers(1, 5)] * 4), DTYPES, LAYOUTS)
+    def check(
+        call: Callable[[Tensor], Any], shape: tuple[int, ...], dtype: torch.dtype, layout: str
+    ) -> None:
+        assert_engines_agree(call, torch.ones(shape, dtype=dtype), layout)
+
+    check()
+
+
+# ---- how cost scales -----------------------------------------------------------------------------
+
+
+@st.composite
+def fully_convolutional(draw: st.DrawFn) -> nn.Module:
+    """Convolutions of odd filters, padded to keep the map or to halve it."""
+    layers: list[nn.Module] = []
+    channels = 2
+    for _ in range(draw(st.integers(1, 4))):
+        kernel, dilation = draw(st.sampled_from([1, 3, 5])), draw(st.integers(1, 2))
+        groups = draw(st.sampled_from([1, 2]))
+        wider = 2 * draw(st.integers(1, 4))
+        layers += [
+            nn.Conv2d(
+                channels, wider, kernel, draw(st.sampled_from([1, 2])), dilation * (kernel // 2),
+                dilation, groups, draw(st.booleans()),
+            ),
+            nn.BatchNorm2d(wider),
+            nn.ReLU(),
+        ]  # fmt: skip
+        channels = wider
+    return nn.Sequential(*layers)
+
+
+@FEW
+@given(fully_convolutional(), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3))
+def test_cost_is_proportional_to_batch_height_and_width(
+    model: nn.Module, batch: int, high: int, wide: int
+) -> None:
+    base = sy.capture(model, input_shape=(1, 2, 16, 16))  # four halvings leave whole maps
+    load = sy.capture(model, input_shape=(batch, 2, 16 * high, 16 * wide))
+    assert load.macs == base.macs * batch * high * wide
+    assert sum(x.ops for x in load.layers) == sum(x.ops for x in base.layers) * batch * high * wide
+    assert load.params == base.params
+    assert (
+        load.layers
+        == sy.capture(model, input_shape=(1, 2, 16 * high, 16 * wide)).with_batch(batch).layers
+    )
