@@ -285,3 +285,22 @@ def test_cost_is_proportional_to_batch_height_and_width(
         load.layers
         == sy.capture(model, input_shape=(1, 2, 16 * high, 16 * wide)).with_batch(batch).layers
     )
+
+
+@pytest.mark.parametrize("kind", [nn.MaxPool2d, nn.AvgPool2d])
+def test_every_small_pooling_window(kind: type[nn.Module]) -> None:
+    """Also those whose last window, with ceil_mode, would begin in the padding."""
+    for kernel, stride, padding in [
+        (1, 3, 0),
+        (2, 3, 0),
+        (2, 3, 1),
+        (3, 2, 1),
+        (2, 2, 1),
+        (3, 4, 1),
+    ]:
+        for ceil_mode in (False, True):
+            module = kind(kernel, stride, padding, ceil_mode=ceil_mode)
+            for side in range(3, 9):
+                x = torch.ones(1, 1, side, side + 1)
+                load = sy.capture(module, input_shape=tuple(x.shape), method="shapes")
+                assert load.tensor(load.outputs[0]).shape == tuple(module(x).shape)
