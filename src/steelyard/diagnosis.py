@@ -16,7 +16,7 @@ _LIBRARIES = (
     ("numpy", "", "torch"),
     ("rich", "", "tables on the terminal"),
     ("click", "", "the command line"),
-    ("onnx", "onnx", "reading .onnx files"),
+    ("onnx", "onnx", "sample networks of the demo"),
     ("matplotlib", "plots", "charts as .png and .svg"),
 )
 

@@ -160,10 +160,10 @@ def _built(source: Source, *, allocate: bool) -> nn.Module:
     """The network that the source names; a zoo network without allocating weights unless asked to."""
     if source.kind != "zoo" or allocate:
         return load_module(source)
-    import torch
+    from steelyard.capture.weightless import weightless
 
     try:
-        with torch.device("meta"):
+        with weightless():
             return load_module(source)
     except Exception:  # a builder that computes with values; or an error, raised once more here
         return load_module(source)
