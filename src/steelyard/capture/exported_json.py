@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from steelyard.errors import FileFormatError
 
-MAX_CONTAINERS = 3_000_000
-MAX_SEPARATORS = 15_000_000
+MAX_CONTAINERS = 1_000_000  # some 18,000 operators; what is read takes under 5 s and 1 GB
+MAX_SEPARATORS = 5_000_000
 MAX_INT = 2**63 - 1
 
 
