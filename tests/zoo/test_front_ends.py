@@ -5,7 +5,6 @@ Every network of the zoo goes through, those of the future included.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import warnings
 from pathlib import Path
@@ -80,8 +79,6 @@ def test_an_exported_program_costs_what_the_module_costs(name: str, tmp_path: Pa
 
 @pytest.mark.parametrize("name", MODELS)
 def test_an_onnx_file_costs_what_the_module_costs(name: str, tmp_path: Path) -> None:
-    if importlib.util.find_spec("onnx") is None:
-        pytest.skip("needs the package onnx")
     model, x = module_and_input(name)
     expected = sy.capture(model, input_shape=tuple(x.shape))
     real = create(name).eval()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import steelyard as sy
 from steelyard.capture.engines.shape_functions import FUNCTIONS
 from steelyard.capture.engines.shape_layers import MODULES
-from steelyard.errors import SteelyardError
+from steelyard.errors import ModelError, SteelyardError
 from steelyard.zoo.registry import create, default_input_shape, list_models
 
 FEW = settings(
@@ -304,3 +304,14 @@ def test_every_small_pooling_window(kind: type[nn.Module]) -> None:
                 x = torch.ones(1, 1, side, side + 1)
                 load = sy.capture(module, input_shape=tuple(x.shape), method="shapes")
                 assert load.tensor(load.outputs[0]).shape == tuple(module(x).shape)
+
+
+def test_an_axis_named_twice_is_refused_as_pytorch_refuses_it() -> None:
+    class Twice(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean([0, 0])
+
+    with pytest.raises(RuntimeError, match="multiple times"):
+        Twice()(torch.ones(2, 3))
+    with pytest.raises(ModelError, match="multiple times"):
+        sy.capture(Twice(), input_shape=(2, 3))

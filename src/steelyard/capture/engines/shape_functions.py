@@ -12,11 +12,13 @@ from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
 from steelyard.capture.engines.shape_common import FLOATS, one, owned_params, remember
 from steelyard.capture.engines.shape_layers import (
     activation_function,
-    adaptive_function,
-    avg_pool2d_function,
     dropout_function,
     flatten,
     linear_layer,
+)
+from steelyard.capture.engines.shape_pools import (
+    adaptive_function,
+    avg_pool2d_function,
     max_pool2d_function,
 )
 from steelyard.capture.engines.shape_tensor import ShapeTensor
@@ -262,6 +264,8 @@ def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     if type(axes) not in (tuple, list) or not axes or any(not -rank <= i < rank for i in axes):
         return NotImplemented
     gone = {i % rank for i in axes}
+    if len(gone) < len(axes):
+        return NotImplemented  # PyTorch refuses an axis named twice
     key = ("aten.mean", x.dtype, x.shape, tuple(sorted(gone)), bool(keep))
     known = engine.memo.get(key)
     if known is None:
