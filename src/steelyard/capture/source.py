@@ -251,7 +251,8 @@ def load_module(source: Source) -> nn.Module:
     if source.kind == "zoo":
         from steelyard.zoo.registry import create
 
-        return create(source.name, **source.settings)
+        settings: dict[str, Any] = dict(source.settings)
+        return create(source.name, **settings)
     if source.kind != "callable":
         raise UsageError(
             f"{source.text!r} is a file, not code", expected="a zoo name or package.module:callable"

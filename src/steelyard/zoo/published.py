@@ -1,4 +1,4 @@
-"""Figures that papers publish about networks, each with its source: the reader of ``published.csv``."""
+"""Figures that papers publish about networks, each with its source: the reader of ``catalog/<family>.csv``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Published:
 
     Attributes:
         model: the network's name in `list_models`.
+        settings: what `create` takes besides, e.g. ``width=0.5,resolution=192``; "" for the defaults.
         params_m: parameters in millions, as printed.
         macs_m: multiply-accumulates of one image in millions, as printed.
         top1_error, top5_error: percent.
@@ -25,9 +26,11 @@ class Published:
         source: paper, table or repository.
         evidence: ``repository`` or ``transcription`` (read there), or ``recalled`` (from memory of the paper, not re-read).
         note: what else a reader must know.
+        reason: why a faithful count differs from the printed one; "" where they agree.
     """
 
     model: str
+    settings: str
     params_m: float | None
     macs_m: float | None
     top1_error: float | None
@@ -38,29 +41,37 @@ class Published:
     source: str
     evidence: str
     note: str
+    reason: str
 
 
 @lru_cache(maxsize=1)
 def published_figures() -> Mapping[str, tuple[Published, ...]]:
-    """All rows of ``published.csv``, by the network's name."""
-    text = resources.files("steelyard.zoo").joinpath("published.csv").read_text("utf-8")
+    """All rows of the families' tables, by the network's name."""
     rows: dict[str, tuple[Published, ...]] = {}
-    for row in csv.DictReader(text.splitlines()):
-        figure = Published(
-            model=row["model"],
-            params_m=_number(row["params_M"]),
-            macs_m=_number(row["macs_M"]),
-            top1_error=_number(row["top1_error"]),
-            top5_error=_number(row["top5_error"]),
-            dataset=row["dataset"],
-            protocol=row["protocol"],
-            convention=row["convention"],
-            source=row["source"],
-            evidence=row["evidence"],
-            note=row["note"],
-        )
-        rows[figure.model] = (*rows.get(figure.model, ()), figure)
+    for table in sorted(resources.files("steelyard.zoo.catalog").iterdir(), key=lambda f: f.name):
+        if table.name.endswith(".csv"):
+            for row in csv.DictReader(table.read_text("utf-8").splitlines()):
+                figure = _figure(row)
+                rows[figure.model] = (*rows.get(figure.model, ()), figure)
     return MappingProxyType(rows)
+
+
+def _figure(row: Mapping[str, str]) -> Published:
+    return Published(
+        model=row["model"],
+        settings=row["settings"],
+        params_m=_number(row["params_M"]),
+        macs_m=_number(row["macs_M"]),
+        top1_error=_number(row["top1_error"]),
+        top5_error=_number(row["top5_error"]),
+        dataset=row["dataset"],
+        protocol=row["protocol"],
+        convention=row["convention"],
+        source=row["source"],
+        evidence=row["evidence"],
+        note=row["note"],
+        reason=row["reason"],
+    )
 
 
 def _number(text: str) -> float | None:

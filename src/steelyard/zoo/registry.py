@@ -1,7 +1,7 @@
 """`create`, `list_models`, `info` and `register_family`: networks by name.
 
 Only `create` imports torch: what is known about a network without building it stands in
-`steelyard.zoo.catalog`, one small file a family, and in ``published.csv``.
+`steelyard.zoo.catalog`, one small file a family, and in ``catalog/<family>.csv``.
 """
 
 from __future__ import annotations
@@ -46,12 +46,15 @@ class Model:
         defaults: its settings, where they differ from the family's.
         notes: what the papers leave out or state ambiguously, and what was chosen here.
         paper: where it differs from the family's.
+        same_as: library -> its name for the very same network, e.g. ``{"torchvision": "resnet50",
+            "timm": "resnet50"}``: weights fit and outputs agree.
     """
 
     name: str
     defaults: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     notes: str = ""
     paper: Paper | None = None
+    same_as: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ class Family:
             `default_input_shape` read ``in_channels`` and ``resolution`` from it.
         paper: where the family was published.
         models: its named networks.
-        published: figures from papers, where they are not rows of ``published.csv``.
+        published: figures from papers, where they are not rows of ``catalog/<family>.csv``.
+        keys: how another library names the same weights: library -> (regular expression, replacement)
+            pairs, applied in order to *its* names to get ours; none where the names are the same.
     """
 
     name: str
@@ -75,6 +80,9 @@ class Family:
     paper: Paper
     models: tuple[Model, ...]
     published: tuple[Published, ...] = ()
+    keys: Mapping[str, tuple[tuple[str, str], ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +194,7 @@ def register_family(family: Family) -> None:
     default_registry().add(family)
 
 
-def create(name: str, /, **config: object) -> nn.Module:
+def create(name: str, /, *, features_only: bool = False, **config: object) -> nn.Module:
     """Builds a network with freshly initialised weights, in training mode.
 
     Example: ``create("resnet50", num_classes=10, width=0.5)``. Under ``with torch.device("meta")``
@@ -194,6 +202,8 @@ def create(name: str, /, **config: object) -> nn.Module:
 
     Args:
         name: one of `list_models`.
+        features_only: the network without its classifier, a `steelyard.zoo.network.Backbone`: it
+            returns the last feature map of every resolution.
         config: settings; ``info(name).settings`` lists them.
 
     Raises:
@@ -202,9 +212,14 @@ def create(name: str, /, **config: object) -> nn.Module:
     """
     family, model = default_registry().find(name)
     chosen = settings.make(name, family.config, model.defaults, config)
+    network = _build(name, family, chosen, config)
+    return _backbone(name, network, family, chosen) if features_only else network
+
+
+def _build(name: str, family: Family, chosen: Any, config: Mapping[str, object]) -> nn.Module:
     builder = _load(family.builder) if isinstance(family.builder, str) else family.builder
     try:
-        network: nn.Module = builder(chosen)
+        return builder(chosen)
     except SteelyardError:
         raise
     except (RuntimeError, ValueError, MemoryError, OverflowError, ArithmeticError) as error:
@@ -212,7 +227,22 @@ def create(name: str, /, **config: object) -> nn.Module:
         raise UsageError(
             f"{name} cannot be built with {typed or 'its defaults'}: {error}"
         ) from error
-    return network
+
+
+def _backbone(name: str, network: nn.Module, family: Family, chosen: Any) -> nn.Module:
+    import torch
+
+    from steelyard.zoo.network import Backbone, Network
+
+    with torch.device("meta"):
+        probe = _build(name, family, chosen, {})
+    if not isinstance(network, Network) or not isinstance(probe, Network):
+        raise UsageError(
+            f"{name} has no feature maps to offer: it is a {type(network).__name__}",
+            expected="a network derived from steelyard.zoo.network.Network",
+        )
+    side: int = chosen.resolution
+    return Backbone(network, probe, (1, chosen.in_channels, side, side))
 
 
 def list_models(pattern: str = "*") -> list[str]:

@@ -1,0 +1,97 @@
+"""`Network` and `Backbone`: what every network of the zoo is, and the same without its classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A classifier: a trunk, which is a chain of modules from image to last feature map, and a head.
+
+    A family whose maps form a chain defines `trunk` and `classify` and gets `forward` and
+    `feature_maps` from here. A family with parallel branches overrides the latter two.
+    """
+
+    def trunk(self) -> Iterable[nn.Module]:
+        """The chain of modules from the image (N, C, H, W) to the last feature map, in order.
+
+        Fine-grained enough that each map before a change of resolution is some module's output.
+        """
+        raise NotImplementedError
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Last feature map (N, C, P, Q) -> (N, classes)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Any:
+        """(N, C, H, W) -> (N, classes)."""
+        for module in self.trunk():
+            x = module(x)
+        return self.classify(x)
+
+    def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The last map of every resolution, largest first: (N, C, H, W) -> (N, C_i, H_i, W_i), ..."""
+        maps: list[Tensor] = []
+        for i, module in enumerate(self.trunk()):
+            y = module(x)
+            if i and _shrinks(x, y):
+                maps.append(x)
+            x = y
+        return (*maps, x)
+
+
+class Backbone(nn.Module):
+    """A network without its classifier: (N, C, H, W) -> the last map of every resolution, largest first.
+
+    Attributes:
+        network: the network; modules that only the classifier needs are removed.
+        channels: channels of each map.
+        strides: input side divided by each map's side, rounded.
+
+    Args:
+        network: as `create` builds it.
+        probe: the same network on the meta device; it is run once.
+        input_shape: (N, C, H, W) that the probe is run on.
+    """
+
+    def __init__(
+        self, network: Network, probe: Network, input_shape: tuple[int, int, int, int]
+    ) -> None:
+        super().__init__()
+        called: set[str] = set()
+        for name, module in probe.named_modules():
+            module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
+        with torch.no_grad():
+            maps = probe.eval().feature_maps(torch.empty(input_shape, device="meta"))
+        self.channels = tuple(m.shape[1] for m in maps)
+        self.strides = tuple(max(1, round(input_shape[-1] / m.shape[-1])) for m in maps)
+        self.network = network
+        _prune(network, called)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """(N, C, H, W) -> (N, channels[i], ~H/strides[i], ~W/strides[i]) for every i."""
+        return self.network.feature_maps(x)
+
+
+def _shrinks(before: Tensor, after: Tensor) -> bool:
+    """Whether a module divides the resolution; an unpadded convolution takes off a rim only."""
+    return 3 * after.shape[-1] < 2 * before.shape[-1]
+
+
+def _prune(network: nn.Module, called: set[str]) -> None:
+    """Removes the modules with parameters that did not run, unless a module around them did."""
+    for name, module in list(network.named_modules()):
+        parents = [name[:i] for i, letter in enumerate(name) if letter == "."]
+        ran = any(other == name or other.startswith(f"{name}.") for other in called)
+        if name and not ran and not called.intersection(parents) and _holds_weights(module):
+            owner = network.get_submodule(name.rpartition(".")[0])
+            if name.rpartition(".")[2] in owner._modules:
+                del owner._modules[name.rpartition(".")[2]]
+
+
+def _holds_weights(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None

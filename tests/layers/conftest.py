@@ -1,0 +1,8 @@
+"""Makes `layer_case` importable from this folder's tests and cases."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
