@@ -12,9 +12,10 @@ from steelyard.layers import init
 from steelyard.layers.sizes import out_size
 from steelyard.zoo.catalog.alexnet import AlexNetConfig, AlexNetOWTConfig
 from steelyard.zoo.config import scaled
+from steelyard.zoo.network import Network
 
 
-class AlexNet(nn.Sequential):
+class AlexNet(Network):
     """Krizhevsky et al. 2012, fig. 2: (N, 3, 227, 227) -> (N, classes).
 
     The second, fourth and fifth convolution work in ``groups`` groups: one a graphics card in 2012.
@@ -52,6 +53,18 @@ class AlexNet(nn.Sequential):
         if pool:
             self.add_module(f"pool{i}", nn.MaxPool2d(3, stride=2))
 
+    def trunk(self) -> list[nn.Module]:
+        """The five convolutions: (N, 3, 227, 227) -> (N, 256, 6, 6)."""
+        children = list(self.children())
+        return children[: children.index(self.flatten)]
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The three fully connected layers: (N, 256, 6, 6) -> (N, classes)."""
+        children = list(self.children())
+        for module in children[children.index(self.flatten) :]:
+            x = module(x)
+        return x
+
     @staticmethod
     def _map_size(resolution: int) -> int:
         size = out_size(resolution, 11, 4)
@@ -64,7 +77,7 @@ class AlexNet(nn.Sequential):
         return size
 
 
-class AlexNetOWT(nn.Module):
+class AlexNetOWT(Network):
     """The one-column network of Krizhevsky 2014, sec. 6, as torchvision has it.
 
     (N, 3, 224, 224) -> (N, classes); other resolutions are averaged to the 6x6 map of 224. Module names
@@ -101,8 +114,11 @@ class AlexNetOWT(nn.Module):
             nn.Linear(hidden, config.num_classes),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, classes)."""
-        x = self.avgpool(self.features(x))
-        out: Tensor = self.classifier(x.flatten(1))
+    def trunk(self) -> nn.Sequential:
+        """The five convolutions: (N, 3, 224, 224) -> (N, 256, 6, 6)."""
+        return self.features
+
+    def classify(self, x: Tensor) -> Tensor:
+        """(N, 256, P, Q) -> (N, classes)."""
+        out: Tensor = self.classifier(self.avgpool(x).flatten(1))
         return out

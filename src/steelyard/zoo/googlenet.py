@@ -15,6 +15,7 @@ from steelyard.layers.inception import Inception, InceptionWidths, conv_relu
 from steelyard.layers.sizes import out_size
 from steelyard.zoo.catalog.googlenet import GoogLeNetConfig
 from steelyard.zoo.config import scaled
+from steelyard.zoo.network import Network
 
 MODULES = {
     "inception3a": (64, 96, 128, 16, 32, 32),
@@ -62,7 +63,7 @@ class AuxHead(nn.Module):
         return out
 
 
-class GoogLeNet(nn.Module):
+class GoogLeNet(Network):
     """Stem, nine inception modules, global average pooling, classifier.
 
     (N, 3, H, W) -> (N, classes); in training with auxiliary heads -> `GoogLeNetOutputs`.
@@ -111,15 +112,25 @@ class GoogLeNet(nn.Module):
             )
         return size
 
+    def trunk(self) -> list[nn.Module]:
+        """Stem and inception modules: (N, 3, H, W) -> (N, 1024, H/32, W/32)."""
+        stem = [self.conv1, self.pool1, self.norm1, self.conv2, self.norm2, self.pool2]
+        return [*stem, *(self.get_submodule(name) for name in MODULES)]
+
+    def classify(self, x: Tensor) -> Tensor:
+        """(N, 1024, P, Q) -> (N, classes)."""
+        out: Tensor = self.fc(self.drop(self.avgpool(x).flatten(1)))
+        return out
+
     def forward(self, x: Tensor) -> Tensor | GoogLeNetOutputs:
         """(N, 3, H, W) -> (N, classes), in training with auxiliary heads three of them."""
-        x = self.norm1(self.pool1(self.conv1(x)))
-        x = self.pool2(self.norm2(self.conv2(x)))
+        if not (self.training and self.aux_heads):
+            logits: Tensor = super().forward(x)
+            return logits
+        heads = {self.get_submodule(at): self.get_submodule(f"aux_{at}") for at in AUX_AT}
         aux: list[Tensor] = []
-        for name in MODULES:
-            x = self.get_submodule(name)(x)
-            if self.training and self.aux_heads and name in AUX_AT:
-                aux.append(self.get_submodule(f"aux_{name}")(x))
-        x = self.avgpool(x).flatten(1)
-        logits: Tensor = self.fc(self.drop(x))
-        return GoogLeNetOutputs(logits, aux[1], aux[0]) if aux else logits
+        for module in self.trunk():
+            x = module(x)
+            if module in heads:
+                aux.append(heads[module](x))
+        return GoogLeNetOutputs(self.classify(x), aux[1], aux[0])

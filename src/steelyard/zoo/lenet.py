@@ -5,7 +5,7 @@ LeCun, Bottou, Bengio, Haffner 1998, sec. II-B; BVLC/caffe examples/mnist/lenet.
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
@@ -17,6 +17,7 @@ from steelyard.layers.table_conv import TableConv2d
 from steelyard.zoo.catalog.lenet import CaffeLeNetConfig, LeNet5Config
 from steelyard.zoo.config import scaled
 from steelyard.zoo.lenet_codes import class_codes
+from steelyard.zoo.network import Network
 
 C3_TABLE = (
     *((i, (i + 1) % 6, (i + 2) % 6) for i in range(6)),
@@ -27,7 +28,7 @@ C3_TABLE = (
 """Table I of the paper: the S2 maps that each C3 map sees; 60 of 96 connections."""
 
 
-class LeNet5(nn.Sequential):
+class LeNet5(Network):
     """C1, S2, C3, S4, C5, F6, output: (N, 1, 32, 32) -> (N, classes).
 
     C5 is a convolution as large as the map, so that its outputs are 1x1.
@@ -63,8 +64,19 @@ class LeNet5(nn.Sequential):
         )
         self.apply(init.lecun_uniform)
 
+    def trunk(self) -> list[nn.Module]:
+        """C1 to S4: (N, 1, 32, 32) -> (N, 16, 5, 5)."""
+        first = [self.c1, self.squash1, self.s2, self.squash2]
+        return [*first, self.c3, self.squash3, self.s4, self.squash4]
 
-class CaffeLeNet(nn.Sequential):
+    def classify(self, x: Tensor) -> Tensor:
+        """C5, F6, output: (N, 16, 5, 5) -> (N, classes)."""
+        x = self.flatten(self.squash5(self.c5(x)))
+        out: Tensor = self.output(self.squash6(self.f6(x)))
+        return out
+
+
+class CaffeLeNet(Network):
     """20 and 50 filters, max pooling, 500 hidden ReLUs: (N, 1, 28, 28) -> (N, classes)."""
 
     def __init__(self, config: CaffeLeNetConfig) -> None:
@@ -88,3 +100,12 @@ class CaffeLeNet(nn.Sequential):
         self.relu1 = nn.ReLU(inplace=True)
         self.ip2 = nn.Linear(hidden, config.num_classes)
         self.apply(init.caffe_xavier)
+
+    def trunk(self) -> list[nn.Module]:
+        """Both convolutions, pooled: (N, 1, 28, 28) -> (N, 50, 4, 4)."""
+        return [self.conv1, self.pool1, self.conv2, self.pool2]
+
+    def classify(self, x: Tensor) -> Tensor:
+        """(N, 50, 4, 4) -> (N, classes)."""
+        out: Tensor = self.ip2(self.relu1(self.ip1(self.flatten(x))))
+        return out

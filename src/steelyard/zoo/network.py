@@ -84,13 +84,14 @@ def _shrinks(before: Tensor, after: Tensor) -> bool:
 
 def _prune(network: nn.Module, called: set[str]) -> None:
     """Removes the modules with parameters that did not run, unless a module around them did."""
+    settled = set(called)
     for name, module in list(network.named_modules()):
         parents = [name[:i] for i, letter in enumerate(name) if letter == "."]
         ran = any(other == name or other.startswith(f"{name}.") for other in called)
-        if name and not ran and not called.intersection(parents) and _holds_weights(module):
-            owner = network.get_submodule(name.rpartition(".")[0])
-            if name.rpartition(".")[2] in owner._modules:
-                del owner._modules[name.rpartition(".")[2]]
+        if name and not ran and not settled.intersection(parents) and _holds_weights(module):
+            owner, _, child = name.rpartition(".")
+            del network.get_submodule(owner)._modules[child]
+            settled.add(name)  # what stands below it is gone with it
 
 
 def _holds_weights(module: nn.Module) -> bool:

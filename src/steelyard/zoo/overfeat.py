@@ -11,6 +11,7 @@ from steelyard.layers import init
 from steelyard.layers.sizes import out_size
 from steelyard.zoo.catalog.overfeat import OverFeatConfig
 from steelyard.zoo.config import scaled
+from steelyard.zoo.network import Network
 
 
 class Conv(NamedTuple):
@@ -40,7 +41,7 @@ ACCURATE = (
 )
 
 
-class OverFeat(nn.Module):
+class OverFeat(Network):
     """Convolutions, non-overlapping pooling, three fully connected layers; no response normalisation.
 
     (N, 3, H, W) -> (N, classes), H = W = 231 (fast) or 221 (accurate).
@@ -79,7 +80,11 @@ class OverFeat(nn.Module):
         # sec. 3.1: weights drawn from N(0, 0.01^2)
         self.apply(init.gaussian)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, classes)."""
-        out: Tensor = self.classifier(self.features(x).flatten(1))
+    def trunk(self) -> nn.Sequential:
+        """The convolutions: (N, 3, H, W) -> (N, 1024, P, Q)."""
+        return self.features
+
+    def classify(self, x: Tensor) -> Tensor:
+        """The three fully connected layers: (N, 1024, P, Q) -> (N, classes)."""
+        out: Tensor = self.classifier(x.flatten(1))
         return out

@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from steelyard.layers import init
 from steelyard.zoo.catalog.vgg import VGGConfig
 from steelyard.zoo.config import scaled
+from steelyard.zoo.network import Network
 
 CHANNELS = (64, 128, 256, 512, 512)
 """Of the five stages; each ends in a 2x2 pooling."""
 
 
-class VGG(nn.Module):
+class VGG(Network):
     """Five stages of 3x3 convolutions and three fully connected layers: (N, 3, H, W) -> (N, classes).
 
     At 224x224 the last map is 7x7; at other resolutions it is averaged to 7x7, as torchvision does.
@@ -48,8 +49,11 @@ class VGG(nn.Module):
         # sec. 3.1, footnote: Glorot's initialisation makes pre-training shallow nets unnecessary
         self.apply(init.glorot)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, 3, H, W) -> (N, classes)."""
-        x = self.avgpool(self.features(x))
-        out: Tensor = self.classifier(x.flatten(1))
+    def trunk(self) -> nn.Sequential:
+        """The convolutions: (N, 3, H, W) -> (N, 512, H/32, W/32)."""
+        return self.features
+
+    def classify(self, x: Tensor) -> Tensor:
+        """(N, 512, P, Q) -> (N, classes)."""
+        out: Tensor = self.classifier(self.avgpool(x).flatten(1))
         return out
