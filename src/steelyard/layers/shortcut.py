@@ -28,10 +28,13 @@ class PadShortcut(nn.Module):
         return F.pad(x, (0, 0, 0, 0, 0, self.extra))
 
 
-def shortcut(option: Option, in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
+def shortcut(
+    option: Option, in_channels: int, out_channels: int, stride: int, *, kernel: int = 1
+) -> nn.Module | None:
     """The path around a residual block; None is the identity.
 
-    A projection is a 1x1 convolution with the block's stride and batch normalisation.
+    A projection is a convolution, 1x1 unless ``kernel`` says otherwise, with the block's stride and
+    batch normalisation.
     """
     changes = stride != 1 or in_channels != out_channels
     if not changes and option != "C":
@@ -39,6 +42,6 @@ def shortcut(option: Option, in_channels: int, out_channels: int, stride: int) -
     if option == "A" and out_channels >= in_channels:
         return PadShortcut(in_channels, out_channels, stride)
     return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False),
+        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(out_channels),
     )

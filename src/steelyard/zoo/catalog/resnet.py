@@ -10,20 +10,26 @@ from steelyard.zoo.registry import Family, Model, Paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResNetConfig(ImageConfig):
-    """Settings of a residual network."""
+class StagesConfig(ImageConfig):
+    """Settings of all networks made of stages of residual blocks."""
 
     blocks: tuple[int, ...] = setting(
         (3, 4, 6, 3), "residual blocks per stage; each stage is twice as wide", low=1, high=1024
     )
+    shortcut: Literal["A", "B", "C"] = setting(
+        "B", "A zero padding; B projection where the shape changes; C projection everywhere"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResNetConfig(StagesConfig):
+    """Settings of a residual network."""
+
     block: Literal["basic", "bottleneck"] = setting(
         "bottleneck", "two 3x3 convolutions, or 1x1, 3x3, 1x1"
     )
     stem: Literal["imagenet", "cifar"] = setting(
         "imagenet", "7x7 with stride 2 and pooling, 64 channels; or 3x3 with stride 1, 16 channels"
-    )
-    shortcut: Literal["A", "B", "C"] = setting(
-        "B", "A zero padding; B projection where the shape changes; C projection everywhere"
     )
     stride_at: Literal["1x1", "3x3"] = setting(
         "3x3", "which convolution of a bottleneck carries the stride: v1 the 1x1, v1.5 the 3x3"
@@ -43,7 +49,12 @@ _IMAGENET: dict[str, tuple[str, tuple[int, ...]]] = {
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
     "resnet101": ("bottleneck", (3, 4, 23, 3)),
     "resnet152": ("bottleneck", (3, 8, 36, 3)),
+    "resnet26": ("bottleneck", (2, 2, 2, 2)),
+    "resnet200": ("bottleneck", (3, 24, 36, 3)),
 }
+IMAGENET_BLOCKS = {int(name[6:]): settings for name, settings in _IMAGENET.items()}
+"""Kind and number of blocks by the number of layers with weights: table 1 of the paper, 200 by its sequel."""
+_IN_TORCHVISION = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 _V15 = (
     "v1.5: the 3x3 of a bottleneck carries the stride, as torchvision, timm and the ResNeXt paper "
     "have it; the paper's own network is {}_v1, with fewer MACs."
@@ -65,7 +76,7 @@ _CIFAR = (
 FAMILIES = (
     Family(
         name="ResNet",
-        builder="steelyard.zoo.resnet:ResNet",
+        builder="steelyard.zoo.resnet:resnet",
         config=ResNetConfig,
         paper=_PAPER,
         models=(
@@ -74,13 +85,15 @@ FAMILIES = (
                     name,
                     {"block": block, "blocks": blocks},
                     _V15.format(name) if block == "bottleneck" else _BASIC,
+                    same_as={"timm": name}
+                    | ({"torchvision": name} if name in _IN_TORCHVISION else {}),
                 )
                 for name, (block, blocks) in _IMAGENET.items()
             ),
             *(
                 Model(f"{name}_v1", {"block": block, "blocks": blocks, "stride_at": "1x1"}, _V1)
                 for name, (block, blocks) in _IMAGENET.items()
-                if block == "bottleneck"
+                if block == "bottleneck" and name in _IN_TORCHVISION
             ),
             *(
                 Model(
@@ -95,7 +108,7 @@ FAMILIES = (
                     },
                     _CIFAR,
                 )
-                for n in (3, 5, 7, 9, 18)
+                for n in (3, 5, 7, 9, 18, 200)
             ),
         ),
     ),
