@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from steelyard.cost.guidelines import guidelines as guidelines
     from steelyard.cost.memory import peak_activation_memory as peak_activation_memory
     from steelyard.cost.training import training_memory as training_memory
+    from steelyard.design.inference import optimize_for_inference as optimize_for_inference
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -52,6 +53,7 @@ _WHERE = {
     "guidelines": "steelyard.cost.guidelines",
     "peak_activation_memory": "steelyard.cost.memory",
     "training_memory": "steelyard.cost.training",
+    "optimize_for_inference": "steelyard.design.inference",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",

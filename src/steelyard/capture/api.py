@@ -51,7 +51,7 @@ def capture(
             weights are not allocated), ``file.onnx``, ``file.pt2``, ``file.json``,
             ``package.module:callable`` (imports and runs it); or a workload, to be renamed or rescaled.
         input_shape: (N, C, H, W) of the input; several as a sequence of shapes, or by name of
-            ``forward``'s arguments. A zoo network knows its own.
+            ``forward``'s arguments. A network of the zoo knows its own.
         inputs: example tensor(s) in place of shapes, positional; needed where control flow depends on
             values. Other objects are passed on as they are.
         kwargs: further arguments of ``forward``; tensors in it count as inputs.
@@ -248,6 +248,13 @@ def _sizes(shape: Any) -> tuple[int, ...]:
     return tuple(sizes)
 
 
+def _own_input_shape(model: nn.Module) -> Shape | None:
+    """What `create` made a network of the zoo for."""
+    from steelyard.zoo.network import Backbone, Network
+
+    return model.input_shape if isinstance(model, (Network, Backbone)) else None
+
+
 def _from_module(
     model: nn.Module,
     input_shape: Shape | Sequence[Shape] | Mapping[str, Shape] | None,
@@ -268,6 +275,8 @@ def _from_module(
 
     if inputs is not None and input_shape is not None:
         raise UsageError("both inputs and input_shape were given", expected="one of them")
+    if inputs is None and input_shape is None and not kwargs:
+        input_shape = _own_input_shape(model)
     if inputs is None and input_shape is None and not kwargs:
         raise UsageError(
             f"{type(model).__name__} was given no input", hint="input_shape=(1, 3, 224, 224)"

@@ -14,7 +14,12 @@ class Network(nn.Module):
 
     A family whose maps form a chain defines `trunk` and `classify` and gets `forward` and
     `feature_maps` from here. A family with parallel branches overrides the latter two.
+
+    Attributes:
+        input_shape: (N, C, H, W) that `create` made it for, with N = 1; None if built by hand.
     """
+
+    input_shape: tuple[int, int, int, int] | None = None
 
     def trunk(self) -> Iterable[nn.Module]:
         """The chain of modules from the image (N, C, H, W) to the last feature map, in order.
@@ -51,12 +56,15 @@ class Backbone(nn.Module):
         network: the network; modules that only the classifier needs are removed.
         channels: channels of each map.
         strides: input side divided by each map's side, rounded.
+        input_shape: (N, C, H, W) that `create` made it for, with N = 1.
 
     Args:
         network: as `create` builds it.
         probe: the same network on the meta device; it is run once.
         input_shape: (N, C, H, W) that the probe is run on.
     """
+
+    input_shape: tuple[int, int, int, int] | None = None
 
     def __init__(
         self, network: Network, probe: Network, input_shape: tuple[int, int, int, int]

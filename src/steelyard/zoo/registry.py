@@ -213,7 +213,13 @@ def create(name: str, /, *, features_only: bool = False, **config: object) -> nn
     family, model = default_registry().find(name)
     chosen = settings.make(name, family.config, model.defaults, config)
     network = _build(name, family, chosen, config)
-    return _backbone(name, network, family, chosen) if features_only else network
+    from steelyard.zoo.network import Backbone, Network
+
+    if features_only:
+        network = _backbone(name, network, family, chosen)
+    if isinstance(network, (Network, Backbone)):
+        network.input_shape = (1, chosen.in_channels, chosen.resolution, chosen.resolution)
+    return network
 
 
 def _build(name: str, family: Family, chosen: Any, config: Mapping[str, object]) -> nn.Module:

@@ -1,0 +1,1 @@
+"""Changing networks: rewrites of their layers, and their form for inference."""
