@@ -43,4 +43,5 @@ class DropPath(nn.Module):
         return drop_path(x, self.rate) if self.training else x
 
     def extra_repr(self) -> str:
+        """The argument."""
         return f"rate={self.rate}"
