@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from steelyard.layers.branches import Branches
 
 
 class InceptionWidths(NamedTuple):
@@ -24,30 +25,28 @@ class InceptionWidths(NamedTuple):
         return self.conv1 + self.conv3 + self.conv5 + self.pool
 
 
-class Inception(nn.Module):
+class Inception(Branches):
     """1x1 | 1x1, 3x3 | 1x1, 5x5 | 3x3 max pooling, 1x1, each convolution followed by ReLU.
 
     (N, C, H, W) -> (N, widths.out, H, W). Szegedy et al. 2014 (arXiv:1409.4842), fig. 2(b).
     """
 
     def __init__(self, in_channels: int, widths: InceptionWidths) -> None:
-        super().__init__()
         w = widths
-        self.branch1 = conv_relu(in_channels, w.conv1, 1)
-        self.branch3 = nn.Sequential(
-            conv_relu(in_channels, w.reduce3, 1), conv_relu(w.reduce3, w.conv3, 3)
+        super().__init__(
+            {
+                "branch1": conv_relu(in_channels, w.conv1, 1),
+                "branch3": nn.Sequential(
+                    conv_relu(in_channels, w.reduce3, 1), conv_relu(w.reduce3, w.conv3, 3)
+                ),
+                "branch5": nn.Sequential(
+                    conv_relu(in_channels, w.reduce5, 1), conv_relu(w.reduce5, w.conv5, 5)
+                ),
+                "branch_pool": nn.Sequential(
+                    nn.MaxPool2d(3, stride=1, padding=1), conv_relu(in_channels, w.pool, 1)
+                ),
+            }
         )
-        self.branch5 = nn.Sequential(
-            conv_relu(in_channels, w.reduce5, 1), conv_relu(w.reduce5, w.conv5, 5)
-        )
-        self.branch_pool = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1), conv_relu(in_channels, w.pool, 1)
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, widths.out, H, W)."""
-        branches = (self.branch1, self.branch3, self.branch5, self.branch_pool)
-        return torch.cat([branch(x) for branch in branches], dim=1)
 
 
 def conv_relu(in_channels: int, out_channels: int, kernel: int, stride: int = 1) -> nn.Sequential:

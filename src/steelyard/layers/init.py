@@ -57,3 +57,19 @@ def lecun_uniform(module: nn.Module) -> None:
         nn.init.uniform_(module.weight, -bound, bound)
         if module.bias is not None:
             nn.init.uniform_(module.bias, -bound, bound)
+
+
+def truncated(module: nn.Module, *, std: float = 0.01) -> None:
+    """Weights N(0, std^2) within two standard deviations, biases 0: TensorFlow's inception networks."""
+    if isinstance(module, WEIGHTED):
+        nn.init.trunc_normal_(module.weight, std=std, a=-2 * std, b=2 * std)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
+def variance_scaling(module: nn.Module) -> None:
+    """Weights N(0, 2 / fan_in), biases 0: the forward form of He et al. 2015 (arXiv:1502.01852), eq. 10."""
+    if isinstance(module, WEIGHTED):
+        nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -21,18 +21,31 @@ class GoogLeNetConfig(ImageConfig):
     dropout: float = setting(0.4, "probability of dropping a feature", low=0, high=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GoogLeNetBNConfig(ImageConfig):
+    """Settings of GoogLeNet with batch normalisation."""
+
+    aux_heads: bool = setting(False, "the two auxiliary classifiers, which run in training only")
+    third_kernel: Literal[3, 5] = setting(
+        3, "filters of the third branch: torchvision's are 3x3, the paper's 5x5"
+    )
+    dropout: float = setting(0.2, "probability of dropping a feature", low=0, high=1)
+
+
+_PAPER = Paper(
+    "Going Deeper with Convolutions",
+    "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
+    2014,
+    "CVPR 2015",
+    "1409.4842",
+)
+
 FAMILIES = (
     Family(
         name="GoogLeNet",
         builder="steelyard.zoo.googlenet:GoogLeNet",
         config=GoogLeNetConfig,
-        paper=Paper(
-            "Going Deeper with Convolutions",
-            "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke, Rabinovich",
-            2014,
-            "CVPR 2015",
-            "1409.4842",
-        ),
+        paper=_PAPER,
         models=(
             Model(
                 "googlenet",
@@ -43,5 +56,22 @@ FAMILIES = (
                 "convolution, which has 118 M.",
             ),
         ),
+    ),
+    Family(
+        name="GoogLeNet (BN)",
+        builder="steelyard.zoo.googlenet_bn:GoogLeNetBN",
+        config=GoogLeNetBNConfig,
+        paper=_PAPER,
+        models=(
+            Model(
+                "googlenet_bn",
+                notes="What torchvision calls googlenet: batch normalisation instead of biases and response "
+                "normalisation, 3x3 filters in place of the paper's 5x5 (third_kernel=5 restores them), the last "
+                "pooling 2x2. torchvision's weights expect images scaled to -1 to 1 (mean and deviation 0.5); "
+                "its own model rescales inside (transform_input).",
+                same_as={"torchvision": "googlenet"},
+            ),
+        ),
+        keys={"torchvision": ((r"^aux[12]\..*", ""),)},
     ),
 )
