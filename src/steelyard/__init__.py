@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from steelyard.cost.memory import peak_activation_memory as peak_activation_memory
     from steelyard.cost.training import training_memory as training_memory
     from steelyard.design.inference import optimize_for_inference as optimize_for_inference
+    from steelyard.design.rewrite import Rewrite as Rewrite
+    from steelyard.design.rewrite import rewrite as rewrite
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -54,6 +56,8 @@ _WHERE = {
     "peak_activation_memory": "steelyard.cost.memory",
     "training_memory": "steelyard.cost.training",
     "optimize_for_inference": "steelyard.design.inference",
+    "rewrite": "steelyard.design.rewrite",
+    "Rewrite": "steelyard.design.rewrite",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",
