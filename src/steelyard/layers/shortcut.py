@@ -29,19 +29,23 @@ class PadShortcut(nn.Module):
 
 
 def shortcut(
-    option: Option, in_channels: int, out_channels: int, stride: int, *, kernel: int = 1
+    option: Option,
+    in_channels: int,
+    out_channels: int,
+    stride: int,
+    *,
+    kernel: int = 1,
+    norm: bool = True,
 ) -> nn.Module | None:
     """The path around a residual block; None is the identity.
 
-    A projection is a convolution, 1x1 unless ``kernel`` says otherwise, with the block's stride and
-    batch normalisation.
+    A projection is a convolution, 1x1 unless ``kernel`` says otherwise, with the block's stride, and
+    batch normalisation if ``norm``.
     """
     changes = stride != 1 or in_channels != out_channels
     if not changes and option != "C":
         return None
     if option == "A" and out_channels >= in_channels:
         return PadShortcut(in_channels, out_channels, stride)
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(out_channels),
-    )
+    conv = nn.Conv2d(in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False)
+    return nn.Sequential(conv, nn.BatchNorm2d(out_channels)) if norm else conv

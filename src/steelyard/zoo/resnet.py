@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
+from steelyard.layers.preact import PreActBasic, PreActBottleneck
 from steelyard.layers.residual import BasicBlock, Bottleneck
 from steelyard.zoo.catalog.resnet import ResNetConfig
 from steelyard.zoo.config import scaled
@@ -20,7 +21,8 @@ from steelyard.zoo.network import Network
 
 MAX_STAGES = 8
 
-MakeBlock = Callable[[int, int, int, int], BasicBlock | Bottleneck]
+Block = BasicBlock | Bottleneck | PreActBasic | PreActBottleneck
+MakeBlock = Callable[[int, int, int, int], Block]
 """Makes a block from (stage from 0, in_channels, channels, stride)."""
 
 
@@ -78,20 +80,14 @@ class ResNet(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        check_stages(blocks)
         self.conv1 = stem.conv
         self.bn1 = nn.BatchNorm2d(stem.channels)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = stem.pool
         self.stages = len(blocks)
-        channels = stem.channels
-        for i, (count, width) in enumerate(zip(blocks, widths, strict=True)):
-            stage = nn.Sequential()
-            for j in range(count):
-                made = block(i, channels, width, 2 if i and j == 0 else 1)
-                stage.append(made)
-                channels = width * made.expansion
-            self.add_module(f"layer{i + 1}", stage)
+        stages, channels = make_stages(stem.channels, blocks, widths, block)
+        for i, stage in enumerate(stages, start=1):
+            self.add_module(f"layer{i}", stage)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
@@ -118,7 +114,7 @@ def resnet(config: ResNetConfig) -> ResNet:
     make_stem, base = (imagenet_stem, 64) if config.stem == "imagenet" else (cifar_stem, 16)
     widths = stage_widths(base, len(config.blocks), config.width)
 
-    def block(_: int, in_channels: int, channels: int, stride: int) -> BasicBlock | Bottleneck:
+    def block(_: int, in_channels: int, channels: int, stride: int) -> Block:
         if config.block == "basic":
             return BasicBlock(in_channels, channels, stride, config.shortcut)
         first = config.stride_at == "1x1"
@@ -133,9 +129,24 @@ def stage_widths(base: int, stages: int, width: float) -> list[int]:
     return [scaled(base * 2**i, width) for i in range(stages)]
 
 
-def check_stages(blocks: Sequence[int]) -> None:
-    """Raises `UsageError` if there are more than `MAX_STAGES` stages."""
+def make_stages(
+    channels: int, blocks: Sequence[int], widths: Sequence[int], block: MakeBlock
+) -> tuple[list[nn.Sequential], int]:
+    """The stages behind a stem of so many channels, and the channels of the last one's output.
+
+    Raises:
+        UsageError: more than `MAX_STAGES` stages.
+    """
     if len(blocks) > MAX_STAGES:
         raise UsageError(
             f"blocks={tuple(blocks)!r} gives {len(blocks)} stages", expected=f"1 to {MAX_STAGES}"
         )
+    stages = []
+    for i, (count, width) in enumerate(zip(blocks, widths, strict=True)):
+        stage = nn.Sequential()
+        for j in range(count):
+            made = block(i, channels, width, 2 if i and j == 0 else 1)
+            stage.append(made)
+            channels = width * made.expansion
+        stages.append(stage)
+    return stages, channels
