@@ -208,7 +208,7 @@ def _put(model: nn.Module, path: str, module: nn.Module) -> None:
     for parent in list(model.modules()):
         if parent is module or any(parent is inner for inner in module.modules()):
             continue
-        for name, child in list(parent.named_children()):
+        for name, child in list(parent._modules.items()):
             if child is old:
                 setattr(parent, name, module)
 

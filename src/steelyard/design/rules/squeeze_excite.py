@@ -54,7 +54,7 @@ class AddSqueezeExcite(Rule):
         nest = conv.nest
         if nest is None or max(nest.kernel) == 1:
             return False
-        return self.at == "spatial" or nest.G > 1 == nest.C
+        return self.at == "spatial" or nest.G == nest.C > 1
 
     def replacement(self, module: nn.Module, *, keep_weights: bool) -> Replacement:
         """As `Rule.replacement`."""

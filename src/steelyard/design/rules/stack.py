@@ -24,12 +24,15 @@ class Stack3x3(ConvRule):
     """n convolutions 3x3 for one of (2n + 1) x (2n + 1): 9 n C^2 weights for (2n + 1)^2 C^2.
 
     Simonyan and Zisserman 2014 (arXiv:1409.1556), sec. 2.3; Szegedy et al. 2015 (arXiv:1512.00567),
-    fig. 1. The last one carries the stride, so that the receptive field stays the same. Between two
-    stands batch normalisation and ReLU, hence no weights can be kept: they are drawn anew.
+    fig. 1. Between two stands batch normalisation and ReLU, hence no weights can be kept: they are
+    drawn anew. The first carries the stride, as in the stems of Inception v3 and its followers, which
+    widens the receptive field; with the stride at the last it stays the same and costs far more.
     """
 
     name: ClassVar[str] = "stack3x3"
     between: Literal["bn_relu", "relu"] = setting("bn_relu", "what stands between two convolutions")
+
+    stride_at: Literal["first", "last"] = setting("first", "which convolution carries the stride")
 
     def refuse_conv(self, conv: ConvSpec) -> str | None:
         """As `Rule.refusal`."""
@@ -40,6 +43,13 @@ class Stack3x3(ConvRule):
             return f"a {side}x{conv.kernel[1]} kernel is no square of odd side"
         if conv.groups != 1:
             return f"it has {conv.groups} groups"
+        strided = max(conv.stride) > 1 and self.stride_at == "first"
+        if strided and any(
+            p != d * (side // 2) for p, d in zip(conv.padding, conv.dilation, strict=True)
+        ):
+            return (
+                f"with padding {conv.padding} only the last can carry the stride (stride_at=last)"
+            )
         return ""
 
     def replacement(self, module: nn.Module, *, keep_weights: bool) -> Replacement:
@@ -49,13 +59,14 @@ class Stack3x3(ConvRule):
         conv = conv_spec(old)
         count = (conv.kernel[0] - 1) // 2
         rows, columns = (_spread(side, count) for side in conv.padding)
+        strided = 0 if self.stride_at == "first" else count - 1
         stack, channels = nn.Sequential(), conv.in_channels
         for i in range(count):
             last = i == count - 1
             stack.append(
                 conv_like(
                     old, channels, conv.out_channels, (3, 3),
-                    stride=conv.stride if last else (1, 1),
+                    stride=conv.stride if i == strided else (1, 1),
                     padding=(rows[i], columns[i]),
                     dilation=conv.dilation,
                     bias=conv.bias if last else self.between == "relu",
