@@ -112,7 +112,10 @@ def test_shapes_of_the_outputs(name: str) -> None:
 
 @pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
 def test_width_scales_the_weights(name: str) -> None:
-    """Twice the width, four times the weights; depthwise filters double, so that it is near four."""
+    """Twice the width, four times the weights.
+
+    Depthwise filters double, and SqueezeNext's outer convolutions keep their channels: near four.
+    """
 
     def weights(width: float) -> int:
         network = on_meta(name, width=width)
@@ -122,7 +125,7 @@ def test_width_scales_the_weights(name: str) -> None:
     depthwise = any(
         isinstance(m, nn.Conv2d) and 1 < m.groups == m.in_channels for m in on_meta(name).modules()
     )
-    if depthwise:
+    if depthwise or "sqnxt" in name:
         assert 3 < weights(2.0) / weights(1.0) < 5
     else:
         assert weights(2.0) == 4 * weights(1.0)
