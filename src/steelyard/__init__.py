@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from steelyard.workload import LoopNest as LoopNest
     from steelyard.workload import TensorSpec as TensorSpec
     from steelyard.workload import Workload as Workload
+    from steelyard.zoo.predict.api import Predictions as Predictions
+    from steelyard.zoo.predict.api import predict as predict
     from steelyard.zoo.registry import create as create
     from steelyard.zoo.registry import info as info
     from steelyard.zoo.registry import list_models as list_models
@@ -61,6 +63,8 @@ _WHERE = {
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",
+    "predict": "steelyard.zoo.predict.api",
+    "Predictions": "steelyard.zoo.predict.api",
     "create": "steelyard.zoo.registry",
     "info": "steelyard.zoo.registry",
     "list_models": "steelyard.zoo.registry",

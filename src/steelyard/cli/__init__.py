@@ -27,7 +27,7 @@ import click
 from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
-VERBS = ("models", "cost", "compare", "rewrite", "report", "tables", "explain", "doctor")
+VERBS = ("models", "cost", "compare", "rewrite", "report", "predict", "tables", "explain", "doctor")
 """The verbs, in the order in which ``--help`` lists them."""
 
 DEBUG = "steelyard.debug"

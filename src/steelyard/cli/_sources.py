@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from steelyard.cli._output import Output
+from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
     import steelyard
@@ -125,3 +126,22 @@ def _stdout_to_stderr() -> Iterator[None]:
     finally:
         os.dup2(saved, 1)
         os.close(saved)
+
+
+def zoo_settings(source: str) -> tuple[str, dict[str, Any]]:
+    """The name and the settings of a SOURCE that must be a network of the zoo.
+
+    Raises:
+        UsageError: it is another kind of source.
+        UnknownNameError: no such network.
+    """
+    from steelyard.capture.source import parse_source
+
+    parsed = parse_source(source)
+    if parsed.kind != "zoo":
+        raise UsageError(
+            f"{source!r} is no network of the zoo",
+            expected="a name such as mobilenet_v2, with settings if need be",
+            hint="steelyard models",
+        )
+    return parsed.name, dict(parsed.settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import pkgutil
 import re
 from collections.abc import Callable, Mapping
@@ -194,8 +195,15 @@ def register_family(family: Family) -> None:
     default_registry().add(family)
 
 
-def create(name: str, /, *, features_only: bool = False, **config: object) -> nn.Module:
-    """Builds a network with freshly initialised weights, in training mode.
+def create(
+    name: str,
+    /,
+    *,
+    features_only: bool = False,
+    weights: str | os.PathLike[str] | None = None,
+    **config: object,
+) -> nn.Module:
+    """Builds a network with freshly initialised or pretrained weights, in training mode.
 
     Example: ``create("resnet50", num_classes=10, width=0.5)``. Under ``with torch.device("meta")``
     no weights are allocated.
@@ -204,15 +212,28 @@ def create(name: str, /, *, features_only: bool = False, **config: object) -> nn
         name: one of `list_models`.
         features_only: the network without its classifier, a `steelyard.zoo.network.Backbone`: it
             returns the last feature map of every resolution.
+        weights: ``"torchvision"``, ``"timm"`` or another source that
+            `steelyard.zoo.weights.sources.sources_of` lists, with a tag where there are several
+            (``"torchvision:IMAGENET1K_V2"``); or a file, .safetensors, .pt or .pth. Where ``num_classes``
+            is typed out and differs from the file's, the classifier is freshly initialised and all
+            else comes from the file.
         config: settings; ``info(name).settings`` lists them.
 
     Raises:
-        UnknownNameError: no such network.
-        UsageError: an unknown setting, or a value that is impossible.
+        UnknownNameError: no such network, or no such source of weights.
+        UsageError: an unknown setting, a value that is impossible, or a network of which no weights
+            are known.
+        FileFormatError: the file of weights is missing, damaged, unsafe, or does not fit.
+        BackendError: the download failed.
     """
     family, model = default_registry().find(name)
     chosen = settings.make(name, family.config, model.defaults, config)
     network = _build(name, family, chosen, config)
+    if weights is not None:
+        from steelyard.zoo.weights.api import load_weights
+
+        classes, new_head = chosen.num_classes, "num_classes" in config
+        load_weights(network, family, model, weights, classes=classes, new_head=new_head)
     from steelyard.zoo.network import Backbone, Network
 
     if features_only:

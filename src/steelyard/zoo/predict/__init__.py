@@ -1,0 +1,1 @@
+"""What pretrained networks see in photographs: reading images, running the network, naming the classes."""

@@ -1,0 +1,1 @@
+"""Pretrained weights: where they come from, how they get here, and how they fit our networks."""

