@@ -23,6 +23,7 @@ from steelyard.zoo.mobile_stages import (
     Stage,
     blocks_in,
     rounded,
+    strides_in,
 )
 from steelyard.zoo.network import Network
 
@@ -67,10 +68,9 @@ class MobileNetwork(Network):
         stem = config.stem_channels
         stem = rounded(stem * config.width) if config.scale_stem else stem
         style = style_of(config)
-        self.features = nn.Sequential(
-            conv_norm(config.in_channels, stem, 3, config.stem_stride, style=style)
-        )
-        for stage in stages_of(config, stem, excite):
+        first, *strides = strides_in(config.stem, (stage.stride for stage in config.stages))
+        self.features = nn.Sequential(conv_norm(config.in_channels, stem, 3, first, style=style))
+        for stage in _stages(config, stem, strides, excite):
             self.features.extend([stage] if nested else stage)
         inputs = rounded(config.stages[-1].channels * config.width)
         outputs = head_channels(config) if last_conv is None else last_conv
@@ -110,15 +110,17 @@ def head_channels(config: MobileConfig) -> int:
     return rounded(config.head_channels * config.width) if scales else config.head_channels
 
 
-def stages_of(config: MobileConfig, in_channels: int, excite: Excite) -> Iterator[nn.Sequential]:
+def _stages(
+    config: MobileConfig, in_channels: int, strides: list[int], excite: Excite
+) -> Iterator[nn.Sequential]:
     """The stages; the rate of stochastic depth grows with the block's place in the network."""
     blocks = blocks_in(config)
     places = iter(range(sum(blocks)))
-    for stage, repeats in zip(config.stages, blocks, strict=True):
+    for stage, repeats, first in zip(config.stages, blocks, strides, strict=True):
         module = nn.Sequential()
         for i in range(repeats):
             drop_path = config.drop_path * next(places) / sum(blocks)
-            stride = stage.stride if i == 0 else 1
+            stride = first if i == 0 else 1
             module.append(_block(config, stage, in_channels, stride, drop_path, excite))
             in_channels = rounded(stage.channels * config.width)
         yield module

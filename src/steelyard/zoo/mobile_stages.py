@@ -6,7 +6,7 @@ MobileNetV2 and V3, MnasNet, EfficientNet and EfficientNet-Lite are each a tuple
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -76,7 +76,9 @@ class MobileConfig(ImageConfig):
     )
     deepen_ends: bool = setting(True, "depth also multiplies the first and the last stage")
     stem_channels: int = setting(32, "channels of the first convolution", low=1, high=MAX_SIZE)
-    stem_stride: Literal[1, 2] = setting(2, "stride of the first convolution; 1 for small images")
+    stem: Literal["imagenet", "cifar"] = setting(
+        "imagenet", "cifar: stride 1 in the first convolution and in the first stage that has 2"
+    )
     scale_stem: bool = setting(True, "width also multiplies the first convolution's channels")
     head_channels: int = setting(1280, "channels before the last layer", low=1, high=MAX_SIZE)
     scale_head: Literal["never", "up", "always"] = setting(
@@ -106,6 +108,20 @@ def rounded(channels: float, divisor: int = 8) -> int:
     """
     nearest = max(divisor, int(channels + divisor / 2) // divisor * divisor)
     return nearest if nearest >= 0.9 * channels else nearest + divisor
+
+
+def strides_in(stem: Literal["imagenet", "cifar"], strides: Iterable[int]) -> list[int]:
+    """Stride of the first convolution and of what follows.
+
+    >>> strides_in("imagenet", (1, 2, 2)), strides_in("cifar", (1, 2, 2))
+    ([2, 1, 2, 2], [1, 1, 1, 2])
+    """
+    every = [2, *strides]
+    if stem == "cifar":
+        every[0] = 1
+        if 2 in every:
+            every[every.index(2)] = 1
+    return every
 
 
 def blocks_in(config: MobileConfig) -> list[int]:

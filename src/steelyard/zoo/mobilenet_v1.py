@@ -12,9 +12,8 @@ from steelyard.layers.depthwise_separable import DepthwiseSeparable
 from steelyard.layers.squeeze_excite import SqueezeExcite
 from steelyard.zoo.catalog.mobilenet_v1 import MobileNetV1Config
 from steelyard.zoo.mobile import init_slim
+from steelyard.zoo.mobile_stages import MAX_BLOCKS, strides_in
 from steelyard.zoo.network import Network
-
-MAX_BLOCKS = 1024
 
 
 class MobileNetV1(Network):
@@ -30,10 +29,9 @@ class MobileNetV1(Network):
             bn_momentum=config.bn_momentum,
         )
         inputs = _scaled(config.stem_channels, config.width)
-        self.features = nn.Sequential(
-            conv_norm(config.in_channels, inputs, 3, config.stem_stride, style=style)
-        )
-        for channels, stride in zip(config.channels, config.strides, strict=True):
+        first, *strides = strides_in(config.stem, config.strides)
+        self.features = nn.Sequential(conv_norm(config.in_channels, inputs, 3, first, style=style))
+        for channels, stride in zip(config.channels, strides, strict=True):
             outputs = _scaled(channels, config.width)
             excite = (
                 SqueezeExcite(outputs, max(1, round(outputs * config.se))) if config.se else None

@@ -24,7 +24,9 @@ class MobileNetV1Config(ImageConfig):
     )
     kernel: int = setting(3, "side of the depthwise filters, odd", low=1, high=99)
     stem_channels: int = setting(32, "channels of the first convolution", low=1, high=MAX_SIZE)
-    stem_stride: Literal[1, 2] = setting(2, "stride of the first convolution; 1 for small images")
+    stem: Literal["imagenet", "cifar"] = setting(
+        "imagenet", "cifar: stride 1 in the first convolution and in the first block that has 2"
+    )
     se: float = setting(
         0.0,
         "channels inside a squeeze-and-excitation over a block's output; 0: none",

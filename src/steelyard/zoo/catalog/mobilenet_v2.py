@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -44,9 +43,9 @@ _PAPER = Paper(
 _NOTES = (
     "Channels are rounded to multiples of 8, never below 90 % of what was asked; the last convolution "
     "has 1280 channels, more above width 1; the first block has no expansion. The authors' weights "
-    "(tensorflow/models, slim) need padding='same' and bn_eps=0.001."
+    "(tensorflow/models, slim) need padding='same' and bn_eps=0.001. The paper has no network for small "
+    "images; stem='cifar' takes off the first two strides, as is usual for 32x32."
 )
-_CIFAR = "For 32x32: stem and second stage without stride, as usual; the paper has no such network."
 _DEEP = "timm's: deeper, but for the first and last stage, and wider, but for stem and head."
 
 _TORCHVISION = (
@@ -92,20 +91,6 @@ FAMILIES = (
                     "mobilenetv2_075": 0.75,
                     "mobilenetv2_140": 1.4,
                 }.items()
-            ),
-            Model(
-                "mobilenet_v2_cifar",
-                {
-                    "num_classes": 10,
-                    "resolution": 32,
-                    "stem_stride": 1,
-                    "stages": (
-                        _STAGES[0],
-                        dataclasses.replace(_STAGES[1], stride=1),
-                        *_STAGES[2:],
-                    ),
-                },
-                _CIFAR,
             ),
         ),
     ),
