@@ -192,8 +192,10 @@ class CellPool(nn.Module):
             return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), k, s)
         # rounding up pads at the end only; neither maximum nor mean sees that
         if self.kind == "max":
-            return F.max_pool2d(x, k, s, (top, left), ceil_mode=True)
-        return F.avg_pool2d(x, k, s, (top, left), ceil_mode=True, count_include_pad=False)
+            if k % 2 == 0 and s == 1:  # nothing to round up
+                x = F.pad(x, (0, 1, 0, 1), value=float("-inf"))
+            return F.max_pool2d(x, k, s, (top, left), ceil_mode=s > 1)
+        return F.avg_pool2d(x, k, s, (top, left), ceil_mode=s > 1, count_include_pad=False)
 
     def extra_repr(self) -> str:
         """The arguments."""
