@@ -101,19 +101,28 @@ class Output:
     @contextmanager
     def working(self, doing: str) -> Iterator[None]:
         """Says what is being done while it takes over a second: on a terminal's stderr, not if quiet."""
-        if self.quiet or not sys.stderr.isatty():
+        with self.steps(doing):
             yield
+
+    @contextmanager
+    def steps(self, doing: str = "") -> Iterator[Callable[[str], None]]:
+        """As `working`; the function that it yields says what is being done now."""
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda doing: None
             return
         from rich.console import Console
 
         from steelyard.report.escape import printable
 
-        spinner = Console(stderr=True).status(printable(doing).replace("[", "\\["))
+        def shown(text: str) -> str:
+            return printable(text).replace("[", "\\[")
+
+        spinner = Console(stderr=True).status(shown(doing))
         timer = threading.Timer(1.0, spinner.start)
         timer.daemon = True
         timer.start()
         try:
-            yield
+            yield lambda doing: spinner.update(shown(doing))
         finally:
             timer.cancel()
             timer.join()

@@ -65,6 +65,7 @@ def _published(info: Any) -> Any:
     return Table(
         "published",
         (
+            Column("settings", "settings"),
             Column("source", "source"),
             Column("params", "params (M)"),
             Column("macs", "MACs (M)"),
@@ -72,7 +73,12 @@ def _published(info: Any) -> Any:
             Column("convention", "counted", rank=1),
         ),
         tuple(
-            (f.source, *map(_stated, (f.params_m, f.macs_m, f.top5_error)), f.convention)
+            (
+                f.settings,
+                f.source,
+                *map(_stated, (f.params_m, f.macs_m, f.top5_error)),
+                f.convention,
+            )
             for f in info.published
         ),
     )

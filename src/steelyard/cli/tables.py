@@ -25,3 +25,19 @@ def popular_networks(output: Output) -> None:
     with output.working("building and capturing the networks"):
         result = tables.popular_networks()
     output.show(result)
+
+
+@command.command("networks")
+@click.argument("pattern", default="*")
+@output_options(*FORMATS)
+def networks(pattern: str, output: Output) -> None:
+    """Every published count of parameters and MACs of the zoo's networks, ours, and why they differ.
+
+    \b
+    steelyard tables networks "mobilenet*"
+    """
+    from steelyard import tables
+
+    with output.steps() as step:
+        result = tables.networks(pattern, progress=step)
+    output.show(result)
