@@ -37,3 +37,10 @@ def test_option_a_keeps_the_pixels_and_adds_zeros() -> None:
 
 def test_option_a_cannot_drop_channels_and_projects() -> None:
     assert isinstance(shortcut("A", 16, 8, 1), nn.Sequential)
+
+
+def test_a_projection_of_its_own_size_and_without_normalisation() -> None:
+    path = shortcut("B", 4, 8, 2, kernel=3, norm=False)
+    assert isinstance(path, nn.Conv2d)
+    assert path.kernel_size == (3, 3)
+    assert path(torch.randn(1, 4, 7, 7)).shape == (1, 8, 4, 4)
