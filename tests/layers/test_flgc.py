@@ -99,5 +99,5 @@ def test_lone_inputs_and_filters() -> None:
 def test_groups_of_meta_layers_are_unknown() -> None:
     with torch.device("meta"):
         layer = FLGConv2d(4, 4, groups=2)
-    with pytest.raises(UsageError, match="grouped=True"):
+    with pytest.raises(UsageError, match="flgc8_cifar"):
         layer.to_grouped()

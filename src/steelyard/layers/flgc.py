@@ -5,6 +5,7 @@ Wang et al. 2019 (arXiv:1904.00346), sec. 3.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from itertools import chain
 
@@ -77,7 +78,7 @@ class FLGConv2d(nn.Conv2d):
         if self.inputs.is_meta:
             raise UsageError(
                 "a layer on the meta device cannot be grouped: its groups are in its weights",
-                hint="build the grouped form, e.g. create('mobilenet_v2_flgc8_cifar', grouped=True)",
+                hint="build the grouped form, e.g. create('mobilenet_v2_flgc8_cifar')",
             )
         of_input, of_filter = self.assignment()
         new = UnequalGroupConv2d(
@@ -167,6 +168,23 @@ class UnequalGroupConv2d(nn.Module):
             y = F.pad(y, (0, 0, 0, 0, 0, self.lone))
         y = y.index_select(1, self.order)
         return y if self.bias is None else y + self.bias[:, None, None]
+
+
+def to_grouped(model: nn.Module) -> nn.Module:
+    """A copy of a network in which learnt groups have become fixed ones; the same outputs.
+
+    Raises:
+        UsageError: as `FLGConv2d.to_grouped`.
+    """
+    return _grouped(copy.deepcopy(model))
+
+
+def _grouped(module: nn.Module) -> nn.Module:
+    if isinstance(module, FLGConv2d):
+        return module.to_grouped()
+    for name, child in list(module.named_children()):
+        setattr(module, name, _grouped(child))
+    return module
 
 
 def straight_through(values: Tensor) -> Tensor:
