@@ -235,6 +235,7 @@ _OTHERS: dict[str, Rule] = (
              per_input("transform"))
     | rules_for("fft_fftshift fft_ifftshift", free("copy"))
     | rules_for("nms roi_align roi_pool ps_roi_align ps_roi_pool", per_input("reduce"), "torchvision")
+    | rules_for("shift sparse_shift", free("copy"), "steelyard")
 )  # fmt: skip
 
 ATEN_RULES: dict[str, Rule] = {
