@@ -44,21 +44,20 @@ class CellChain(nn.Module):
     Args:
         style: details of the operations.
         adapt: how the cells bring their inputs to their width.
+        previous, current: the maps that the stem gives.
 
     Attributes:
-        previous, current: the maps that the next cell will see.
+        previous, current: the maps that the next cell to be added will see.
     """
 
-    def __init__(self, style: OpStyle, adapt: Adapt) -> None:
+    def __init__(self, style: OpStyle, adapt: Adapt, previous: MapSize, current: MapSize) -> None:
         super().__init__()
+        self.previous = previous
+        self.current = current
         self.style = style
         self.adapt = adapt
         self.cells = nn.ModuleDict()
         self.keeping: set[str] = set()
-
-    def start(self, previous: MapSize, current: MapSize) -> None:
-        """Says what the stem gives."""
-        self.previous, self.current = previous, current
 
     def add(
         self,

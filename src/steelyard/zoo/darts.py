@@ -32,8 +32,9 @@ class DARTS(CellNetwork):
                 f"filters={config.filters}: a factorised reduction makes two halves",
                 expected="an even number",
             )
-        self.chain = CellChain(OpStyle("symmetric", "factorized", 1e-5), "always")
-        self.stem = self._stem()
+        self.stem, previous, current = self._stem()
+        style = OpStyle("symmetric", "factorized", 1e-5)
+        self.chain = CellChain(style, "always", previous, current)
         cells, channels = genotype(config.cell), self.filters
         reductions = (config.layers // 3, 2 * config.layers // 3)
         middle = self.chain.current
@@ -48,18 +49,19 @@ class DARTS(CellNetwork):
         self.finish(config.num_classes, relu=False, aux=aux)
         self.chain.schedule(config.drop_path, over_cells=False)
 
-    def _stem(self) -> nn.Sequential:
+    def _stem(self) -> tuple[nn.Sequential, MapSize, MapSize]:
+        """The stem, and the two maps that the first cell sees."""
         config, c = self.config, self.filters
         if config.stem == "cifar":
-            self.chain.start(MapSize(3 * c, 0), MapSize(3 * c, 0))
-            return nn.Sequential(_conv_bn(config.in_channels, 3 * c, 1))
+            only = MapSize(3 * c, 0)
+            return nn.Sequential(_conv_bn(config.in_channels, 3 * c, 1)), only, only
         self.stem_maps = 2
-        self.chain.start(MapSize(c, 2), MapSize(c, 3))
-        return nn.Sequential(
+        stem = nn.Sequential(
             _conv_bn(config.in_channels, c // 2, 2),
             nn.Sequential(nn.ReLU(), *_conv_bn(c // 2, c, 2)),
             nn.Sequential(nn.ReLU(), *_conv_bn(c, c, 2)),
         )
+        return stem, MapSize(c, 2), MapSize(c, 3)
 
     def _aux(self, middle: MapSize, name: str) -> tuple[str, AuxiliaryHead]:
         config = self.config

@@ -31,11 +31,11 @@ class ENASMicro(CellNetwork):
                 f"filters={config.filters}: a factorised reduction makes two halves",
                 expected="an even number",
             )
-        self.chain = CellChain(OpStyle("same", "factorized_linear", 1e-5), "twice")
         stem = MapSize(3 * channels, 0)
-        self.chain.start(stem, stem)
         conv = nn.Conv2d(config.in_channels, stem.channels, 3, padding=1, bias=False)
         self.stem = nn.Sequential(nn.Sequential(conv, nn.BatchNorm2d(stem.channels)))
+        style = OpStyle("same", "factorized_linear", 1e-5)
+        self.chain = CellChain(style, "twice", stem, stem)
         third = config.cells // 3
         reductions = (third, 2 * third + 1)
         cells = genotype(config.cell)

@@ -50,8 +50,9 @@ class NASNet(CellNetwork):
         eps = 1e-3 if plan.stride > 1 else 1e-5
         zeros = config.average_border == "zeros"
         style = OpStyle("same_zeros" if zeros else "same", "conv", eps)
-        self.chain = CellChain(style, "changed")
         self.stem = self._stem(plan, eps)
+        first = MapSize(plan.channels, plan.stride // 2)
+        self.chain = CellChain(style, "changed", first, first)
         self._cells(plan)
         aux = self._aux(plan) if config.aux_head else None
         self.finish(config.num_classes, relu=True, dropout=config.dropout, aux=aux)
@@ -69,8 +70,6 @@ class NASNet(CellNetwork):
         return Stem(channels, 2, 0, (max(2, self.filters // 4), max(2, self.filters // 2)))
 
     def _stem(self, plan: Stem, eps: float) -> nn.Sequential:
-        first = MapSize(plan.channels, plan.stride // 2)
-        self.chain.start(first, first)
         step = nn.Sequential()
         conv = nn.Conv2d(
             self.config.in_channels, plan.channels, 3, plan.stride, plan.padding, bias=False
