@@ -32,6 +32,14 @@ COUNTED = [
 TORCHVISION: dict[str, dict[str, Any]] = json.loads((DATA / "torchvision.json").read_text())[
     "networks"
 ]
+NEAR_FOURFOLD = {
+    "fe_net": "the last convolution keeps its channels, and displacements double",
+    "sqnxt": "the outer convolutions keep their channels",
+    "fractalnet": "every column of the first block reads the image",
+    "dcn": "offsets keep their channels",
+    "icnn": "every row reads the image, and some maps are as many as labels",
+}
+"""Networks whose weights nearly quadruple with twice the width, by a part of their name, and why."""
 SMALL = [name for name in list_models() if name.startswith("lenet") or "_cifar" in name]
 
 
@@ -39,6 +47,11 @@ def parsed(settings: str) -> dict[str, Any]:
     """``width=0.5,blocks=3x4x6x3`` as keywords of `create`."""
     pairs = (item.split("=") for item in settings.split(",") if item)
     return {key: parse_value(value) for key, value in pairs}
+
+
+def labels_pixels(name: str) -> bool:
+    """Whether the scores are a map of the image's size."""
+    return name.startswith("icnn") or name.endswith("partlabels")
 
 
 def on_meta(name: str, **settings: object) -> nn.Module:
@@ -106,16 +119,14 @@ def test_counts_equal_those_torchvision_states(name: str) -> None:
 @pytest.mark.parametrize("name", list_models())
 def test_shapes_of_the_outputs(name: str) -> None:
     classes = {s.name: s.default for s in info(name).settings}["num_classes"]
-    assert run_on_meta(name, batch=2).shape == (2, classes)
-    assert run_on_meta(name, num_classes=7, in_channels=2).shape == (1, 7)
+    pixels = default_input_shape(name)[2:] if labels_pixels(name) else ()
+    assert run_on_meta(name, batch=2).shape == (2, classes, *pixels)
+    assert run_on_meta(name, num_classes=7, in_channels=2).shape == (1, 7, *pixels)
 
 
 @pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
 def test_width_scales_the_weights(name: str) -> None:
-    """Twice the width, four times the weights.
-
-    Depthwise filters double, and SqueezeNext's outer convolutions keep their channels: near four.
-    """
+    """Twice the width, four times the weights; depthwise filters double, and others of `NEAR_FOURFOLD`."""
 
     def weights(width: float) -> int:
         network = on_meta(name, width=width)
@@ -125,7 +136,9 @@ def test_width_scales_the_weights(name: str) -> None:
     depthwise = any(
         isinstance(m, nn.Conv2d) and 1 < m.groups == m.in_channels for m in on_meta(name).modules()
     )
-    if depthwise or "sqnxt" in name:
+    if name.startswith("cnf_sparse"):  # every channel sees three, however many there are
+        assert weights(2.0) / weights(1.0) == pytest.approx(2, rel=0.05)
+    elif depthwise or any(part in name for part in NEAR_FOURFOLD):
         assert 3 < weights(2.0) / weights(1.0) < 5
     else:
         assert weights(2.0) == 4 * weights(1.0)
