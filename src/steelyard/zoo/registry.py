@@ -216,7 +216,8 @@ def create(
             `steelyard.zoo.weights.sources.sources_of` lists, with a tag where there are several
             (``"torchvision:IMAGENET1K_V2"``); or a file, .safetensors, .pt or .pth. Where ``num_classes``
             is typed out and differs from the file's, the classifier is freshly initialised and all
-            else comes from the file.
+            else comes from the file. Settings without which weights would give other outputs than
+            where they were trained (TensorFlow's padding) come with the source.
         config: settings; ``info(name).settings`` lists them.
 
     Raises:
@@ -227,11 +228,13 @@ def create(
         BackendError: the download failed.
     """
     family, model = default_registry().find(name)
+    if weights is not None:
+        from steelyard.zoo.weights.api import load_weights, with_needed
+
+        config = with_needed(model, weights, config)
     chosen = settings.make(name, family.config, model.defaults, config)
     network = _build(name, family, chosen, config)
     if weights is not None:
-        from steelyard.zoo.weights.api import load_weights
-
         classes, new_head = chosen.num_classes, "num_classes" in config
         load_weights(network, family, model, weights, classes=classes, new_head=new_head)
     from steelyard.zoo.network import Backbone, Network

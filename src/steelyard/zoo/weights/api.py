@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelyard.errors import FileFormatError, MissingExtraError
+from steelyard.errors import FileFormatError, MissingExtraError, UsageError
 from steelyard.zoo.weights.cache import cache_folder
 from steelyard.zoo.weights.download import download, file_hash
 from steelyard.zoo.weights.fit import Keys, fit
@@ -54,6 +55,27 @@ def load_weights(
         ways = [family.keys.get(source.library, ())]
         path, what = fetch(source), f"{source.name} for {model.name}"
     fit(network, read_tensors(path), ways, what=what, classes=classes, new_head=new_head)
+
+
+def with_needed(
+    model: Model, weights: str | os.PathLike[str], config: Mapping[str, object]
+) -> dict[str, object]:
+    """``config`` with the settings that a source of weights brings along.
+
+    Raises:
+        UsageError: no weights are known for this network, or ``config`` contradicts them.
+        UnknownNameError: no source of that name.
+    """
+    if is_file(weights):
+        return dict(config)
+    source = find_source(model, os.fspath(weights))
+    for key, value in source.settings:
+        if config.get(key, value) != value:
+            raise UsageError(
+                f"{source.name} was trained with {key}={value!r}, and {key}={config[key]!r} is given",
+                hint=f"leave {key} out",
+            )
+    return {**dict(source.settings), **config}
 
 
 def is_file(weights: str | os.PathLike[str]) -> bool:

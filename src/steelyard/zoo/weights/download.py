@@ -103,6 +103,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         newurl: str,
     ) -> urllib.request.Request | None:
         if not _allowed(newurl):
+            fp.close()
             raise urllib.error.URLError(f"it points on to {newurl}, which is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -141,6 +142,7 @@ def _continue(url: str, part: Path, progress: Progress | None) -> None:
     try:
         response = opener.open(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and have:
             # all of it is here already, or it has become shorter: the hash decides
             if error.headers.get("Content-Range") == f"bytes */{have}":

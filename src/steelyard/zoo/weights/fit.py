@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from steelyard.errors import FileFormatError, UsageError
 
 Keys = tuple[tuple[str, str], ...]
-"""(regular expression, replacement) pairs, applied in order to each name."""
+"""(regular expression, replacement) pairs, applied in order to each name; what becomes "" is passed over."""
 
 _SHOWN = 3
 
@@ -43,7 +43,8 @@ def fit(
 ) -> None:
     """Puts ``tensors`` into ``network``, in place.
 
-    A shape may differ by sizes of 1 (a 1x1 convolution and a linear layer). Counters of batch normalisation
+    A shape may differ by sizes of 1 (a 1x1 convolution and a linear layer), and a linear layer may be a
+    convolution as large as its map. Counters of batch normalisation
     (``num_batches_tracked``) and auxiliary classifiers that the network lacks are passed over.
 
     Args:
@@ -80,7 +81,8 @@ def _renamed(tensors: Mapping[str, Tensor], pairs: Keys) -> dict[str, Tensor]:
     for name, value in tensors.items():
         for pattern, replacement in pairs:
             name = re.sub(pattern, replacement, name)
-        renamed[name] = value
+        if name:
+            renamed[name] = value
     return renamed
 
 
@@ -93,7 +95,7 @@ def _lay(own: Mapping[str, Tensor], given: Mapping[str, Tensor], classes: int) -
         other = given.get(name)
         if other is None:
             result.missing.append(name)
-        elif _squeezed(other) == _squeezed(value):
+        elif _squeezed(other) == _squeezed(value) or _flattens(other, value):
             result.tensors[name] = other.reshape(value.shape)
         elif (
             value.ndim
@@ -115,6 +117,11 @@ def _lay(own: Mapping[str, Tensor], given: Mapping[str, Tensor], classes: int) -
 
 def _squeezed(tensor: Tensor) -> list[int]:
     return [size for size in tensor.shape if size != 1]
+
+
+def _flattens(other: Tensor, value: Tensor) -> bool:
+    """Whether a convolution over a whole map is a linear layer over the same map, flattened."""
+    return other.ndim == 4 and value.ndim == 2 and other.flatten(1).shape == value.shape
 
 
 def _text(tensor: Tensor) -> str:

@@ -32,6 +32,8 @@ class Source:
         package: ``distribution:file`` of a Python package that carries the file; "" for none.
         classes: size of the last layer.
         preprocessing: what the network was trained to see.
+        settings: (name, value) of our network's settings without which the weights fit but give other
+            outputs than where they were trained.
         licence: as the publisher states it.
     """
 
@@ -43,6 +45,7 @@ class Source:
     package: str
     classes: int
     preprocessing: Preprocessing
+    settings: tuple[tuple[str, str | float], ...]
     licence: str
 
     @property
@@ -111,5 +114,16 @@ def _source(row: Mapping[str, str]) -> Source:
             mean=(red, green, blue),
             std=(std_red, std_green, std_blue),
         ),
+        settings=tuple(
+            (key, _value(text))
+            for key, _, text in (item.partition("=") for item in row["settings"].split())
+        ),
         licence=row["licence"],
     )
+
+
+def _value(text: str) -> str | float:
+    try:
+        return float(text)
+    except ValueError:
+        return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,7 +58,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def _pickled(path: Path) -> dict[str, Tensor]:
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's protocol
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except pickle.UnpicklingError as error:
@@ -101,7 +104,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         header = json.loads(content[8 : 8 + length].decode("utf-8"))
         entries = [
-            (name, _DTYPES[e["dtype"]], [int(n) for n in e["shape"]], *map(int, e["data_offsets"]))
+            (name, _DTYPES[e["dtype"]], _integers(e["shape"]), *_integers(e["data_offsets"]))
             for name, e in header.items()
             if name != "__metadata__"
         ]
@@ -112,6 +115,12 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def _integers(values: object) -> list[int]:
+    if not isinstance(values, list) or not all(type(n) is int and n >= 0 for n in values):
+        raise ValueError(f"{values!r} where sizes are expected")
+    return values
+
+
 def _sliced(content: bytearray, start: int, entries: list[Any]) -> dict[str, Tensor]:
     """Tensors over ``content``; they must fill it exactly, without overlap."""
     tensors: dict[str, Tensor] = {}
@@ -120,7 +129,7 @@ def _sliced(content: bytearray, start: int, entries: list[Any]) -> dict[str, Ten
         count = 1
         for size in shape:
             count *= size
-        if begin != expected or end - begin != count * dtype.itemsize or min(shape, default=0) < 0:
+        if begin != expected or end - begin != count * dtype.itemsize:
             raise ValueError(f"the place of {name!r} does not fit its shape")
         expected = end
         flat = (
