@@ -83,6 +83,7 @@ FAMILIES = (
                 notes="The 64-192-384-256-256 network that torchvision calls alexnet: not the network of "
                 "2012, and a wrong target for its 724 M MACs. Initial weights are PyTorch's "
                 "defaults; the paper states none.",
+                same_as={"torchvision": "alexnet"},
             ),
         ),
     ),

@@ -72,6 +72,5 @@ FAMILIES = (
                 same_as={"torchvision": "googlenet"},
             ),
         ),
-        keys={"torchvision": ((r"^aux[12]\..*", ""),)},
     ),
 )

@@ -69,6 +69,5 @@ FAMILIES = (
                 same_as={"torchvision": "inception_v3", "timm": "inception_v3"},
             ),
         ),
-        keys={"torchvision": ((r"^AuxLogits\..*", ""),)},
     ),
 )

@@ -57,7 +57,12 @@ FAMILIES = (
         paper=_PAPER,
         models=(
             *(
-                Model(name, {"convolutions": counts}, _NOTE.format(letter))
+                Model(
+                    name,
+                    {"convolutions": counts},
+                    _NOTE.format(letter),
+                    same_as={"torchvision": name, "timm": name},
+                )
                 for name, (letter, counts) in _DEPTHS.items()
             ),
             *(
@@ -65,9 +70,17 @@ FAMILIES = (
                     f"{name}_bn",
                     {"convolutions": counts, "batch_norm": True},
                     _BN.format(letter),
+                    same_as={"torchvision": f"{name}_bn", "timm": f"{name}_bn"},
                 )
                 for name, (letter, counts) in _DEPTHS.items()
             ),
         ),
+        keys={
+            "timm": (
+                (r"^pre_logits\.fc1\.", "classifier.0."),
+                (r"^pre_logits\.fc2\.", "classifier.3."),
+                (r"^head\.fc\.", "classifier.6."),
+            )
+        },
     ),
 )
