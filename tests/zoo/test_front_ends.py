@@ -1,6 +1,6 @@
 """One network through three front ends, as a module, a .pt2 and an ONNX file, has the same cost, layer by layer.
 
-Every network of the zoo goes through, those of the future included.
+One network of each family goes through, and all of the first ones; the others differ in sizes only.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from representatives import REPRESENTATIVES, family
 from torch import nn
 
 import steelyard as sy
@@ -21,6 +22,9 @@ from steelyard.zoo.registry import create, default_input_shape, list_models
 DEEP, LARGE = 50, 30_000_000
 """Layers with weights, and parameters, above which an export takes seconds: marked slow."""
 
+
+THOROUGHLY = ("LeNet", "AlexNet", "OverFeat", "VGG", "GoogLeNet", "ResNet", "ShuffleNetV2")
+"""Families of which all members go through."""
 
 FIXED = {"lenet5": 10 * 84}
 """Fixed weights, the codes of LeNet-5's classes: ONNX does not tell them from trained ones."""
@@ -41,6 +45,7 @@ def models() -> list[Any]:
     return [
         pytest.param(name, marks=[pytest.mark.slow] if heavy(name) else [])
         for name in list_models()
+        if name in REPRESENTATIVES.values() or family(name) in THOROUGHLY
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from representatives import each_network
 from torch import Tensor, nn
 
 from steelyard.capture.api import capture
@@ -38,6 +39,7 @@ NEAR_FOURFOLD = {
     "fractalnet": "every column of the first block reads the image",
     "dcn": "offsets keep their channels",
     "icnn": "every row reads the image, and some maps are as many as labels",
+    "msdnet": "the linear layers of the early classifiers double",
 }
 """Networks whose weights nearly quadruple with twice the width, by a part of their name, and why."""
 SMALL = [name for name in list_models() if name.startswith("lenet") or "_cifar" in name]
@@ -59,9 +61,14 @@ def on_meta(name: str, **settings: object) -> nn.Module:
         return create(name, **settings).eval()
 
 
-def run_on_meta(name: str, batch: int = 1, **settings: object) -> Tensor:
+def run_on_meta(name: str, batch: int = 1, **settings: object) -> list[Tensor]:
     shape = default_input_shape(name, **settings)
-    return on_meta(name, **settings)(torch.empty((batch, *shape[1:]), device="meta"))
+    return outputs_of(on_meta(name, **settings)(torch.empty((batch, *shape[1:]), device="meta")))
+
+
+def outputs_of(result: Tensor | tuple[Tensor, ...]) -> list[Tensor]:
+    """The one output, or those of all classifiers of a network with early exits."""
+    return [result] if isinstance(result, Tensor) else list(result)
 
 
 def hooked_macs(name: str, **settings: object) -> int:
@@ -90,7 +97,7 @@ def test_counts_equal_the_independent_ones(row: dict[str, str]) -> None:
     assert load.coverage.unknown == ()
 
 
-@pytest.mark.parametrize("name", [name for name in list_models() if name != "lenet5"])
+@pytest.mark.parametrize("name", each_network(without=["lenet5"]))
 def test_capture_counts_what_hooks_count(name: str) -> None:
     network = on_meta(name)
     load = capture(network, input_shape=default_input_shape(name))
@@ -116,15 +123,17 @@ def test_counts_equal_those_torchvision_states(name: str) -> None:
     assert round(load.macs / 1e6) == TORCHVISION[name]["mmacs"]
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", each_network())
 def test_shapes_of_the_outputs(name: str) -> None:
     classes = {s.name: s.default for s in info(name).settings}["num_classes"]
     pixels = default_input_shape(name)[2:] if labels_pixels(name) else ()
-    assert run_on_meta(name, batch=2).shape == (2, classes, *pixels)
-    assert run_on_meta(name, num_classes=7, in_channels=2).shape == (1, 7, *pixels)
+    for out in run_on_meta(name, batch=2):
+        assert out.shape == (2, classes, *pixels)
+    for out in run_on_meta(name, num_classes=7, in_channels=2):
+        assert out.shape == (1, 7, *pixels)
 
 
-@pytest.mark.parametrize("name", [n for n in list_models() if n != "lenet5"])
+@pytest.mark.parametrize("name", each_network(without=["lenet5"]))
 def test_width_scales_the_weights(name: str) -> None:
     """Twice the width, four times the weights; depthwise filters double, and others of `NEAR_FOURFOLD`."""
 
@@ -150,9 +159,9 @@ def test_small_networks_compute(name: str) -> None:
     network = create(name)
     assert network.training
     shape = default_input_shape(name)
-    out = network(torch.randn((2, *shape[1:])))
-    assert out.shape == (2, 10)
-    out.sum().backward()
+    outputs = outputs_of(network(torch.randn((2, *shape[1:]))))
+    assert all(out.shape == (2, 10) for out in outputs)
+    torch.stack(outputs).sum().backward()
     for key, parameter in network.named_parameters():
         assert parameter.grad is not None, key
         assert torch.isfinite(parameter.grad).all(), key
@@ -326,7 +335,7 @@ def test_resnet_v1_and_v15_share_their_weights() -> None:
 # ---- published figures ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", each_network())
 def test_published_counts_are_near_ours(name: str) -> None:
     """A published count is within 3 % of ours, or its row says why it is not."""
     for figure in info(name).published:
