@@ -93,7 +93,7 @@ def test_other_classes_are_an_error_that_says_what_to_type() -> None:
         put(Net(10), state(20))
     assert str(caught.value) == (
         "net.pt was trained for 20 classes and the network has 10 classes\n"
-        "try: num_classes=20, or num_classes=10 typed out, which keeps a freshly drawn classifier"
+        "try: num_classes=20; for a new classifier to train, create(..., num_classes=10) typed out"
     )
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from steelyard.errors import UsageError
 from steelyard.zoo.predict.photo import open_photo
 from steelyard.zoo.preprocessing import Preprocessing, prepared
-from steelyard.zoo.registry import create, default_input_shape, default_registry
-from steelyard.zoo.weights.api import fetch, is_file
+from steelyard.zoo.registry import create, default_input_shape, default_registry, info
+from steelyard.zoo.weights.api import fetch, is_file, load_weights, with_needed
 from steelyard.zoo.weights.sources import Source, find_source, sources_of
 
 if TYPE_CHECKING:
@@ -96,8 +96,7 @@ def predict(
         remarks.append(remark)
     if source is not None:
         fetch(source, quiet=quiet)
-    settings: dict[str, Any] = dict(config)
-    network = create(model, weights=chosen, **settings).eval()
+    network = _trained(model, chosen, config)
     return Predictions(
         model,
         os.fspath(chosen),
@@ -131,6 +130,18 @@ def _steps(model: str, source: Source | None, config: Mapping[str, object]) -> P
     if not isinstance(typed, int):
         return steps
     return replace(steps, crop=typed, resize=round(typed * steps.resize / steps.crop))
+
+
+def _trained(
+    model: str, weights: str | os.PathLike[str], config: Mapping[str, object]
+) -> nn.Module:
+    """As `create` makes it, but never with a classifier that is not the file's."""
+    family, entry = default_registry().find(model)
+    settings: dict[str, Any] = with_needed(entry, weights, config)
+    network = create(model, **settings)
+    classes = {s.name: s.default for s in info(model).settings} | settings
+    load_weights(network, family, entry, weights, classes=classes["num_classes"], new_head=False)
+    return network.eval()
 
 
 def _guesses(network: nn.Module, x: Tensor, top: int) -> tuple[Guess, ...]:

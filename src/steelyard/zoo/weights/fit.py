@@ -145,6 +145,6 @@ def _other_classes(found: _Fit, what: str, classes: int) -> FileFormatError:
     theirs = found.head[0].rpartition("(")[2].removesuffix(")")
     return FileFormatError(
         f"{what} was trained for {theirs} and the network has {classes} classes",
-        hint=f"num_classes={theirs.split()[0]}, or num_classes={classes} typed out, which keeps a "
-        "freshly drawn classifier",
+        hint=f"num_classes={theirs.split()[0]}; for a new classifier to train, "
+        f"create(..., num_classes={classes}) typed out",
     )
