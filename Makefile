@@ -33,8 +33,9 @@ help:
 	@$(PIP) --no-build-isolation -e '.[onnx,plots]'
 	@touch $@
 
-.venv/.dev: .venv/.user
+.venv/.dev: .venv/.user tests/requirements.txt
 	@$(PIP) --no-build-isolation -e '.[dev]'
+	@$(PIP) --no-deps -r tests/requirements.txt
 	@touch $@
 
 .venv/.bench: .venv/.dev benchmarks/requirements.txt
@@ -69,8 +70,9 @@ check: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
-verify: .venv/.dev browser
+verify: .venv/.bench browser
 	$(BIN)/pytest -q -m slow
+	$(BIN)/python benchmarks/same_networks.py
 	$(BIN)/steelyard tables popular-networks
 
 bench: .venv/.bench

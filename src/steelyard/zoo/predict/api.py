@@ -139,8 +139,9 @@ def _trained(
     family, entry = default_registry().find(model)
     settings: dict[str, Any] = with_needed(entry, weights, config)
     network = create(model, **settings)
-    classes = {s.name: s.default for s in info(model).settings} | settings
-    load_weights(network, family, entry, weights, classes=classes["num_classes"], new_head=False)
+    defaults: dict[str, Any] = {s.name: s.default for s in info(model).settings}
+    classes: int = (defaults | settings)["num_classes"]
+    load_weights(network, family, entry, weights, classes=classes, new_head=False)
     return network.eval()
 
 

