@@ -35,14 +35,15 @@ def senet(config: SENetConfig) -> ResNet:
             if config.rectified:
                 se = nn.Sequential(nn.ReLU(inplace=True), se)
             return BasicBlock(in_channels, channels, stride, config.shortcut, se=se)
-        inner = config.cardinality * scaled(config.group_width * 2**stage, config.width)
+        step = 2 if config.halved else 1
+        inner = config.cardinality * scaled(config.group_width * 2**stage, config.width, step)
         return Bottleneck(
             in_channels,
             channels,
             stride,
             config.shortcut,
             stride_first=config.stride_at == "1x1",
-            widths=(max(1, inner // 2) if config.halved else inner, inner),
+            widths=(inner // step, inner),
             groups=config.cardinality,
             projection=1 if stride == 1 else config.projection,
             se=_squeeze_excite(config, channels * Bottleneck.expansion),

@@ -20,14 +20,19 @@ class PreResNetConfig(ResNetConfig):
 
 _IMAGENET = (
     "Two activations meet at the start: BN-ReLU behind the first convolution, as in the post-activation "
-    "network, and BN-ReLU before the first block, shared with its projection. The paper's text and the "
-    "Torch code have only one of them: stem_norm=False drops the first. Projections have no BN. The "
-    "3x3 carries the stride, as in the Torch code; stride_at='1x1' is the other reading."
+    "network, and BN-ReLU before the first block, shared with its projection. The paper's text has only "
+    "one of them: stem_norm=False drops the first. Projections have no BN. The 3x3 carries the stride, "
+    "as in fb.resnet.torch; stride_at='1x1' is the other reading."
 )
 _V2 = "As timm has it: no BN and ReLU between the first convolution and the pooling."
 _CIFAR = (
     "No BN between the first convolution and the first block; 1x1 projections without BN where the "
     "shape changes, of the activated input."
+)
+_CIFAR_BOTTLENECK = (
+    _CIFAR
+    + " The 3x3 carries the stride; in the authors' code it is the first 1x1 (stride_at='1x1'), "
+    "with 3.1 M multiply-accumulates less."
 )
 _CIFAR_MODELS = {
     110: ("basic", 18),
@@ -84,7 +89,7 @@ FAMILIES = (
                         "num_classes": 10,
                         "resolution": 32,
                     },
-                    _CIFAR,
+                    _CIFAR if block == "basic" else _CIFAR_BOTTLENECK,
                 )
                 for depth, (block, n) in _CIFAR_MODELS.items()
             ),
