@@ -12,8 +12,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from steelyard.errors import UsageError
 from steelyard.layers.batch_norm_folding import fold_batch_norm, fold_batch_norm_before
+from steelyard.layers.deform_conv import DeformConv2d
+from steelyard.layers.flgc import FLGConv2d
+from steelyard.layers.same_padding import SameConv2d
 
 BN = {3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d, 2: nn.BatchNorm1d}
+
+
+def deformable() -> nn.Module:
+    layer = DeformConv2d(4, 6, 3, padding=1, modulated=True)
+    nn.init.normal_(layer.conv_offset.weight, std=0.1)
+    return layer
+
 
 AFTER: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "conv1d": (lambda: nn.Conv1d(4, 6, 3, padding=1), (2, 4, 9)),
@@ -30,6 +40,8 @@ AFTER: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "transposed3d": (lambda: nn.ConvTranspose3d(4, 6, 2, groups=2), (2, 4, 3, 3, 3)),
     "linear": (lambda: nn.Linear(4, 6), (5, 4)),
     "linear-no-bias": (lambda: nn.Linear(4, 6, bias=False), (5, 4)),
+    "same-conv2d": (lambda: SameConv2d(4, 6, 3, 2, groups=2, bias=False), (2, 4, 8, 8)),
+    "deform-conv2d": (deformable, (2, 4, 7, 7)),
 }
 BEFORE: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "conv1d": (lambda: nn.Conv1d(4, 6, 3), (2, 4, 9)),
@@ -140,6 +152,10 @@ def test_what_cannot_be_folded_says_why() -> None:
         fold_batch_norm(conv, nn.BatchNorm2d(4))
     with pytest.raises(UsageError, match="folded into a PReLU"):
         fold_batch_norm(nn.PReLU(6), nn.BatchNorm2d(6))
+    with pytest.raises(UsageError, match="folded into a SameConv2d"):  # it pads, unseen
+        fold_batch_norm_before(nn.BatchNorm2d(4), SameConv2d(4, 6, 3))
+    with pytest.raises(UsageError, match="folded into a FLGConv2d"):  # computes its weight
+        fold_batch_norm(FLGConv2d(4, 6, groups=2), nn.BatchNorm2d(6))
     normed = nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 6, 3))
     with pytest.raises(UsageError, match="not computed"):
         fold_batch_norm(normed, nn.BatchNorm2d(6))

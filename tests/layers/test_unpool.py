@@ -23,6 +23,13 @@ def test_every_scale_th_pixel_is_the_input_and_nothing_is_lost(scale: int) -> No
     assert torch.count_nonzero(y) == torch.count_nonzero(x)
 
 
+def test_a_dilated_filter_is_one_with_zeros_between_its_taps() -> None:
+    """Yu and Koltun 2016 (arXiv:1511.07122), sec. 2: ``nn.Conv2d(dilation=...)`` multiplies fewer."""
+    x, weight = torch.randn(2, 3, 9, 9).double(), torch.randn(4, 3, 3, 3).double()
+    spread = insert_zeros(weight, 2)[:, :, :-1, :-1]
+    torch.testing.assert_close(F.conv2d(x, weight, dilation=2), F.conv2d(x, spread))
+
+
 def test_zero_insertion_is_the_adjoint_of_strided_reading() -> None:
     """<insert(x), y> = <x, y[::2, ::2]>: what makes a transposed convolution of it."""
     x, y = torch.randn(2, 3, 4, 5).double(), torch.randn(2, 3, 8, 10).double()

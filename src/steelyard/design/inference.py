@@ -98,7 +98,7 @@ class _Graph:
         self.writers = {name: layer for layer in load.layers for name in layer.outputs}
         self.readers = Counter(name for layer in load.layers for name in layer.inputs)
         self.readers.update(load.outputs)
-        self.calls = Counter(layer.module for layer in load.layers)
+        self.calls = Counter((layer.module, layer.kind) for layer in load.layers)
         self.uses = Counter(name for layer in load.layers for name in layer.params)
 
     def module(self, layer: Layer) -> nn.Module | None:
@@ -109,7 +109,8 @@ class _Graph:
             return None
         once = sum(other is module for other in modules.values()) == 1
         shared = any(self.uses[name] > 1 for name in layer.params)
-        return module if once and self.calls[layer.module] == 1 and not shared else None
+        called = self.calls[layer.module, layer.kind]
+        return module if once and called == 1 and not shared else None
 
     def before(self, layer: Layer) -> Layer | None:
         """The layer whose output this one alone reads."""

@@ -29,14 +29,16 @@ def fold_batch_norm(layer: Layer, bn: _BatchNorm) -> Layer:
     outputs. The result is of the same kind, has a bias, and keeps dtype, device and mode.
 
     Args:
-        layer: a (transposed) convolution or an ``nn.Linear`` whose outputs are (N, M).
+        layer: a (transposed) convolution or an ``nn.Linear`` whose outputs are (N, M). A class derived
+            from one of them says by ``linear_in_weight = True`` that its outputs are, per filter,
+            linear in ``weight`` and ``bias``.
         bn: batch normalisation of its M output channels, with running statistics.
 
     Raises:
         UsageError: another kind of layer, a weight that is computed from others (weight or spectral
             normalisation), no running statistics, or channels that do not fit.
     """
-    folded = _copy_of(layer)
+    folded = _copy_of(layer, linear=getattr(type(layer), "linear_in_weight", False))
     weight, bias = folded.get_parameter("weight"), dict(folded.named_parameters()).get("bias")
     scale, shift = _affine(bn, _out_channels(folded), type(layer).__name__, weight.dtype)
     wide = weight.detach().to(scale.dtype)
@@ -88,10 +90,11 @@ def fold_batch_norm_before(bn: _BatchNorm, layer: Layer) -> Layer:
     return folded
 
 
-def _copy_of(layer: Layer) -> Layer:
+def _copy_of(layer: Layer, *, linear: bool = False) -> Layer:
     """A deep copy of a layer whose weight is a parameter of its own."""
-    known = type(layer) in (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)
-    if not known or "weight" not in dict(layer.named_parameters(recurse=False)):
+    known = (*CONVOLUTIONS, *TRANSPOSED, nn.Linear)
+    fits = type(layer) in known or (linear and isinstance(layer, known))
+    if not fits or "weight" not in dict(layer.named_parameters(recurse=False)):
         raise UsageError(
             f"batch normalisation cannot be folded into a {type(layer).__name__}",
             expected="a Conv, ConvTranspose or Linear whose weight is a parameter, not computed",

@@ -5,6 +5,8 @@ Dai et al. 2017 (arXiv:1703.06211), sec. 2.1; Zhu et al. 2018 (arXiv:1811.11168)
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -113,8 +115,8 @@ class DeformConv2d(nn.Conv2d):
 
     ``conv_offset``, of the same kernel, stride, padding and dilation, computes the offsets from the input
     (and, modulated, a sigmoid factor per tap). It starts at 0: v1 begins as the ordinary
-    convolution, v2 as half of it (the v2 release doubles its sigmoid instead). Both papers train
-    ``conv_offset`` with a tenth of the learning rate, v1 in detection with all of it.
+    convolution, v2 as half of it (the v2 release doubles its sigmoid instead). v2 trains
+    ``conv_offset`` with a tenth of the learning rate, v1 with all of it.
 
     Args:
         in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias: as ``nn.Conv2d``.
@@ -124,6 +126,8 @@ class DeformConv2d(nn.Conv2d):
     Raises:
         UsageError: ``offset_groups`` does not divide the channels.
     """
+
+    linear_in_weight: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -8,6 +8,8 @@ Network", section "Convolution"; average pooling leaves the padding out of its m
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -38,6 +40,8 @@ class SameConv2d(nn.Conv2d):
 
     Weights and names are those of ``nn.Conv2d``.
     """
+
+    linear_in_weight: ClassVar[bool] = True
 
     def __init__(
         self,
