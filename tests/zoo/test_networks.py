@@ -22,7 +22,7 @@ from steelyard.capture.source import parse_value
 from steelyard.layers.table_conv import TableConv2d
 from steelyard.zoo.lenet import C3_TABLE
 from steelyard.zoo.lenet_codes import class_codes
-from steelyard.zoo.registry import create, default_input_shape, info, list_models
+from steelyard.zoo.registry import create, default_input_shape, info
 
 DATA = Path(__file__).parent / "data"
 COUNTED = [
