@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
+from steelyard.layers.local_response_norm import LocalResponseNorm
 from steelyard.layers.sizes import out_size
 from steelyard.zoo.catalog.alexnet import AlexNetConfig, AlexNetOWTConfig
 from steelyard.zoo.config import scaled
@@ -46,9 +47,8 @@ class AlexNet(Network):
         self.add_module(f"conv{i}", conv)
         self.add_module(f"relu{i}", nn.ReLU(inplace=True))
         if norm:
-            # Sec. 3.3: k = 2, n = 5, alpha = 1e-4, beta = 0.75; PyTorch divides alpha by n, the
-            # paper does not.
-            lrn = nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0)
+            # sec. 3.3: k = 2, n = 5, alpha = 1e-4 of the sum, not of the mean, beta = 0.75
+            lrn = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, mean=False)
             self.add_module(f"norm{i}", lrn)
         if pool:
             self.add_module(f"pool{i}", nn.MaxPool2d(3, stride=2))

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
+from steelyard.layers.local_response_norm import LocalResponseNorm
 from steelyard.layers.sizes import out_size
 from steelyard.zoo.catalog.zfnet import ZFNetConfig
 from steelyard.zoo.config import scaled
@@ -45,14 +46,14 @@ class ZFNet(Network):
         self.relu7 = nn.ReLU(inplace=True)
         self.drop7 = nn.Dropout(config.dropout)
         self.fc8 = nn.Linear(hidden, config.num_classes)
-        # sec. 3: all weights 10^-2, biases 0
+        # sec. 3: weights of 10^-2, read as the deviation of a Gaussian; biases 0
         self.apply(init.gaussian)
 
     @staticmethod
     def _norm(config: ZFNetConfig) -> nn.Module:
-        return (
-            nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0) if config.lrn else nn.Identity()
-        )
+        # AlexNet's constants
+        lrn = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, mean=False)
+        return lrn if config.lrn else nn.Identity()
 
     @staticmethod
     def _map_size(resolution: int) -> int:
@@ -61,7 +62,7 @@ class ZFNet(Network):
         size = out_size(size, 3, 2)
         if size < 1:
             raise UsageError(
-                f"ZFNet: resolution={resolution} leaves no feature map", expected="at least 49"
+                f"ZFNet: resolution={resolution} leaves no feature map", expected="at least 63"
             )
         return size
 
