@@ -173,7 +173,7 @@ class CellPool(nn.Module):
     Args:
         kind: ``max``; ``avg`` of the pixels inside the map, as TensorFlow has it; ``avg_zeros`` of all
             pixels of the window, zeros beyond the border, as timm has it.
-        kernel: side of the window.
+        kernel: side of the window; odd, or even for a maximum.
         stride: step of the window.
     """
 

@@ -40,7 +40,7 @@ class NASNetConfig(ImageConfig):
         0.0, "share of samples that lose an edge of the last cell in training", low=0, high=1
     )
     aux_head: bool = setting(
-        False, "auxiliary classifier in training, on the last cell at stride 16"
+        False, "auxiliary classifier in training, on the last cell before the second reduction"
     )
 
 
