@@ -30,8 +30,8 @@ def deform_conv2d(
 
     Tap (i, j) of output (p, q) reads x at (p U + i D - padding + dy, q U + j D - padding + dx), between
     pixels bilinearly; pixels outside are 0, as in the v2 release and in torchvision (the first release
-    of v1 reads 0 beyond the outermost pixel's centre already). The moved taps are laid out as an image
-    of (P R, Q S), and a convolution of stride (R, S) runs over that: N M P Q (C/G) R S MACs, as many as
+    of v1 did not fade: 0 before the first pixel's centre, the last pixel behind its own). The moved taps
+    are laid out as an image of (P R, Q S), and a convolution of stride (R, S) runs over that: N M P Q (C/G) R S MACs, as many as
     without offsets. Positions are rounded to about 1e-7 of H or W.
 
     Args:
