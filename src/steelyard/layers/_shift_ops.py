@@ -121,15 +121,15 @@ def _rounded(displacement: Tensor) -> Tensor:
 
 def _gathered(x: Tensor, table: Tensor) -> Tensor:
     """The reference for any displacements, in PyTorch's operators."""
-    _, _, height, width = x.shape
-    rows = table[:, :1] + torch.arange(height, device=x.device)
-    columns = table[:, 1:] + torch.arange(width, device=x.device)
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
-        :, None, :
-    ]
-    rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
-    at = (rows[:, :, None] * width + columns[:, None, :]).flatten(1)
-    moved = x.flatten(2).gather(2, at.expand(x.shape[0], -1, -1)).view(x.shape)
+    _, channels, height, width = x.shape
+    channel, row, column = (
+        torch.arange(n, device=x.device).view(shape)
+        for n, shape in ((channels, (-1, 1, 1)), (height, (-1, 1)), (width, (-1,)))
+    )
+    row, column = row + table[:, 0, None, None], column + table[:, 1, None, None]
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    at = (channel * height + row.clamp(0, height - 1)) * width + column.clamp(0, width - 1)
+    moved = x.flatten(1).index_select(1, at.flatten()).view(x.shape)
     return torch.where(inside, moved, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
