@@ -34,6 +34,12 @@ def test_impossible_stages_are_refused(value: dict[str, Any], expected: str) -> 
         Stage(**{"channels": 8, **value})
 
 
+def test_a_stage_prints_what_makes_it() -> None:
+    stage = Stage(channels=24, repeats=2, stride=2, se=0.25)
+    assert repr(stage) == "Stage(channels=24, repeats=2, stride=2, se=0.25)"
+    assert eval(repr(stage), {"Stage": Stage}) == stage
+
+
 def test_rounding_never_takes_off_a_tenth() -> None:
     """The rule in words: to the nearest multiple of 8, but up where that would lose over 10 %."""
     for tenths in range(1, 4000):

@@ -5,6 +5,7 @@ MobileNetV2 and V3, MnasNet, EfficientNet and EfficientNet-Lite are each a tuple
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ MAX_BLOCKS = 1024
 """No stage has more blocks, no network more stages."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Stage:
     """Inverted residuals in a row, of which the first carries the stride.
 
@@ -58,6 +59,11 @@ class Stage:
         names = get_args(Activation)
         known = self.activation is None or self.activation in names
         self._check("activation", known, "None or one of " + ", ".join(names))
+
+    def __repr__(self) -> str:
+        values = ((f.name, getattr(self, f.name), f.default) for f in dataclasses.fields(self))
+        given = (f"{name}={value!r}" for name, value, default in values if value != default)
+        return f"Stage({', '.join(given)})"
 
     def _check(self, name: str, possible: bool, expected: str) -> None:
         if not possible:
