@@ -64,6 +64,7 @@ def test_depthwise_separable_costs_one_m_th_plus_one_rs_th() -> None:
         ("asymmetric:rank=4", 3 * 8 * 4 + 3 * 4 * 16),
         ("grouped:groups=4", 8 * 16 * 9 // 4),
         ("bottleneck:reduction=4", 8 * 2 + 2 * 4 * 9 + 4 * 16),
+        ("shift", 8 * 16),
     ],
 )
 def test_weights_by_formula(rule: str, weights: int) -> None:
@@ -142,6 +143,28 @@ def test_groups_keep_what_a_group_sees() -> None:
     x = torch.randn(2, 6, 7, 7)
     torch.testing.assert_close(run(result.model, x), run(net, x))
     assert only_change(result).error == pytest.approx(0, abs=1e-6)
+
+
+def test_a_filter_with_one_tap_per_channel_is_a_shift() -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(4, 6, 3, stride=2, padding=2, dilation=2)
+    taps = torch.zeros(1, 4, 3, 3)
+    for channel, (row, column) in enumerate([(0, 1), (2, 2), (1, 1), (1, 0)]):
+        taps[0, channel, row, column] = 1
+    conv.weight.data *= taps
+    net = nn.Sequential(conv)
+    result = rewrite(net, "shift", input_shape=(1, 4, 9, 8))
+    x = torch.randn(2, 4, 9, 8)
+    torch.testing.assert_close(run(result.model, x), run(net, x))
+    assert only_change(result).error == pytest.approx(0, abs=1e-6)
+    assert only_change(result).params == (4 * 6 * 9 + 6, 4 * 6 + 6)
+
+
+def test_a_shift_needs_a_centred_window() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3, padding=1))
+    result = rewrite(net, "shift", input_shape=(1, 4, 9, 9))
+    assert list(result.skipped) == ["0"]
+    assert "does not centre the window" in result.skipped["0"]
 
 
 def test_weights_are_new_when_asked_for() -> None:

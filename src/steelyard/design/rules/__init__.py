@@ -13,6 +13,7 @@ from steelyard.design.rules.base import Replacement, Rule
 from steelyard.design.rules.bottleneck import Bottleneck
 from steelyard.design.rules.grouped import Grouped
 from steelyard.design.rules.separable import DepthwiseSeparable
+from steelyard.design.rules.shift import ShiftConv
 from steelyard.design.rules.squeeze_excite import AddSqueezeExcite
 from steelyard.design.rules.stack import Stack3x3
 from steelyard.errors import UnknownNameError, UsageError
@@ -28,6 +29,7 @@ RULES: Mapping[str, type[Rule]] = MappingProxyType(
             Asymmetric,
             DepthwiseSeparable,
             Grouped,
+            ShiftConv,
             Bottleneck,
             HSwish,
             AddSqueezeExcite,
