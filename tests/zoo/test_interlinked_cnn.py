@@ -55,13 +55,13 @@ def test_coarse_rows_carry_context_across_the_face() -> None:
     reach = {}
     for rows in (2, 4):
         torch.manual_seed(0)
-        network = create("icnn_stage1", rows=rows, resolution=128).double().eval()
-        image = torch.randn(1, 3, 128, 128, dtype=torch.float64, requires_grad=True)
-        network(image)[0, :, 64, 64].sum().backward()
+        network = create("icnn_stage1", rows=rows, interlinks=1).double().eval()
+        image = torch.randn(1, 3, 64, 64, dtype=torch.float64, requires_grad=True)
+        network(image)[0, :, 32, 32].sum().backward()
         assert image.grad is not None
         seen = image.grad[0].abs().sum(dim=0).nonzero()
         reach[rows] = int(seen[:, 0].max() - seen[:, 0].min())
-    assert reach[4] > 2 * reach[2]
+    assert reach[4] > 1.5 * reach[2]
 
 
 @pytest.mark.parametrize("norm", [False, True])
