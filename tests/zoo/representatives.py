@@ -55,7 +55,7 @@ REPRESENTATIVES = {
     "ShuffleNetV2": "shufflenet_v2",
     "ShiftNet": "shiftnet_c",
     "ShiftResNet": "shiftresnet20_1",
-    "ShuffleNetV2.Large": "shufflenet_v2_50",
+    "ShuffleNetV2.Large": "shufflenet_v2_large",
     "SqueezeNet": "squeezenet1_0",
     "SqueezeNext": "g_sqnxt23_w1",
     "VGG": "vgg11",

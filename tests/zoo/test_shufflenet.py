@@ -47,6 +47,12 @@ def test_equal_split_costs_less_than_the_paper_says() -> None:
     assert (round(ours / 1e6), round(torchvisions / 1e6)) == (146, 145)
 
 
+def test_large_and_its_auxiliary_classifiers_have_the_printed_parameters() -> None:
+    """140.7 M in the authors' README: ours and, behind stages 2 to 4, 1x1 and 3x3 convolutions and a classifier."""
+    heads = sum(c * c * (1 + 9) + 2 * 2 * c + 1000 * c + 1000 for c in (256, 512, 1024))
+    assert round((capture("shufflenet_v2_large").params + heads) / 1e6, 1) == 140.7
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
@@ -55,6 +61,7 @@ def test_equal_split_costs_less_than_the_paper_says() -> None:
         ("shufflenet_v2", {"width": 0.5}),
         ("shufflenet_v2_x0_5", {}),
         ("se_shufflenet_v2_164", {"width": 0.4, "blocks": (2, 2, 2, 2)}),
+        ("shufflenet_v2_large", {"width": 0.25, "blocks": (2, 2, 2, 2)}),
     ],
 )
 def test_trains_on_odd_images(name: str, settings: dict[str, object]) -> None:

@@ -64,8 +64,8 @@ _SE = (
 _50 = "From the table of large networks in the paper's appendix, as we remember it: not re-read."
 _164 = (
     "From the table of large networks in the paper's appendix, as we remember it: not re-read. What its "
-    "authors released with its counts and errors, ShuffleNetV2.Large, is another network: grouped "
-    "instead of depthwise convolutions."
+    "authors released with its MACs and error, ShuffleNetV2.Large, is another network: "
+    "shufflenet_v2_large."
 )
 
 FAMILIES = (
