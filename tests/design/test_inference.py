@@ -13,6 +13,10 @@ from torch.nn import functional as F
 import steelyard as sy
 from steelyard.design.inference import optimize_for_inference
 from steelyard.errors import ModelError, UsageError
+from steelyard.layers.flgc import FLGConv2d
+from steelyard.layers.grouped import to_paths
+from steelyard.layers.learned_group_conv import LearnedGroupConv2d
+from steelyard.layers.sparse_shift import SparseShift
 
 
 def live(model: nn.Module) -> nn.Module:
@@ -217,3 +221,20 @@ def test_meta_and_half_precision() -> None:
     half = live(nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))).bfloat16()
     better = optimize_for_inference(half, input_shape=(1, 4, 5, 5))
     assert better[0].weight.dtype is torch.bfloat16  # type: ignore[index, union-attr]
+
+
+def test_learnt_groups_displacements_and_paths_take_their_fixed_forms() -> None:
+    torch.manual_seed(0)
+    learnt = LearnedGroupConv2d(8, 16, groups=4, condensation=4)
+    learnt.advance(1.0)
+    model = nn.Sequential(
+        learnt,
+        SparseShift(16),
+        FLGConv2d(16, 8, groups=2),
+        to_paths(nn.Conv2d(8, 8, 3, groups=4)),
+        nn.BatchNorm2d(8),
+    )
+    better, left = optimised(model, (2, 8, 6, 6))
+    assert left == 0
+    kinds = [type(m).__name__ for m in better.children()]
+    assert kinds == ["CondensedConv2d", "FixedShift", "UnequalGroupConv2d", "Conv2d", "Identity"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -44,8 +45,8 @@ def optimize_for_inference(
     - a batch normalisation that alone reads a convolution or linear layer is folded into it; one that
       alone feeds an unpadded convolution or a linear layer, into that (Ioffe and Szegedy 2015,
       arXiv:1502.03167, algorithm 2);
-    - a layer that has another form for inference takes it: its method ``for_inference()`` returns that
-      (learned group convolutions become index and grouped convolution, ...);
+    - learnt groups become index and grouped convolution, learnt displacements fixed ones, parallel paths
+      a grouped convolution; a layer of your own may have a method ``for_inference()``;
     - dropout and stochastic depth are removed.
 
     A layer that is called twice, shares its weights or computes them from others is left as it is.
@@ -76,7 +77,9 @@ def _inference_forms(model: nn.Module) -> nn.Module:
     """Replaces modules that have another form for inference, outermost first."""
     convert: Callable[[], nn.Module] | None = getattr(model, "for_inference", None)
     if convert is not None:
-        return convert().eval()
+        # on the meta device no layer knows its groups
+        with suppress(UsageError):
+            return convert().eval()
     if isinstance(model, _TRAINING_ONLY):
         return nn.Identity()
     for name, child in list(model.named_children()):

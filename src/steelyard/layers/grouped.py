@@ -38,6 +38,10 @@ class ParallelPaths(nn.Module):
         parts = x.chunk(len(self.paths), dim=1)
         return torch.cat([path(part) for path, part in zip(self.paths, parts, strict=True)], dim=1)
 
+    def for_inference(self) -> nn.Conv2d:
+        """The grouped convolution that computes the same."""
+        return to_grouped(self)
+
 
 @torch.no_grad()
 def to_paths(conv: nn.Conv2d) -> ParallelPaths:

@@ -65,6 +65,8 @@ class SparseShift(nn.Module):
         """The same shift with nothing left to learn, equal in its outputs."""
         return FixedShift(self.displacement.detach().round().to(torch.int64))
 
+    for_inference = to_fixed
+
     def extra_repr(self) -> str:
         """As `nn.Module` prints it."""
         return f"{self.channels}, kernel_size={self.kernel_size}"
