@@ -21,8 +21,10 @@ def same_padding(size: int, kernel: int, stride: int = 1, dilation: int = 1) -> 
     >>> same_padding(224, 3, 2), same_padding(225, 3, 2), same_padding(224, 5)
     ((0, 1), (1, 1), (2, 2))
     """
-    outputs = -(-size // stride)
-    total = max(0, (outputs - 1) * stride + dilation * (kernel - 1) + 1 - size)
+    reach = dilation * (kernel - 1)
+    total = reach - (size - 1) % stride  # the last window starts that far before the last element
+    if reach < stride - 1:  # only here can it be negative; a symbolic size is not compared in vain
+        total = max(0, total)
     return total // 2, total - total // 2
 
 
