@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from steelyard.layers import init
+from steelyard.layers.local_response_norm import LocalResponseNorm
 from steelyard.zoo.catalog.vgg import VGGConfig
 from steelyard.zoo.config import scaled
 from steelyard.zoo.network import Network
@@ -26,13 +27,19 @@ class VGG(Network):
         super().__init__()
         self.features = nn.Sequential()
         in_channels = config.in_channels
-        for channels, convolutions in zip(CHANNELS, config.convolutions, strict=True):
-            out_channels = scaled(channels, config.width)
-            for _ in range(convolutions):
-                self.features.append(nn.Conv2d(in_channels, out_channels, 3, padding=1))
+        for stage, convolutions in enumerate(config.convolutions):
+            out_channels = scaled(CHANNELS[stage], config.width)
+            for i in range(convolutions):
+                side = config.last_kernel if stage > 1 and i == convolutions - 1 else 3
+                conv = nn.Conv2d(in_channels, out_channels, side, padding=side // 2)
+                self.features.append(conv)
                 if config.batch_norm:
                     self.features.append(nn.BatchNorm2d(out_channels))
                 self.features.append(nn.ReLU(inplace=True))
+                if config.lrn and stage == i == 0:
+                    # table 1 names AlexNet's constants
+                    lrn = LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, mean=False)
+                    self.features.append(lrn)
                 in_channels = out_channels
             self.features.append(nn.MaxPool2d(2))
         self.avgpool = nn.AdaptiveAvgPool2d(7)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from steelyard.errors import UsageError
 from steelyard.zoo.config import ImageConfig, setting
@@ -16,6 +17,10 @@ class VGGConfig(ImageConfig):
     convolutions: tuple[int, ...] = setting(
         (2, 2, 3, 3, 3), "3x3 convolutions in each of the five stages", low=1, high=64
     )
+    last_kernel: Literal[1, 3] = setting(
+        3, "filters of the last convolution of the last three stages: 1x1 in configuration C"
+    )
+    lrn: bool = setting(False, "response normalisation behind the first convolution")
     batch_norm: bool = setting(False, "batch normalisation behind every convolution")
     dropout: float = setting(0.5, "probability of dropping a hidden unit", low=0, high=1)
 
@@ -64,6 +69,16 @@ FAMILIES = (
                     same_as={"torchvision": name, "timm": name},
                 )
                 for name, (letter, counts) in _DEPTHS.items()
+            ),
+            Model(
+                "vgg11_lrn",
+                {"convolutions": (1, 1, 2, 2, 2), "lrn": True},
+                "Configuration A-LRN of table 1: A with response normalisation, which did not help.",
+            ),
+            Model(
+                "vgg16_c",
+                {"last_kernel": 1},
+                "Configuration C of table 1: 16 layers, three of them 1x1.",
             ),
             *(
                 Model(
