@@ -16,6 +16,10 @@ from steelyard.zoo.registry import create, default_input_shape, list_models
 SMALL = {"blocks": (2, 2, 2), "growth": (8, 8, 16)}
 
 
+def slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def on_meta(name: str, **settings: object) -> nn.Module:
     with torch.device("meta"):
         return create(name, **settings).eval()
@@ -48,10 +52,10 @@ def authors_count(network: nn.Module, shape: tuple[int, ...]) -> int:
         ("condensenet50_cifar", 28.64),
         ("condensenet74_cifar", 51.89),
         ("condensenet86_cifar", 65.81),
-        ("condensenet98_cifar", 81.26),
-        ("condensenet110_cifar", 98.2),
-        ("condensenet122_cifar", 116.74),
-        ("condensenet182_cifar", 512.66),
+        slow("condensenet98_cifar", 81.26),
+        slow("condensenet110_cifar", 98.2),
+        slow("condensenet122_cifar", 116.74),
+        slow("condensenet182_cifar", 512.66),
     ],
 )
 def test_the_authors_counts_in_the_authors_way(name: str, million: float) -> None:

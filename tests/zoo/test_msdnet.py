@@ -13,6 +13,10 @@ from steelyard.zoo.registry import create, default_input_shape, info
 TINY: dict[str, object] = {"channels": 4, "growth": 2, "blocks": 3, "classifier_channels": 8}
 
 
+def slow(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def on_meta(name: str, **settings: object) -> MSDNet:
     with torch.device("meta"):
         network = create(name, **settings).eval()
@@ -50,8 +54,8 @@ def authors_counts(network: nn.Module, shape: tuple[int, ...]) -> list[float]:
         ("msdnet7_budgeted_cifar", 10, 2, [6.85]),
         ("msdnet7_budgeted_cifar", 10, 1, [..., ..., ..., ..., ..., ..., 137.2]),
         ("msdnet5_step4", 1000, 1, [339.9, 685.5, 1008.2, 1254.5, 1360.5]),
-        ("msdnet5_step6", 1000, 1, [514.7, 1171.2, 1844.5, 2501.4, 2742.1]),
-        ("msdnet5_step7", 1000, 0, [..., ..., ..., ..., 3254]),
+        slow("msdnet5_step6", 1000, 1, [514.7, 1171.2, 1844.5, 2501.4, 2742.1]),
+        slow("msdnet5_step7", 1000, 0, [..., ..., ..., ..., 3254]),
     ],
 )
 def test_the_authors_counts_in_the_authors_way(
