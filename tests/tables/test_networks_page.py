@@ -1,0 +1,20 @@
+"""The documentation's table of networks is what the command prints today."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "networks.py"
+
+
+@pytest.mark.slow
+def test_the_page_is_current() -> None:
+    spec = importlib.util.spec_from_file_location("docs_networks", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run python docs/networks.py"
