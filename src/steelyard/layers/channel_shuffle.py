@@ -6,6 +6,7 @@ groups; a shuffle between them does, at the price of one copy.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -25,6 +26,9 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
             f"{x.shape[1]} channels cannot be shuffled in {groups} groups",
             expected=f"a multiple of {groups} channels",
         )
+    if torch.onnx.is_in_onnx_export():
+        # the exporter by TorchScript does not know the fused operator
+        return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
     return F.channel_shuffle(x, groups)
 
 
