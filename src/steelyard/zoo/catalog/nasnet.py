@@ -83,8 +83,8 @@ FAMILIES = (
                     "drop_path": 0.3,
                 },
                 _LAYOUT + "NASNet-A (6 @ 4032). average_border='zeros' is what timm computes; the "
-                "authors' network, and the released weights, want 'excluded'. It matters at the border of "
-                "one of four reductions only.",
+                "authors' network, and the released weights, want 'excluded'. It matters at the borders of "
+                "the maps that the reduction cells see.",
                 same_as={"timm": "nasnetalarge"},
             ),
             Model(
