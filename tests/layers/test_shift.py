@@ -145,6 +145,43 @@ def test_big_maps_on_several_threads(
     assert torch.equal(shift(x, moves), one_hot(x, moves))
 
 
+@pytest.mark.parametrize("far", [3, 4, 10**6, 2**62, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_far_away_is_zero(kernel: str, far: int, layout: torch.memory_format) -> None:
+    x = torch.ones(2, 3, 3, 3).to(memory_format=layout)
+    assert shift(x, [(1, far, 0), (1, 0, far), (1, 0, 0)]).sum() == 2 * 9
+
+
+def test_modes_do_not_reach_what_is_kept() -> None:
+    _shift_ops._table.cache_clear()
+    with torch.device("meta"):
+        assert Shift(9)(torch.empty(1, 9, 3, 3)).device.type == "meta"
+        out = Shift(9)(torch.ones(1, 9, 3, 3, device="cpu"))
+    assert out.device.type == "cpu"
+    assert torch.equal(Shift(9)(torch.ones(1, 9, 3, 3)), out)
+
+
+def test_without_the_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
+    _shift_ops._kernel.cache_clear()
+    monkeypatch.setitem(sys.modules, "steelyard.layers._shift_kernel", None)
+    monkeypatch.setitem(sys.modules, "steelyard.layers._shift_triton", None)
+    try:
+        assert [_shift_ops._kernel(device) for device in ("cpu", "cuda", "mps")] == [None] * 3
+        x = torch.randn(1, 9, 4, 4)
+        assert torch.equal(Shift(9)(x), one_hot(x, Shift(9).moves))
+    finally:
+        _shift_ops._kernel.cache_clear()
+
+
+def test_views_that_negate_or_conjugate() -> None:
+    z = torch.randn(1, 9, 4, 4, dtype=torch.complex64).conj()
+    assert z.is_conj()
+    assert z.imag.is_neg()
+    with torch.no_grad():
+        assert torch.equal(Shift(9)(z), Shift(9)(z.resolve_conj()))
+        assert torch.equal(Shift(9)(z.imag), Shift(9)(z.imag.resolve_neg()))
+
+
 def test_what_is_no_number_moves_as_well() -> None:
     x = torch.full((1, 9, 3, 3), torch.nan)
     out = Shift(9)(x)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import steelyard as sy
-from steelyard.errors import ShapeError
+from steelyard.errors import ShapeError, UsageError
 from steelyard.layers.shift import Shift, shift
 from steelyard.layers.sparse_shift import (
     FixedShift,
@@ -122,6 +122,19 @@ def test_operator_is_sound_for_tracing() -> None:
     x, displacement = torch.randn(2, 4, 5, 5), torch.rand(4, 2) * 3 - 1.4
     operator = torch.ops.steelyard.sparse_shift.default
     torch.library.opcheck(operator, (x.requires_grad_(), displacement.requires_grad_()))
+
+
+def test_displacements_that_are_no_pairs_or_elsewhere() -> None:
+    x = torch.zeros(1, 3, 4, 4)
+    with pytest.raises(ShapeError, match=r"displacements of shape \(3, 3\)"):
+        FixedShift(torch.zeros(3, 3))(x)
+    with pytest.raises(UsageError, match="displacements on meta meet a map on cpu"):
+        FixedShift(torch.zeros(3, 2, device="meta"))(x)
+
+
+def test_a_displacement_that_is_no_number_leads_nowhere() -> None:
+    displacement = torch.tensor([[torch.nan, 0.0], [torch.inf, 0.0], [-torch.inf, 1e30]])
+    assert torch.isfinite(FixedShift(displacement)(torch.ones(1, 3, 4, 4))).all()
 
 
 def test_channels_that_do_not_fit() -> None:

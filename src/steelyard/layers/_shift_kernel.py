@@ -169,6 +169,12 @@ def _pixels(to, source, begin, end, width, inside, pixel, count, dy, dx):
 
 
 @njit
+def _within(step, size):
+    """A step that leads out of the map leads just out of it: nothing overflows."""
+    return max(-size, min(size, step))
+
+
+@njit
 def _planar(arguments, table, index, shares):
     """One thread's share of a contiguous tensor: some neighbouring planes."""
     to, source, _, batch, channels, height, width, size, _ = arguments
@@ -176,7 +182,7 @@ def _planar(arguments, table, index, shares):
     at, end = batch * channels * index // shares, batch * channels * (index + 1) // shares
     while at < end:
         first = at % channels
-        dy, dx = table[first, 0], table[first, 1]
+        dy, dx = _within(table[first, 0], height), _within(table[first, 1], width)
         planes = 1
         most = min(end - at, channels - first, max(1, CACHED // max(1, plane)))
         while planes < most and table[first + planes, 0] == dy and table[first + planes, 1] == dx:
@@ -202,7 +208,7 @@ def _interleaved(arguments, table, index, shares):
         for begin in range(0, width, some):
             first = 0
             for run in range(runs):
-                dy, dx = table[first, 0], table[first, 1]
+                dy, dx = _within(table[first, 0], height), _within(table[first, 1], width)
                 at, count = row + first * size, (ends[run] - first) * size
                 inside = 0 <= y + dy < height
                 end = min(width, begin + some)

@@ -16,10 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch._decomp import register_decomposition
 
-from steelyard.errors import ShapeError
+from steelyard.errors import ShapeError, UsageError
 
 Moves = tuple[int, ...]
 """Runs of neighbouring channels that go the same way, flat: channels, dy, dx, channels, dy, dx ..."""
+
+_CPU = torch.device("cpu")
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 """(dense map (N, C, H, W), (C, 2) int64 table of dy, dx) -> map of the same layout."""
@@ -28,7 +30,7 @@ Kernel = Callable[[Tensor, Tensor], Tensor]
 def shift(x: Tensor, moves: Moves) -> Tensor:
     """Output (h, w) of a channel is its input (h + dy, w + dx), or 0 outside: (N, C, H, W) -> the same."""
     if _needs_no_dispatch(x):
-        return _moved(x, _table(moves, x.device), moves)
+        return _moved(x, _table(moves, _CPU), moves)
     out: Tensor = torch.ops.steelyard.shift.default(x, moves)
     return out
 
@@ -39,7 +41,7 @@ def sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
     The gradient of the displacements is that of bilinear interpolation at their real values.
     """
     if _needs_no_dispatch(x) and not (displacement.requires_grad and torch.is_grad_enabled()):
-        return _moved(x, _rounded(displacement))
+        return _moved(x, _rounded(x, displacement))
     out: Tensor = torch.ops.steelyard.sparse_shift.default(x, displacement)
     return out
 
@@ -50,14 +52,14 @@ def _needs_no_dispatch(x: Tensor) -> bool:
     return (
         not torch.compiler.is_compiling()
         and type(x) is Tensor
-        and x.device.type == "cpu"
+        and x.is_cpu
         and not (x.requires_grad and torch.is_grad_enabled())
         and not c._is_torch_function_mode_enabled()
         and c._len_torch_dispatch_stack() == 0
         and not c._are_functorch_transforms_active()
         and c._get_tracing_state() is None
         and not c._autograd._profiler_enabled()
-        and not x.is_complex()
+        and not (x.is_conj() or x.is_neg())
     )
 
 
@@ -68,10 +70,11 @@ def _moved(x: Tensor, table: Tensor, moves: Moves = ()) -> Tensor:
     """By the device's kernel, else by PyTorch's operators, which are faster where ``moves`` is known."""
     _check(x, table.shape[0])
     x = _dense(x)
-    kernel = _kernel(x.device.type)
+    kernel = _kernel("cpu" if x.is_cpu else x.device.type)
     if kernel is not None and x.element_size() <= 8:
         return kernel(x, table)
-    out = _sliced(x, moves) if moves else _gathered(x, table)
+    near = bool(moves) and max(map(abs, (*moves[1::3], *moves[2::3]))) < min(x.shape[2:])
+    out = _sliced(x, moves) if near else _gathered(x, table)
     planar = x.is_contiguous()
     return out.contiguous(memory_format=torch.contiguous_format if planar else torch.channels_last)
 
@@ -110,13 +113,28 @@ def _table(moves: Moves, device: torch.device) -> Tensor:
     """Channel by channel (dy, dx)."""
     runs = zip(moves[::3], moves[1::3], moves[2::3], strict=True)
     rows = [(dy, dx) for channels, dy, dx in runs for _ in range(channels)]
-    return torch.tensor(rows, dtype=torch.int64, device=device).reshape(-1, 2)
+    with torch._C.DisableTorchFunction():  # it is kept: no mode may put it elsewhere
+        return torch.tensor(rows, dtype=torch.int64, device=device).reshape(-1, 2)
 
 
-def _rounded(displacement: Tensor) -> Tensor:
+def _rounded(x: Tensor, displacement: Tensor) -> Tensor:
+    _check_displacement(x, displacement)
     if displacement.dtype != torch.int64:
         displacement = displacement.detach().round().to(torch.int64)
     return displacement.contiguous()
+
+
+def _check_displacement(x: Tensor, displacement: Tensor) -> None:
+    if displacement.dim() != 2 or displacement.shape[1] != 2:
+        raise ShapeError(
+            f"displacements of shape {tuple(displacement.shape)}", expected="(channels, 2)"
+        )
+    if displacement.device != x.device:
+        raise UsageError(
+            f"displacements on {displacement.device} meet a map on {x.device}",
+            expected="both on one device",
+            hint="layer.to(x.device)",
+        )
 
 
 def _gathered(x: Tensor, table: Tensor) -> Tensor:
@@ -161,7 +179,7 @@ def _shift(x: Tensor, moves: list[int]) -> Tensor:
 
 
 def _sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
-    return _moved(x, _rounded(displacement))
+    return _moved(x, _rounded(x, displacement))
 
 
 def _fake_shift(x: Tensor, moves: list[int]) -> Tensor:
@@ -170,6 +188,7 @@ def _fake_shift(x: Tensor, moves: list[int]) -> Tensor:
 
 
 def _fake_sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
+    _check_displacement(x, displacement)
     _check(x, displacement.shape[0])
     return torch.empty_like(_dense(x))
 
@@ -191,7 +210,7 @@ def _sparse_shift_back(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | 
     """Of the map: the opposite way. Of the displacements: the slope of bilinear interpolation between the
     four maps that are shifted by the integers around them (Chen et al. 2019, sec. 3.3)."""
     x, displacement = ctx.saved_tensors
-    grad_x = sparse_shift(grad, -_rounded(displacement)) if ctx.needs_input_grad[0] else None
+    grad_x = sparse_shift(grad, -_rounded(x, displacement)) if ctx.needs_input_grad[0] else None
     if not ctx.needs_input_grad[1]:
         return grad_x, None
     floor = displacement.detach().floor()
