@@ -28,7 +28,8 @@ def channel_shuffle(x: Tensor, groups: int) -> Tensor:
         )
     if torch.onnx.is_in_onnx_export():
         # the exporter by TorchScript does not know the fused operator
-        return x.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
+        n, c, *size = x.shape
+        return x.reshape(n, groups, c // groups, *size).transpose(1, 2).flatten(1, 2)
     return F.channel_shuffle(x, groups)
 
 
