@@ -40,6 +40,8 @@ NEAR_FOURFOLD = {
     "dcn": "offsets keep their channels",
     "icnn": "every row reads the image, and some maps are as many as labels",
     "msdnet": "the linear layers of the early classifiers double",
+    "seresnet18": "squeeze-and-excitation has eight hidden channels at least",
+    "seresnet34": "squeeze-and-excitation has eight hidden channels at least",
 }
 """Networks whose weights nearly quadruple with twice the width, by a part of their name, and why."""
 

@@ -73,3 +73,12 @@ def test_hidden_channels_are_rounded_where_said() -> None:
 def test_basic_blocks_have_no_groups() -> None:
     with pytest.raises(UsageError, match="cardinality=32 is not possible with basic blocks"):
         create("seresnet18", cardinality=32)
+
+
+def test_inception_is_excited_behind_every_module() -> None:
+    """Fig. 2 of the paper, the widths of fig. 5 of Ioffe and Szegedy 2015, r = 16; 46 MiB as released."""
+    widths = (256, 320, 576, 576, 576, 608, 608, 1056, 1024, 1024)
+    expected = sum(2 * c * c // 16 + c + c // 16 for c in widths)
+    ours = params(on_meta("se_bninception"))
+    assert ours - params(on_meta("bninception")) == expected
+    assert round(ours * 4 / 2**20) == 46

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor, nn
@@ -58,9 +59,16 @@ def separable(in_channels: int, channels: int, multiplier: int) -> nn.Sequential
 
 
 class InceptionV2(Network):
-    """Stem, ten inception modules, global average pooling, classifier: (N, 3, H, W) -> (N, classes)."""
+    """Stem, ten inception modules, global average pooling, classifier: (N, 3, H, W) -> (N, classes).
 
-    def __init__(self, config: InceptionV2Config) -> None:
+    Args:
+        config: its settings.
+        behind: makes what follows each inception module from its channels, if anything does.
+    """
+
+    def __init__(
+        self, config: InceptionV2Config, behind: Callable[[int], nn.Module] | None = None
+    ) -> None:
         super().__init__()
         conv = partial(ConvBNReLU, bias=config.conv_bias, eps=config.eps)
         c64, channels = scaled(64, config.width), scaled(192, config.width)
@@ -75,7 +83,7 @@ class InceptionV2(Network):
         self.pool2 = HalvingPool()
         for name, row in MODULES.items():
             module, channels = inception(channels, self._row(name, row, config), conv)
-            self.add_module(name, module)
+            self.add_module(name, nn.Sequential(module, behind(channels)) if behind else module)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(config.dropout)
         self.fc = nn.Linear(channels, config.num_classes)

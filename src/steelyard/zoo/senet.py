@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation in residual networks: SE-ResNet, SE-ResNeXt, SENet-154; Hu et al. 2017 (arXiv:1709.01507).
+"""Squeeze-and-excitation networks: SE-ResNet, SE-ResNeXt, SENet-154, SE-BN-Inception; Hu et al. 2017 (arXiv:1709.01507).
 
 Module names are those of timm's residual networks, so that its weights fit.
 """
@@ -10,8 +10,9 @@ from torch import nn
 from steelyard.errors import UsageError
 from steelyard.layers.residual import BasicBlock, Bottleneck
 from steelyard.layers.squeeze_excite import SqueezeExcite
-from steelyard.zoo.catalog.senet import SENetConfig
+from steelyard.zoo.catalog.senet import SEInceptionConfig, SENetConfig
 from steelyard.zoo.config import scaled
+from steelyard.zoo.inception_v2 import InceptionV2
 from steelyard.zoo.resnet import Block, ResNet, Stem, stage_widths
 
 
@@ -31,7 +32,7 @@ def senet(config: SENetConfig) -> ResNet:
 
     def block(stage: int, in_channels: int, channels: int, stride: int) -> Block:
         if config.block == "basic":
-            se: nn.Module = _squeeze_excite(config, channels)
+            se: nn.Module = _squeeze_excite(channels, config.reduction, config.multiple_of)
             if config.rectified:
                 se = nn.Sequential(nn.ReLU(inplace=True), se)
             return BasicBlock(in_channels, channels, stride, config.shortcut, se=se)
@@ -46,15 +47,21 @@ def senet(config: SENetConfig) -> ResNet:
             widths=(inner // step, inner),
             groups=config.cardinality,
             projection=1 if stride == 1 else config.projection,
-            se=_squeeze_excite(config, channels * Bottleneck.expansion),
+            se=_squeeze_excite(
+                channels * Bottleneck.expansion, config.reduction, config.multiple_of
+            ),
         )
 
     return ResNet(_stem(config), config.blocks, widths, block, config.num_classes, config.dropout)
 
 
-def _squeeze_excite(config: SENetConfig, channels: int) -> SqueezeExcite:
-    step = config.multiple_of
-    hidden = max(step, int(channels / config.reduction + step / 2) // step * step)
+def se_inception(config: SEInceptionConfig) -> InceptionV2:
+    """BN-Inception with squeeze-and-excitation behind every module (fig. 2)."""
+    return InceptionV2(config, lambda channels: _squeeze_excite(channels, config.reduction))
+
+
+def _squeeze_excite(channels: int, reduction: int, step: int = 1) -> SqueezeExcite:
+    hidden = max(step, int(channels / reduction + step / 2) // step * step)
     return SqueezeExcite(channels, hidden)
 
 

@@ -1,10 +1,11 @@
-"""Squeeze-and-excitation networks on residual ones: settings, paper and names."""
+"""Squeeze-and-excitation networks: settings, paper and names."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
+from steelyard.zoo.catalog.inception_v2 import InceptionV2Config
 from steelyard.zoo.catalog.resnet import IMAGENET_BLOCKS, StagesConfig
 from steelyard.zoo.config import MAX_SIZE, setting
 from steelyard.zoo.registry import Family, Model, Paper
@@ -44,6 +45,13 @@ class SENetConfig(StagesConfig):
         False, "a ReLU stands before squeeze-and-excitation in basic blocks (timm's legacy ones)"
     )
     dropout: float = setting(0.0, "before the classifier", low=0, high=0.99)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SEInceptionConfig(InceptionV2Config):
+    """Settings of an SE-BN-Inception."""
+
+    reduction: int = setting(16, "r: hidden channels are C / r", low=1, high=1024)
 
 
 _CAFFE = (
@@ -177,5 +185,18 @@ FAMILIES = (
                 *_KEYS,
             )
         },
+    ),
+    Family(
+        name="SE-BN-Inception",
+        builder="steelyard.zoo.senet:se_inception",
+        config=SEInceptionConfig,
+        paper=_PAPER,
+        models=(
+            Model(
+                "se_bninception",
+                notes="Squeeze-and-excitation with biases behind each module's concatenation, those that halve the "
+                "resolution included.",
+            ),
+        ),
     ),
 )
