@@ -28,6 +28,9 @@ def weights(initialise: object) -> torch.Tensor:
         (init.he, math.sqrt(2 / FAN_OUT)),
         (init.glorot, math.sqrt(2 / (FAN_IN + FAN_OUT))),
         (init.caffe_xavier, math.sqrt(1 / FAN_IN)),
+        (init.variance_scaling, math.sqrt(2 / FAN_IN)),
+        # a Gaussian cut at two deviations has 0.8796 of its deviation
+        (init.truncated, 0.01 * 0.8796),
         (init.lecun_uniform, 2.4 / FAN_IN / math.sqrt(3)),
     ],
 )
@@ -42,6 +45,7 @@ def test_standard_deviation(initialise: object, std: float) -> None:
     [
         (init.glorot, math.sqrt(6 / (FAN_IN + FAN_OUT))),
         (init.caffe_xavier, math.sqrt(3 / FAN_IN)),
+        (init.truncated, 0.02),
         (init.lecun_uniform, 2.4 / FAN_IN),
     ],
 )
@@ -55,8 +59,10 @@ def test_biases() -> None:
     assert linear.bias.tolist() == [1, 1, 1]
     init.caffe_xavier(linear, bias=0.2)
     assert linear.bias.tolist() == pytest.approx([0.2] * 3)
-    init.glorot(linear)
-    assert linear.bias.tolist() == [0, 0, 0]
+    for initialise in (init.glorot, init.truncated, init.variance_scaling):
+        nn.init.ones_(linear.bias)
+        initialise(linear)
+        assert linear.bias.tolist() == [0, 0, 0]
 
 
 def test_other_modules_are_left_alone() -> None:
