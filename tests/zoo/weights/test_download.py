@@ -67,6 +67,18 @@ def test_after_too_many_cuts_the_next_call_goes_on(site, tmp_path) -> None:
     assert site.asked[-1] == "bytes=400000-"
 
 
+def test_errors_of_the_network_are_not_taken_for_the_disks(site, tmp_path, monkeypatch) -> None:
+    def broken(*_: object) -> bytes:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr("http.client.HTTPResponse.read", broken)
+    url, sha = site.put("net.pth", CONTENT)
+    with pytest.raises(
+        BackendError, match=r"cut 4 times; 0 bytes are here: .*Network is unreachable"
+    ):
+        download(url, sha, tmp_path, pause_s=0)
+
+
 def test_a_server_that_cannot_resume_begins_anew(site, tmp_path) -> None:
     url, sha = site.put("net.pth", CONTENT)
     site.ranges, site.cuts = False, [1_000_000]

@@ -52,6 +52,13 @@ def test_a_linear_layer_is_a_1x1_convolution() -> None:
     assert torch.equal(net.conv.weight[:, :, 0, 0], tensors["conv.weight"])
 
 
+def test_a_convolution_over_the_whole_map_is_a_linear_layer() -> None:
+    linear, conv = nn.Linear(3 * 2 * 2, 5), nn.Conv2d(3, 5, 2)
+    fit(linear, conv.state_dict(), [()], what="x", classes=1)
+    image = torch.randn(2, 3, 2, 2)
+    torch.testing.assert_close(linear(image.flatten(1)), conv(image).flatten(1))
+
+
 def test_auxiliary_heads_that_the_network_lacks_are_passed_over() -> None:
     put(Net(), state() | {"aux1.fc.weight": torch.zeros(1), "AuxLogits.fc.bias": torch.zeros(1)})
 
@@ -74,7 +81,7 @@ def test_what_does_not_fit_is_named_and_nothing_is_changed() -> None:
         "net.pt does not fit the network (8 tensors)",
         "1 missing in the file: conv.weight",
         "5 unknown to the network: more0, more1, more2 and 2 more",
-        "1 of another shape: bn.weight (5 in the file, 4 in the network)",
+        "1 of another shape or type: bn.weight (5 in the file, 4 in the network)",
     ]
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
 
@@ -109,6 +116,15 @@ def test_half_precision_becomes_the_networks() -> None:
     net = Net()
     put(net, {k: v.half() for k, v in state().items()})
     assert net.conv.weight.dtype == torch.float32
+
+
+def test_whole_numbers_are_no_weights() -> None:
+    tensors = state()
+    tensors["conv.weight"] = tensors["conv.weight"].to(torch.int8)
+    with pytest.raises(
+        FileFormatError, match=r"torch.int8 in the file, torch.float32 in the network"
+    ):
+        put(Net(), tensors)
 
 
 def test_the_meta_device_has_no_room() -> None:

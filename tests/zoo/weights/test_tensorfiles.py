@@ -105,7 +105,18 @@ def test_a_whole_network_in_a_pickle_is_refused(tmp_path) -> None:
         read_tensors(path)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"a": 1}, {1: torch.zeros(1)}, torch.zeros(2)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2],
+        {"a": 1},
+        {1: torch.zeros(1)},
+        torch.zeros(2),
+        {"a": torch.zeros(2, device="meta")},
+        {"a": torch.eye(2).to_sparse()},
+    ],
+    ids=str,
+)
 def test_other_things_than_tensors_by_name(tmp_path, content) -> None:
     path = tmp_path / "a.pt"
     torch.save(content, path)

@@ -119,7 +119,7 @@ def _fetch(url: str, part: Path, progress: Progress | None, pause_s: float) -> N
             time.sleep(pause_s * 2 ** (attempt - 1))
         try:
             return _continue(url, part, progress)
-        except (_Cut, TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        except (_Cut, ConnectionError, http.client.HTTPException) as error:
             cause: Exception = error
         except urllib.error.URLError as error:
             # an answer of the server, or a name that does not resolve, will be the same next time
@@ -166,7 +166,7 @@ def _copy(
     with part.open("r+b" if have else "wb") as file:
         file.seek(have)
         file.truncate()
-        while chunk := response.read(_CHUNK):
+        while chunk := _read(response):
             file.write(chunk)
             have += len(chunk)
             if have > MAX_BYTES:
@@ -177,6 +177,14 @@ def _copy(
         os.fsync(file.fileno())
     if total is not None and have < total:
         raise _Cut(f"{have:,} of {total:,} bytes came")
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """The next piece; apart, so that errors of the network are not taken for errors of the disk."""
+    try:
+        return response.read(_CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _Cut(str(error) or type(error).__name__) from error
 
 
 @contextlib.contextmanager

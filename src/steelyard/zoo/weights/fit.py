@@ -95,6 +95,9 @@ def _lay(own: Mapping[str, Tensor], given: Mapping[str, Tensor], classes: int) -
         other = given.get(name)
         if other is None:
             result.missing.append(name)
+        elif other.is_floating_point() != value.is_floating_point():
+            types = f"{other.dtype} in the file, {value.dtype} in the network"
+            result.misshapen.append(f"{name} ({types})")
         elif _squeezed(other) == _squeezed(value) or _flattens(other, value):
             result.tensors[name] = other.reshape(value.shape)
         elif (
@@ -133,7 +136,7 @@ def _faults(found: _Fit, what: str, total: int) -> str:
     for word, names in (
         ("missing in the file", found.missing),
         ("unknown to the network", found.unexpected),
-        ("of another shape", found.misshapen),
+        ("of another shape or type", found.misshapen),
     ):
         if names:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""

@@ -81,7 +81,7 @@ def _pickled(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()
+        isinstance(name, str) and _plain(value) for name, value in content.items()
     ):
         raise FileFormatError(
             f"{path} holds something else than tensors by name",
@@ -91,6 +91,16 @@ def _pickled(path: Path) -> dict[str, Tensor]:
     if tensors and all(name.startswith("module.") for name in tensors):
         return {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors
+
+
+def _plain(value: object) -> bool:
+    """A tensor of ordinary numbers, with values."""
+    return (
+        isinstance(value, Tensor)
+        and value.layout == torch.strided
+        and not value.is_quantized
+        and not value.is_meta
+    )
 
 
 def _safetensors(path: Path) -> dict[str, Tensor]:
