@@ -136,7 +136,10 @@ def test_shapes_of_the_outputs(name: str) -> None:
 
 @pytest.mark.parametrize("name", each_network(without=["lenet5"]))
 def test_width_scales_the_weights(name: str) -> None:
-    """Twice the width, four times the weights; depthwise filters double, and others of `NEAR_FOURFOLD`."""
+    """Twice the width, four times the weights; depthwise filters double, and others of `NEAR_FOURFOLD`.
+
+    The minimal small MobileNetV3 is mostly the layer before the last, which keeps its 1024 outputs.
+    """
 
     def weights(width: float) -> int:
         network = on_meta(name, width=width)
@@ -149,7 +152,8 @@ def test_width_scales_the_weights(name: str) -> None:
     if name.startswith("cnf_sparse"):  # every channel sees three, however many there are
         assert weights(2.0) / weights(1.0) == pytest.approx(2, rel=0.05)
     elif depthwise or any(part in name for part in NEAR_FOURFOLD):
-        assert 3 < weights(2.0) / weights(1.0) < 5
+        low = 2.5 if "small_minimal" in name else 3
+        assert low < weights(2.0) / weights(1.0) < 5
     else:
         assert weights(2.0) == 4 * weights(1.0)
 
