@@ -92,6 +92,11 @@ FAMILIES = (
                     "mobilenetv2_140": 1.4,
                 }.items()
             ),
+            Model(
+                "mobilenet_v2_cifar",
+                {"stem": "cifar", "num_classes": 10, "resolution": 32},
+                _NOTES,
+            ),
         ),
     ),
     *(
