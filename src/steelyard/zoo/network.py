@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from steelyard.errors import UsageError
+
 
 class Network(nn.Module):
     """A classifier: a trunk, which is a chain of modules from image to last feature map, and a head.
@@ -25,12 +27,21 @@ class Network(nn.Module):
         """The chain of modules from the image (N, C, H, W) to the last feature map, in order.
 
         Fine-grained enough that each map before a change of resolution is some module's output.
+
+        Raises:
+            UsageError: a network with parallel branches, which has none.
         """
-        raise NotImplementedError
+        raise UsageError(
+            f"{type(self).__name__} has no chain of modules: its branches are parallel"
+        )
 
     def classify(self, x: Tensor) -> Tensor:
-        """Last feature map (N, C, P, Q) -> (N, classes)."""
-        raise NotImplementedError
+        """Last feature map (N, C, P, Q) -> (N, classes).
+
+        Raises:
+            UsageError: a network that has no such head.
+        """
+        raise UsageError(f"{type(self).__name__} has no head behind a last feature map")
 
     def forward(self, x: Tensor) -> Any:
         """(N, C, H, W) -> (N, classes)."""
