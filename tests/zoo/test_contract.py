@@ -17,7 +17,6 @@ from steelyard.zoo.network import Backbone, Network
 from steelyard.zoo.registry import create, default_input_shape, list_models
 
 WITHOUT_GRADIENT = {
-    "lenet5": "the codes of the classes are fixed",
     "drn_c_58": "the authors run a convolution whose output nobody reads",
 }
 """Networks with weights that no gradient reaches, and why."""
