@@ -23,6 +23,7 @@ def test_one_network_shows_its_settings(run_cli) -> None:
     out = run_cli("models", "resnet50").out
     assert "num_classes=1000: classes, the size of the last layer (int)" in out
     assert "Deep Residual Learning for Image Recognition" in out
+    assert "weights: torchvision:IMAGENET1K_V1, torchvision:IMAGENET1K_V2" in out
 
 
 def test_no_match_offers_the_nearest(run_cli) -> None:

@@ -45,6 +45,7 @@ def command(pattern: str, output: Output) -> None:
         (only,) = infos
         tables += [_published(only)] if only.published else []
         notes += ["settings:", *(_setting(setting) for setting in only.settings)]
+        notes += [f"weights: {', '.join(only.weights)}"] if only.weights else []
         notes += [only.notes] if only.notes else []
     title = f"{len(rows)} {'network' if len(rows) == 1 else 'networks'}"
     data: dict[str, object] = {

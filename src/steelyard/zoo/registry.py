@@ -98,6 +98,7 @@ class ModelInfo:
         published: figures from papers, each with its source and counting convention.
         notes: ambiguities in the papers and the choices made here.
         settings: keywords of `create` with this network's defaults.
+        weights: the published weights that `create` takes, the default first.
     """
 
     name: str
@@ -107,6 +108,7 @@ class ModelInfo:
     published: tuple[Published, ...]
     notes: str
     settings: tuple[Setting, ...]
+    weights: tuple[str, ...]
 
     def to_dict(self) -> dict[str, object]:
         """The same as plain data for JSON, schema ``steelyard.model-info/1``."""
@@ -212,12 +214,11 @@ def create(
         name: one of `list_models`.
         features_only: the network without its classifier, a `steelyard.zoo.network.Backbone`: it
             returns the last feature map of every resolution.
-        weights: ``"torchvision"``, ``"timm"`` or another source that
-            `steelyard.zoo.weights.sources.sources_of` lists, with a tag where there are several
-            (``"torchvision:IMAGENET1K_V2"``); or a file, .safetensors, .pt or .pth. Where ``num_classes``
-            is typed out and differs from the file's, the classifier is freshly initialised and all
-            else comes from the file. Settings without which weights would give other outputs than
-            where they were trained (TensorFlow's padding) come with the source.
+        weights: ``"torchvision"``, ``"timm"`` or another source of ``info(name).weights``, with a tag
+            where there are several (``"torchvision:IMAGENET1K_V2"``); or a file, .safetensors, .pt or
+            .pth. Where ``num_classes`` is typed out and differs from the file's, the classifier is
+            freshly initialised and all else comes from the file. Settings without which weights would
+            give other outputs than where they were trained (TensorFlow's padding) come with the source.
         config: settings; ``info(name).settings`` lists them.
 
     Raises:
@@ -290,6 +291,8 @@ def info(name: str) -> ModelInfo:
     Raises:
         UnknownNameError: no such network.
     """
+    from steelyard.zoo.weights.sources import sources_of
+
     family, model = default_registry().find(name)
     own = tuple(figure for figure in family.published if figure.model == name)
     return ModelInfo(
@@ -300,6 +303,7 @@ def info(name: str) -> ModelInfo:
         published=own or published_figures().get(name, ()),
         notes=model.notes,
         settings=settings.describe(family.config, model.defaults),
+        weights=tuple(source.name for source in sources_of(model)),
     )
 
 

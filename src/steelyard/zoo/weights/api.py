@@ -102,7 +102,7 @@ def fetch(source: Source, *, quiet: bool = False) -> Path:
         return packaged
     if not source.url:
         raise MissingExtraError(
-            f"weights of {source.network}",
+            f"{source.network} with pretrained weights",
             extra="pretrained",
             package=source.package.partition(":")[0],
         )
