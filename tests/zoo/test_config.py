@@ -21,6 +21,18 @@ class Config(ImageConfig):
     ratio: float | None = setting(None, "ratio", low=0)
 
 
+def test_a_choice_that_reads_as_a_tuple_or_a_number_is_that_choice() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Choices(ImageConfig):
+        stride_at: Literal["1x1", "3x3"] = setting("3x3", "where")
+        groups: Literal["1", "2"] = setting("1", "how many")
+
+    config = make("net", Choices, {}, {"stride_at": (1, 1), "groups": 2})
+    assert (config.stride_at, config.groups) == ("1x1", "2")
+    with pytest.raises(UsageError, match=r"stride_at=\(2, 2\) is not possible"):
+        make("net", Choices, {}, {"stride_at": (2, 2)})
+
+
 def test_values_become_the_hinted_type() -> None:
     config = make("net", Config, {}, {"width": 2, "blocks": [3, 4], "ratio": 1})
     assert (config.width, type(config.width)) == (2.0, float)

@@ -15,5 +15,5 @@ class HalvingPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2))."""
-        padding = (x.shape[-2] % 2, x.shape[-1] % 2)
+        padding = (int(x.shape[-2]) % 2, int(x.shape[-1]) % 2)
         return F.max_pool2d(x, 3, 2, padding, ceil_mode=True)

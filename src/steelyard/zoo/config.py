@@ -130,7 +130,11 @@ def _fit(hint: Any, value: object) -> tuple[bool, Any]:
                 return True, fitting
         return False, value
     if origin is Literal:
-        return any(value == o and type(value) is type(o) for o in get_args(hint)), value
+        if any(value == o and type(value) is type(o) for o in get_args(hint)):
+            return True, value
+        # typed in a SOURCE, 1x1 reads as a tuple and 2 as a number
+        text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        return text in get_args(hint), text if text in get_args(hint) else value
     if origin is tuple:
         if not isinstance(value, (tuple, list)) or not value:
             return False, value
