@@ -114,6 +114,12 @@ def test_values_without_a_scale_are_refused(tmp_path) -> None:
         open_photo(saved(tmp_path, wide, "b.tif"))
 
 
+def test_colour_spaces_that_need_a_profile_are_refused(tmp_path) -> None:
+    path = saved(tmp_path, Image.new("LAB", (8, 8), (128, 0, 0)), "a.tif")
+    with pytest.raises(FileFormatError, match=r"colours in the space LAB\nexpected: RGB, CMYK"):
+        open_photo(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_turned_as_exif_says(tmp_path, orientation) -> None:
     """The red corner of the scene, wherever the camera stored it, comes out at the top left."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """What is read; formats that need another program (EPS) or are no photographs are not."""
 
+_COLOURS = ("RGB", "RGBX", "L", "1", "P", "CMYK", "YCbCr")
+
 _FEW = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF"
 
 
@@ -97,6 +99,10 @@ def _as_rgb(image: Image.Image, file: Path) -> Image.Image:
         over = upright.convert("RGBA")
         white = Image.new("RGBA", over.size, "white")
         return Image.alpha_composite(white, over).convert("RGB")
+    if upright.mode not in _COLOURS:
+        raise FileFormatError(
+            f"{file} has colours in the space {upright.mode}", expected="RGB, CMYK, YCbCr or grey"
+        )
     return upright.convert("RGB")
 
 
