@@ -15,6 +15,7 @@ HERE = Path(__file__).resolve().parent
 SCRIPTS = (
     ["startup.py"],
     ["hard_cases.py"],
+    ["shift.py"],
     ["capture.py"],
     ["timm_coverage.py", "--library", "torchvision"],
     ["timm_coverage.py", "--library", "timm"],

@@ -29,6 +29,14 @@ BYTES_PER_THREAD = 1 << 16
 CACHED = 1 << 14
 """Planes are moved together up to so many bytes: few calls, and their rims are still in the nearest cache."""
 
+FAR = 1 << 22
+"""Channels-last maps of more bytes are not in the caches: each row is first copied as it is, since memory is quick
+only in order, and then the channels are put where they belong."""
+
+PAGE = 4096
+IN_FLIGHT = 256
+"""Bytes of stores that a load may have to wait for."""
+
 _INT = types.int64
 _ARGUMENTS = 9
 
@@ -109,6 +117,34 @@ def _zero_few(to, count):
 
 
 @njit
+def _chased(to, source):
+    """Whether loads that ascend would meet the page offsets of the stores just before them.
+
+    Processors compare the lower 12 bits of addresses first and wait for the store, though it is to another page.
+    Large tensors all begin at the same offset, so a small step to the right or down runs into this.
+    """
+    return 0 < (to - source) % PAGE < IN_FLIGHT
+
+
+@njit
+def _stream(to, source, count):
+    """A copy in blocks of 64 bytes, upwards or downwards; memcpy has no choice."""
+    blocks = count // 64
+    if count < 64:
+        _copy(to, source, count)
+        return
+    last = count - 64
+    if _chased(to, source):
+        _copy(to + last, source + last, 64)
+        for i in range(blocks):
+            _copy(to + (blocks - 1 - i) * 64, source + (blocks - 1 - i) * 64, 64)
+    else:
+        for i in range(blocks):
+            _copy(to + i * 64, source + i * 64, 64)
+        _copy(to + last, source + last, 64)
+
+
+@njit
 def _planes(to, source, planes, height, width, size, dy, dx):
     """Neighbouring planes of a contiguous tensor that go the same way."""
     row, plane = width * size, height * width * size
@@ -116,7 +152,7 @@ def _planes(to, source, planes, height, width, size, dy, dx):
         _zero(to, planes * plane)
         return
     offset = dy * row + dx * size
-    _copy(to + max(0, -offset), source + max(0, offset), planes * plane - abs(offset))
+    _stream(to + max(0, -offset), source + max(0, offset), planes * plane - abs(offset))
     if dy != 0:  # what came in from the plane above or below
         first = height - dy if dy > 0 else 0
         for i in range(planes):
@@ -142,7 +178,7 @@ def _spread(to, source, count, step, times, block):
 def _copies(to, source, count, step, times):
     """`_spread` with the largest block that fits."""
     if count == step:
-        _copy(to, source, count * times)
+        _stream(to, source, count * times)
     elif count >= 32:
         _spread(to, source, count, step, times, 32)
     elif count >= 16:
@@ -196,6 +232,7 @@ def _interleaved(arguments, table, index, shares):
     """One thread's share of a channels-last tensor: some neighbouring rows, a few pixels at a time."""
     to, source, _, batch, channels, height, width, size, _ = arguments
     pixel = channels * size
+    far = batch * height * width * pixel > FAR
     some = max(1, CACHED // max(1, pixel))
     ends = np.empty(channels, np.int64)  # of the runs of channels that go the same way
     runs = 0
@@ -205,6 +242,9 @@ def _interleaved(arguments, table, index, shares):
             runs += 1
     for i in range(batch * height * index // shares, batch * height * (index + 1) // shares):
         row, y = i * width * pixel, i % height
+        if far:
+            ahead = row + width * pixel if y + 1 < height else row
+            _stream(to + row, source + ahead, width * pixel)
         for begin in range(0, width, some):
             first = 0
             for run in range(runs):
