@@ -24,7 +24,10 @@ _COLUMNS = (
 @document.register
 def rewrite_document(result: Rewrite) -> Document:
     """The exchanged layers, then the network's totals."""
-    changed = Table("", _COLUMNS, tuple(_row(change) for change in result.changes))
+    rows = tuple(_row(change) for change in result.changes)
+    changed = Table("", _COLUMNS, rows)
+    if all(change.weights == "new" for change in result.changes):
+        changed = Table("", _COLUMNS[:-2], tuple(row[:-2] for row in rows))
     skipped = [f"not changed: {path}: {reason}" for path, reason in result.skipped.items()]
     fitted = any(change.weights == "fitted" for change in result.changes)
     notes = skipped[:_FEW] + [f"... and {len(skipped) - _FEW} more"] * (len(skipped) > _FEW)
