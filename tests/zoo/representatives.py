@@ -42,6 +42,7 @@ REPRESENTATIVES = {
     "NASNet": "nasnet_mobile",
     "Neural fabric": "cnf_dense_cifar",
     "OverFeat": "overfeat_fast",
+    "PNASNet": "pnasnet5_mobile",
     "PVANet": "pvanet",
     "PreResNet": "resnetv2_18",
     "RandWire": "randwire_small",

@@ -1,4 +1,4 @@
-"""NASNet and AmoebaNet: the published layouts, counts that others rounded, drop-path, heads, features."""
+"""NASNet, PNASNet, AmoebaNet: the published layouts, counts that others rounded, drop-path, heads, features."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_torchgpipe_parameters(filters: int, millions: float) -> None:
 @pytest.mark.parametrize(
     ("name", "final"),
     [("nasnet_mobile", 1056), ("nasnetalarge", 4032), ("nasnet_a_7_1920", 1920),
-     ("nasnet_cifar", 768), ("nasnet_cifar_7_2304", 2304)],
+     ("pnasnet5large", 4320), ("nasnet_cifar", 768), ("nasnet_cifar_7_2304", 2304)],
 )  # fmt: skip
 def test_names_say_the_final_channels(name: str, final: int) -> None:
     """ "6 @ 4032" (sec. 4): 4032 channels before the classifier."""
@@ -67,6 +67,17 @@ def test_reduction_cells_stand_before_a_third_and_two_thirds() -> None:
         "reduction_cell_0", "cell_4", "cell_5", "cell_6", "cell_7",
         "reduction_cell_1", "cell_8", "cell_9", "cell_10", "cell_11",
     ]  # fmt: skip
+
+
+def test_pnasnet_reduces_by_strides_in_its_cells() -> None:
+    """tensorflow/models slim pnasnet.py: reductions at one third and two thirds of the cells, none between."""
+    net = on_meta("pnasnet5_mobile")
+    names = list(net.chain.cells)
+    assert names == ["cell_stem_0", "cell_stem_1", *(f"cell_{i}" for i in range(9))]
+    sides: dict[str, int] = {}
+    for name, y in net.maps(torch.empty(1, 3, 224, 224, device="meta")):
+        sides[name] = y.shape[-1]
+    assert [sides[n] for n in names] == [56, 28, 28, 28, 28, 14, 14, 14, 7, 7, 7]
 
 
 def test_maps_of_the_large_network() -> None:

@@ -36,6 +36,14 @@ _NASNET_A = Genotype(
     ),
 )
 
+# tensorflow/models research/slim nets/nasnet/pnasnet.py: one cell, with stride where it reduces
+_PNASNET_5_CELL = _hidden_states(
+    f"{_SEP5} {_MAX} {_SEP7} {_MAX} {_SEP5} {_SEP3} {_SEP3} {_MAX} {_SEP3} {_SKIP}",
+    (1, 1, 0, 0, 0, 0, 4, 0, 1, 0),
+    (1, 1, 0, 0, 0, 0, 0),
+)
+_PNASNET_5 = Genotype(_PNASNET_5_CELL, _PNASNET_5_CELL)
+
 # tensorflow/tpu models/experimental/amoeba_net/model_specs.py
 _AMOEBANET_A = Genotype(
     _hidden_states(
@@ -139,6 +147,7 @@ _PC_DARTS_IMAGENET = Genotype(
 GENOTYPES: Mapping[str, Genotype] = MappingProxyType(
     {
         "nasnet_a": _NASNET_A,
+        "pnasnet_5": _PNASNET_5,
         "amoebanet_a": _AMOEBANET_A,
         "amoebanet_b": _AMOEBANET_B,
         "amoebanet_c": _AMOEBANET_C,

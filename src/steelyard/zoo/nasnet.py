@@ -89,11 +89,13 @@ class NASNet(CellNetwork):
         for i in range(3 * config.cells):
             stack = i // config.cells
             channels = self.filters * 2**stack
-            if stack and i % config.cells == 0:
+            stride = 2 if stack and i % config.cells == 0 else 1
+            if stride == 2 and config.reductions == "cells":
                 keep = config.skip_reduction_input
                 name = f"reduction_cell_{stack - 1}"
                 self.chain.add(name, cells.reduction, channels, 2, keep=keep)
-            self.chain.add(f"cell_{i}", cells.normal, channels, 1, raw=raw)
+                stride = 1
+            self.chain.add(f"cell_{i}", cells.normal, channels, stride, raw=raw)
             raw = False
             if i == 2 * config.cells - 1:
                 self.middle = self.chain.current

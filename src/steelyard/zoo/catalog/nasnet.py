@@ -27,6 +27,10 @@ class NASNetConfig(ImageConfig):
     stem_channels: int = setting(
         32, "channels of the ImageNet stem's convolution", low=1, high=4096
     )
+    reductions: Literal["cells", "strides"] = setting(
+        "cells",
+        "reduction cells between the stacks; or a stride in the first cell of a stack (PNASNet)",
+    )
     skip_reduction_input: bool = setting(
         False,
         "the cell behind a reduction cell sees the same older input as that one (NASNet large)",
@@ -115,12 +119,9 @@ FAMILIES = (
                 (r"\.final_path_bn\.", ".previous.bn."),
                 (r"\.comb_iter_(\d)_left\.", r".edges.\1.0."),
                 (r"\.comb_iter_(\d)_right\.", r".edges.\1.1."),
-                (r"\.(?:separable|bn_sep)_1\.", ".0."),
-                (r"\.(?:separable|bn_sep)_2\.", ".1."),
-                (
-                    r"\.(\d)\.(weight|bias|running_mean|running_var|num_batches_tracked)$",
-                    r".\1.bn.\2",
-                ),
+                (r"\.bn_sep_([12])\.", r".separable_\1.bn."),
+                (r"\.separable_1\.", ".0."),
+                (r"\.separable_2\.", ".1."),
                 (r"\.(depth|point)wise_conv2d\.", r".\1wise."),
                 (r"^last_linear\.", "fc."),
             )
