@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import chain, product
 from typing import Any
@@ -235,6 +236,21 @@ def test_tracing_sees_the_operator() -> None:
     torch.library.opcheck(
         torch.ops.steelyard.shift.default, (x.requires_grad_(), [4, 0, 1, 5, -1, 0])
     )
+
+
+def test_transforms_of_functions() -> None:
+    layer, x = Shift(9), torch.randn(4, 9, 5, 5)
+    mapped = torch.func.vmap(lambda image: layer(image[None])[0])(x)
+    assert torch.equal(mapped, layer(x))
+    slope = torch.func.grad(lambda image: layer(image).square().sum())(x)
+    assert torch.equal(slope, shift(2 * layer(x), [(n, -dy, -dx) for n, dy, dx in layer.moves]))
+
+
+def test_threads_at_once() -> None:
+    layer, x = Shift(33), torch.randn(4, 33, 40, 40)
+    expected = one_hot(x, layer.moves)
+    with ThreadPoolExecutor(4) as pool:
+        assert all(torch.equal(out, expected) for out in pool.map(layer, [x] * 50))
 
 
 def test_a_profiler_sees_the_operator() -> None:
