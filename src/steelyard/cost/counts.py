@@ -18,6 +18,7 @@ nowhere and the operator is named in the coverage.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 
@@ -167,41 +168,49 @@ def tally(workload: Workload) -> list[Tally]:
             capture or from JSON never are.
     """
     bits = DTYPE_BITS
-    size = {t.name: (prod(t.shape) * bits[t.dtype] + 7) >> 3 for t in workload.tensors}
-    weights = {t.name: prod(t.shape) for t in workload.tensors if t.role == "parameter"}
-    counted: set[str] = set()
+    size: dict[Hashable, int] = {}
+    weights: dict[Hashable, int] = {}
+    for key, tensor in workload.sizes():
+        elements = prod(tensor[0])
+        size[key] = (elements * bits[tensor[1]] + 7) >> 3
+        if tensor[2] == "parameter":
+            weights[key] = elements
+    counted: set[Hashable] = set()
     rows: list[Tally] = []
-    for layer in workload.layers:
-        kind = layer.kind
+    multiplied: dict[int, int] = {}  # of nests that many layers share
+    for draft, inputs, outputs, layer_params in workload.operators():
+        kind, nests, ops = draft
         params = param_bytes = read = 0
         shared = False
-        for name in dict.fromkeys(layer.params) if len(layer.params) > 1 else layer.params:
-            read += size[name]
-            if name in weights:
-                if name in counted:
+        for key in dict.fromkeys(layer_params) if layer_params else ():
+            read += size[key]
+            if key in weights:
+                if key in counted:
                     shared = True
                 else:
-                    counted.add(name)
-                    params += weights[name]
-                    param_bytes += size[name]
+                    counted.add(key)
+                    params += weights[key]
+                    param_bytes += size[key]
         macs = 0
-        for nest in layer.nests:
-            macs += nest.macs
+        if nests:
+            known = multiplied.get(id(nests))
+            if known is None:
+                known = multiplied[id(nests)] = sum([nest.macs for nest in nests])
+            macs = known
         if kind == "view":
-            rows.append((params, macs, layer.ops, 0, 0, param_bytes, shared))
+            rows.append((params, macs, ops, 0, 0, param_bytes, shared))
             continue
         written = 0
-        for name in layer.outputs:
-            written += size[name]
+        for key in outputs:
+            written += size[key]
         if kind == "create":
             read = 0
         else:
             if kind == "embedding":
                 read = min(read, written)
-            inputs = layer.inputs
-            for name in set(inputs) if len(inputs) > 1 else inputs:
-                read += size[name]
-        rows.append((params, macs, layer.ops, written, read + written, param_bytes, shared))
+            for key in set(inputs) if len(inputs) > 1 else inputs:
+                read += size[key]
+        rows.append((params, macs, ops, written, read + written, param_bytes, shared))
     return rows
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from steelyard.errors import InputError, UsageError
 from steelyard.workload.layer import Layer
@@ -35,6 +35,33 @@ class Coverage:
         return self.known / (self.known + missed) if self.known + missed else 1.0
 
 
+Keys = tuple[Hashable, ...]
+Operator = tuple[tuple[str, tuple[LoopNest, ...], int], Keys, Keys, Keys]
+"""((kind, nests, ops), inputs, outputs, params) of a layer: what counting needs; tensors by any key."""
+
+Size = tuple[tuple[int, ...], str, str]
+"""(shape, dtype, role, ...) of a tensor."""
+
+
+class Record(Protocol):
+    """What a workload is made from once somebody looks at its layers (see `Workload.deferred`)."""
+
+    def content(self) -> Workload:
+        """The workload."""
+        ...
+
+    def sizes(self) -> Iterable[tuple[Hashable, Size]]:
+        """Every tensor by its key."""
+        ...
+
+    def operators(self) -> Iterable[Operator]:
+        """One for each layer, in order."""
+        ...
+
+
+_CONTENT = ("layers", "tensors", "inputs", "outputs", "warnings")
+
+
 @dataclass(frozen=True)
 class Workload:
     """Layers in the order of execution and the tensors between them.
@@ -54,10 +81,58 @@ class Workload:
     name: str
     layers: tuple[Layer, ...]
     tensors: tuple[TensorSpec, ...]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
+    # factories, since a default is an attribute of the class, which would hide what is deferred
+    inputs: tuple[str, ...] = field(default_factory=tuple)
+    outputs: tuple[str, ...] = field(default_factory=tuple)
     source: str = "module"
-    warnings: tuple[str, ...] = field(default=(), compare=False)
+    warnings: tuple[str, ...] = field(default_factory=tuple, compare=False)
+
+    # ---- content that is made when it is first looked at -----------------------------------
+
+    @classmethod
+    def deferred(cls, name: str, source: str, record: Record) -> Workload:
+        """A workload whose layers and tensors are made from ``record`` when they are first asked for.
+
+        Totals are counted from the record itself, since most captures in a search are asked for
+        nothing else, and making the layers takes as long as the capture.
+        """
+        load = object.__new__(cls)
+        load.__dict__.update(name=name, source=source, _record=record)
+        return load
+
+    if not TYPE_CHECKING:  # else every attribute would be known to the type checker
+
+        def __getattr__(self, name: str) -> Any:
+            """Called for what is not there: content, the first time."""
+            held = self.__dict__
+            record = held.get("_record")
+            if record is not None and name in _CONTENT:
+                made = record.content()
+                held.update({key: getattr(made, key) for key in _CONTENT})
+                held.pop("_record", None)
+            if name in held:  # also where another thread was quicker
+                return held[name]
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}", name=name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"layers": self.layers} | vars(self)
+
+    def sizes(self) -> Iterable[tuple[Hashable, Size]]:
+        """Every tensor by its key."""
+        record: Record | None = self.__dict__.get("_record")
+        if record is not None:
+            return record.sizes()
+        return ((t.name, (t.shape, t.dtype, t.role)) for t in self.tensors)
+
+    def operators(self) -> Iterable[Operator]:
+        """One for each layer, in order; tensors by the keys of `sizes`."""
+        record: Record | None = self.__dict__.get("_record")
+        if record is not None:
+            return record.operators()
+        return (
+            ((layer.kind, layer.nests, layer.ops), layer.inputs, layer.outputs, layer.params)
+            for layer in self.layers
+        )
 
     # ---- looking things up -------------------------------------------------------------
 

@@ -124,14 +124,25 @@ def _run(network: Network, *, real: bool) -> Workload:
 
 def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> None:
     """Puts a copy in the place of every parameter and buffer; the guard puts the originals back."""
+    owned = add_parameters(trace, guard)
+    places: list[tuple[nn.Module, Any, str, torch.Tensor]] = [
+        (module, holder, name, tensor)
+        for module in guard.modules
+        for holder in (module._parameters, module._buffers)
+        for name, tensor in holder.items()
+        if tensor is not None
+    ]
+    own = ((guard.modules[place], name, tensor) for place, name, tensor in guard.tensors)
+    places += [(module, module.__dict__, name, tensor) for module, name, tensor in own]
     copies: dict[int, torch.Tensor] = {}
-    for module, name, tensor, value in add_parameters(trace, guard):
+    for module, holder, name, tensor in places:
+        scripted = isinstance(module, torch.jit.ScriptModule)  # its tensors live in C++ and stay
         copy = copies.get(id(tensor))
         if copy is None:
-            scripted = isinstance(module, torch.jit.ScriptModule)
             copy = copies[id(tensor)] = tensor if scripted else _copy(tensor, real=real)
-            recorder.bind(copy, value)
-        _put(module, name, copy)
+            recorder.bind(copy, owned[id(tensor)].value)
+        if not scripted:
+            holder[name] = copy
 
 
 def _copy(tensor: torch.Tensor, *, real: bool) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -44,44 +44,55 @@ class LazyNetworkError(Exception):
     """The network has lazy layers whose sizes are not settled yet."""
 
 
-def add_parameters(trace: Trace, guard: Guard) -> list[tuple[nn.Module, str, torch.Tensor, int]]:
-    """Adds every parameter and buffer to the trace, a shared one once.
+class Owned(NamedTuple):
+    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
+
+    value: int
+    shape: torch.Size
+    dtype: torch.dtype
+    contiguous: bool
+    tensor: torch.Tensor
+
+
+def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
+    """Adds every parameter and buffer to the trace, a shared one once, and returns them by their ids.
 
     Tensors that are plain attributes count as buffers.
-
-    Returns:
-        (module, attribute name, tensor, value) for every place that holds one.
 
     Raises:
         LazyNetworkError: a parameter has no shape yet.
     """
-    places: list[tuple[nn.Module, str, torch.Tensor, int]] = []
-    known: dict[int, int] = {}
+    owned: dict[int, Owned] = {}
     values = trace.values
 
-    def add(module: nn.Module, role: Role, held: Mapping[str, Any], prefix: str) -> None:
+    def add(held: Mapping[str, Any], role: Role, prefix: str) -> None:
         for name, tensor in held.items():
-            if tensor is None:
+            if tensor is None or id(tensor) in owned:
                 continue
-            value = known.get(id(tensor))
-            if value is None:
-                if type(tensor) not in _SETTLED and is_lazy(tensor):
-                    raise LazyNetworkError
-                value = known[id(tensor)] = len(values)
-                shape, dtype = tuple(tensor.shape), DTYPE_NAMES[tensor.dtype]
-                values.append(new(Value, (shape, dtype, role, prefix + name, -1, -1)))
-            places.append((module, name, tensor, value))
+            if type(tensor) not in _SETTLED and is_lazy(tensor):
+                raise LazyNetworkError
+            shape, dtype = tensor.shape, tensor.dtype
+            plain = len(shape) < 2 or _is_contiguous(tensor)
+            owned[id(tensor)] = new(Owned, (len(values), shape, dtype, plain, tensor))
+            values.append(new(Value, (shape, DTYPE_NAMES[dtype], role, prefix + name, -1, -1)))
 
-    prefixes: dict[int, str] = {}
-    for path, module in guard.modules.items():
-        prefix = prefixes[id(module)] = f"{path}." if path else ""
-        if module._parameters:
-            add(module, "parameter", module._parameters, prefix)
-        if module._buffers:
-            add(module, "buffer", module._buffers, prefix)
-    for module, name, tensor in guard.tensors:
-        add(module, "buffer", {name: tensor}, prefixes[id(module)])
-    return places
+    for path, module in zip(guard.paths, guard.modules, strict=True):
+        prefix = f"{path}." if path else ""
+        if parameters := module._parameters:
+            add(parameters, "parameter", prefix)
+        if buffers := module._buffers:
+            add(buffers, "buffer", prefix)
+    for place, name, tensor in guard.tensors:
+        path = guard.paths[place]
+        add({name: tensor}, "buffer", f"{path}." if path else "")
+    return owned
+
+
+def _is_contiguous(tensor: torch.Tensor) -> bool:
+    try:
+        return tensor.is_contiguous()
+    except RuntimeError:  # a sparse tensor
+        return False
 
 
 _SETTLED = frozenset({nn.Parameter, torch.Tensor})

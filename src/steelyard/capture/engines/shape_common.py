@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
-from steelyard.capture.engines.shape_tensor import Owned, ShapeTensor
+from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.rules import Call, Draft, Operand
 

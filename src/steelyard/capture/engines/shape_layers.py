@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.shape_common import (
     FLOATS,
     Module,
@@ -21,7 +22,7 @@ from steelyard.capture.engines.shape_common import (
     remember,
 )
 from steelyard.capture.engines.shape_pools import adaptive_module, avg_pool2d, max_pool2d
-from steelyard.capture.engines.shape_tensor import Owned, ShapeTensor
+from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
 
@@ -121,23 +122,26 @@ def _batch_norm(ranks: tuple[int, ...]) -> Module:
         mean, variance = buffers.get("running_mean"), buffers.get("running_var")
         if mean is None or variance is None:
             return NotImplemented
-        weight, bias = parameters.get("weight"), parameters.get("bias")
-        params = owned_params(engine, weight, bias, mean, variance)
-        if params is None:
-            return NotImplemented
-        shape, dtype = x.shape, x.dtype
+        shape, dtype, known = x.shape, x.dtype, engine.owned
         features = shape[1]
-        for owned in params:
-            if owned.dtype is not dtype or owned.shape[0] != features:
+        values: list[int] = []
+        for tensor in (parameters.get("weight"), parameters.get("bias"), mean, variance):
+            if tensor is None:
+                continue
+            owned = known.get(id(tensor))
+            if owned is None:
                 return NotImplemented
+            value, size, kind, contiguous, _ = owned
+            if kind is not dtype or size[0] != features or not contiguous:
+                return NotImplemented
+            values.append(value)
         key = ("aten.batch_norm", dtype, shape)
-        known = engine.memo.get(key)
-        if known is None:
-            known = remember(
+        entry = engine.memo.get(key)
+        if entry is None:
+            entry = remember(
                 engine, key, shape, lambda: [Operand(shape), None, None, None, None, False]
             )
-        values = tuple([owned.value for owned in params])
-        return engine.emit("aten.batch_norm", known[1], (x.value,), shape, dtype, values)
+        return engine.emit("aten.batch_norm", entry[1], (x.value,), shape, dtype, tuple(values))
 
     return rule
 

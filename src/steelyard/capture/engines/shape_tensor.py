@@ -60,16 +60,6 @@ class ShapeTensor(torch.Tensor):
             engine.busy -= 1
 
 
-class Owned(NamedTuple):
-    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
-
-    value: int
-    shape: torch.Size
-    dtype: torch.dtype
-    contiguous: bool
-    tensor: torch.Tensor
-
-
 class Program(NamedTuple):
     """What one function did to operands of known shapes; values are numbered from the operands on.
 

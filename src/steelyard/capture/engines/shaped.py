@@ -14,9 +14,9 @@ from steelyard.capture.engines.network import (
 from steelyard.capture.engines.recorder import dtype_name
 from steelyard.capture.engines.shape_functions import FUNCTIONS
 from steelyard.capture.engines.shape_layers import MODULES
-from steelyard.capture.engines.shape_tensor import CannotFollowError, Owned, ShapeTensor
+from steelyard.capture.engines.shape_tensor import CannotFollowError, ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
-from steelyard.capture.engines.trace import Trace, new
+from steelyard.capture.engines.trace import Trace
 from steelyard.workload import Workload
 
 
@@ -30,7 +30,7 @@ def run_on_shapes(network: Network) -> Workload:
     guard = Guard(network.model, trace, training=network.training, intercept=MODULES)
 
     def body() -> Workload:
-        guard.subject = engine = _engine(network, trace, guard)
+        guard.calls.subject = engine = _engine(network, trace, guard)
 
         def convert(tensor: torch.Tensor, name: str) -> ShapeTensor:
             if tensor.layout != torch.strided:
@@ -52,22 +52,10 @@ def run_on_shapes(network: Network) -> Workload:
 
 def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     """An engine that knows the network's parameters and pretends to be on their device."""
-    places = add_parameters(trace, guard)
-    owned = {
-        id(tensor): new(Owned, (value, tensor.shape, tensor.dtype, _is_plain(tensor), tensor))
-        for _, _, tensor, value in places
-    }
-    device = places[0][2].device if places else torch.device("cpu")
+    owned = add_parameters(trace, guard)
+    device = next((known.tensor.device for known in owned.values()), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")
     engine = ShapeEngine(trace, network.rules, device, FUNCTIONS, guard.interrupts)
     engine.owned = owned
     return engine
-
-
-def _is_plain(tensor: torch.Tensor) -> bool:
-    """Contiguous in storage; vectors are."""
-    try:
-        return tensor.dim() < 2 or tensor.is_contiguous()
-    except RuntimeError:  # a sparse tensor
-        return False

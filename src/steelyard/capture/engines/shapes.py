@@ -20,12 +20,12 @@ from torch.utils import _pytree as pytree
 from steelyard.capture.engines.composites import Composites
 from steelyard.capture.engines.dispatched import OnMeta, meta_like
 from steelyard.capture.engines.interrupts import Interrupts
+from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder, dtype_name
 from steelyard.capture.engines.shape_tensor import (
     METADATA,
     READS,
     CannotFollowError,
-    Owned,
     Program,
     ShapeTensor,
     Strides,
@@ -107,7 +107,7 @@ class ShapeEngine(TorchFunctionMode):
         op: str,
         draft: Draft,
         inputs: tuple[int, ...],
-        shape: tuple[int, ...],
+        shape: torch.Size,
         dtype: torch.dtype,
         params: tuple[int, ...] = (),
         alias: int = -1,
@@ -118,15 +118,27 @@ class ShapeEngine(TorchFunctionMode):
         value = len(values)
         values.append(new(Value, (shape, DTYPE_NAMES[dtype], "activation", "", alias, -1)))
         trace.events.append(new(Event, (op, draft, inputs, (value,), params, False, trace.module)))
-        return self.make(shape, dtype, value)
+        if dtype is not torch.float32 or not self.on_cpu:
+            return self.make(shape, dtype, value)
+        tensor = _wrap(ShapeTensor, shape)  # as `make` does, without another call
+        tensor.shape = shape
+        tensor.dtype = dtype
+        tensor.strides = None
+        tensor.value = value
+        tensor.root = False
+        tensor.engine = self
+        return tensor
 
     def overwrite(
         self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor
     ) -> ShapeTensor:
         """Records an in-place layer whose result takes ``tensor``'s place."""
-        old = tensor.value
-        value = self.trace.value(tensor.shape, DTYPE_NAMES[tensor.dtype], alias=old)
-        self.trace.event(op, draft, inputs, (value,), inplace=True)
+        trace = self.trace
+        values = trace.values
+        value = len(values)
+        name = DTYPE_NAMES[tensor.dtype]
+        values.append(new(Value, (tensor.shape, name, "activation", "", tensor.value, -1)))
+        trace.events.append(new(Event, (op, draft, inputs, (value,), (), True, trace.module)))
         tensor.value = value
         return tensor
 
@@ -148,15 +160,15 @@ class ShapeEngine(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         if torch._C._are_functorch_transforms_active():
             raise self.fail("the network uses torch.func transforms")
-        if func in METADATA:
-            answer = func(*args, **(kwargs or {}))
-            # a network on the meta device is analysed as if it were on a real one
-            return self.device if type(answer) is torch.device else answer
         fast = self.functions.get(func)
         if fast is not None:
             out = fast(self, args, kwargs or {})
             if out is not NotImplemented:
                 return out
+        elif func in METADATA:
+            answer = func(*args, **(kwargs or {}))
+            # a network on the meta device is analysed as if it were on a real one
+            return self.device if type(answer) is torch.device else answer
         return self.general(func, args, kwargs or {})
 
     def general(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from steelyard.capture.builder import Builder, safe_name
 from steelyard.capture.rules import Draft
 from steelyard.workload import Role, Workload
+from steelyard.workload.workload import Operator
 
 new = tuple.__new__
 """Makes a named tuple from a tuple in half the time that its class takes; there are thousands."""
@@ -48,6 +49,8 @@ class Trace:
     Attributes:
         modules: (path, class name, has no children) of every module.
         module: index of the module that is running.
+        name: what to call the workload.
+        results: the values that the network returned.
     """
 
     def __init__(self, modules: Sequence[tuple[str, str, bool]] = (("", "", False),)) -> None:
@@ -55,6 +58,8 @@ class Trace:
         self.events: list[Event] = []
         self.modules = list(modules)
         self.module = 0
+        self.name = ""
+        self.results: tuple[int, ...] = ()
 
     def value(
         self,
@@ -81,9 +86,22 @@ class Trace:
         """Adds an event of the running module."""
         self.events.append(new(Event, (op, draft, inputs, outputs, params, inplace, self.module)))
 
-    def to_workload(self, name: str, outputs: Sequence[int]) -> Workload:
+    def to_workload(self, name: str, results: Sequence[int]) -> Workload:
+        """The workload; its layers and tensors are made when somebody looks at them."""
+        self.name, self.results = safe_name(name), tuple(results)
+        return Workload.deferred(self.name, "module", self)
+
+    def sizes(self) -> Iterable[tuple[int, Any]]:
+        """Every value by its index."""
+        return enumerate(self.values)
+
+    def operators(self) -> list[Operator]:
+        """The events as counting needs them."""
+        return [(event[1], event[2], event[3], event[4]) for event in self.events]
+
+    def content(self) -> Workload:
         """The workload, with names made from the modules' paths and the operators."""
-        builder = Builder(name, "module")
+        builder = Builder(self.name, "module")
         values = self.values
         names: dict[int, str] = {}
         for index, (shape, dtype, role, given, _, root) in enumerate(values):
@@ -110,7 +128,7 @@ class Trace:
                 inplace,
             )
             names.update(zip(outs, made, strict=True))
-        return builder.finish([names[i] for i in outputs if i in names])
+        return builder.finish([names[i] for i in self.results if i in names])
 
     def _add_constants(
         self, builder: Builder, names: dict[int, str], inputs: tuple[int, ...]

@@ -1,0 +1,128 @@
+"""`Calls`: lets every call of a module go through steelyard while a network runs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules import module as nn_module
+
+from steelyard.capture.engines.trace import Trace
+
+Intercept = Callable[[Any, nn.Module, tuple[Any, ...]], Any]
+"""Called with the subject, a module and its arguments; answers its result, or NotImplemented."""
+
+
+class Calls:
+    """Tells a trace which module is running, and has rules answer calls in a module's place.
+
+    `start` exchanges the code of ``nn.Module.__call__``, `stop` puts it back. The function stays the
+    same one: to assign another to the class would make Python drop what it remembers of the attributes
+    of all its subclasses, about a thousand, which takes longer than the capture of a small network.
+
+    Attributes:
+        subject: what rules are given.
+        thread: the thread whose calls are meant; those of others go on as ever.
+        original: what ``nn.Module.__call__`` was.
+        hooked: hooks for all modules are about.
+
+    Args:
+        trace: is told the module.
+        index: place in ``trace.modules`` by id of the module.
+        rules: by the module's class.
+    """
+
+    def __init__(
+        self, trace: Trace, index: Mapping[int, int], rules: Mapping[type[nn.Module], Intercept]
+    ) -> None:
+        self.trace = trace
+        self.index = index
+        self.rules = rules
+        self.subject: Any = None
+        self.thread = threading.get_ident()
+        self.current_thread = threading.get_ident
+        self.with_hooks: Any = nn.Module._call_impl
+        self.original: Any = nn.Module.__call__
+        self.hooked = False
+        self._function: Any = None
+        self._before: Any = None
+
+    def start(self) -> None:
+        """From now on."""
+        function: Any = nn.Module.__call__
+        self.hooked = any(
+            getattr(nn_module, name)
+            for name in (
+                "_global_forward_hooks",
+                "_global_forward_pre_hooks",
+                "_global_backward_hooks",
+                "_global_backward_pre_hooks",
+            )
+        )
+        if type(function) is not FunctionType or function.__closure__:
+            # somebody put another function there, whose code cannot be exchanged
+            self._before = function
+            nn.Module.__call__ = _copy(_call, {"_steelyard": self})  # type: ignore[method-assign]
+            return
+        self.original = _copy(function, function.__kwdefaults__)
+        self._before = (function.__code__, function.__kwdefaults__)
+        self._function = function
+        function.__kwdefaults__ = {"_steelyard": self}
+        function.__code__ = _call.__code__
+
+    def stop(self) -> None:
+        """Puts everything back."""
+        if self._function is not None:
+            self._function.__code__, self._function.__kwdefaults__ = self._before
+        elif self._before is not None:
+            nn.Module.__call__ = self._before  # type: ignore[method-assign]
+        self._function = self._before = None
+
+    def note(self, error: Exception, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """Writes on an error which module raised it, the innermost only, and what that was called with."""
+        if not hasattr(error, "_steelyard_where"):
+            shapes = [str(tuple(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
+            path = self.trace.modules[self.trace.module][0]
+            error._steelyard_where = (path, module, ", ".join(shapes))  # type: ignore[attr-defined]
+
+
+def _copy(function: Any, kwdefaults: dict[str, Any] | None) -> Any:
+    copy = FunctionType(function.__code__, function.__globals__, "__call__", function.__defaults__)
+    copy.__kwdefaults__ = kwdefaults
+    return copy
+
+
+def _call(self: Any, *args: Any, _steelyard: Calls, **kwargs: Any) -> Any:
+    # this code runs as that of nn.Module.__call__, so it can use no name of this file
+    calls = _steelyard
+    if calls.current_thread() != calls.thread:
+        return calls.original(self, *args, **kwargs)
+    trace = calls.trace
+    outer = trace.module
+    trace.module = calls.index.get(id(self), outer)
+    try:
+        held = self.__dict__
+        try:
+            hooked = (
+                held["_forward_hooks"] or held["_forward_pre_hooks"]
+                or held["_backward_hooks"] or held["_backward_pre_hooks"] or calls.hooked
+            )  # fmt: skip
+        except KeyError:  # TorchScript keeps them elsewhere
+            hooked = calls.hooked
+        if hooked:
+            return calls.with_hooks(self, *args, **kwargs)
+        rule = calls.rules.get(type(self))
+        if rule is not None and not kwargs and "forward" not in held:
+            out = rule(calls.subject, self, args)
+            if out is not NotImplemented:
+                return out
+        return self.forward(*args, **kwargs)
+    except Exception as error:
+        calls.note(error, self, args)
+        raise
+    finally:
+        trace.module = outer

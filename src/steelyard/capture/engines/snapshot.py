@@ -1,0 +1,168 @@
+"""`Snapshot`: what the modules of a network hold, and the way back to it.
+
+Thousands of dictionaries are looked at twice in every capture, so that the usual case, nothing has
+changed, is left to functions that walk through lists in C.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Container, Sequence
+from itertools import chain
+from operator import eq, is_, itemgetter
+from typing import Any
+
+import torch
+from torch import nn
+
+_CONTAINERS = frozenset({dict, list, set, OrderedDict})
+_PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
+
+_HELD = ("_parameters", "_buffers", "_modules")
+_USUALLY_EMPTY = (
+    "_non_persistent_buffers_set",
+    "_backward_pre_hooks",
+    "_backward_hooks",
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_state_dict_hooks",
+    "_state_dict_pre_hooks",
+    "_load_state_dict_pre_hooks",
+    "_load_state_dict_post_hooks",
+)
+_STANDARD = frozenset({*_HELD, *_USUALLY_EMPTY})
+"""Containers that every module has."""
+
+
+class Snapshot:
+    """Every module's ``__dict__`` and the containers in it: parameters, buffers, children, hooks, lists.
+
+    Tensors themselves are not copied.
+
+    Attributes:
+        tensors: (place of the module, name, tensor) of tensors that are plain attributes.
+
+    Args:
+        modules: all of them, each once.
+        plain: classes that keep nothing of their own that changes.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module], plain: Container[type]) -> None:
+        self._modules = modules
+        self._kinds = kinds = list(map(type, modules))
+        self._attributes = attributes = [module.__dict__ for module in modules]
+        self._before = list(map(dict.copy, attributes))
+        self.tensors: list[tuple[int, str, torch.Tensor]] = []
+        self._contents: list[tuple[Any, Any]] = []
+        try:
+            self._save_standard(attributes)
+            odd: set[int] = set()
+        except KeyError:  # modules of TorchScript, and of old checkpoints, lack some
+            odd = {i for i, held in enumerate(attributes) if not held.keys() >= _STANDARD}
+            self._contents.clear()
+            self._save_standard([held for i, held in enumerate(attributes) if i not in odd])
+        for i, kind in enumerate(kinds):
+            if kind not in plain or i in odd:
+                self._save_own(i, attributes[i], () if i in odd else _STANDARD)
+
+    def _save_standard(self, attributes: list[dict[str, Any]]) -> None:
+        hooks = list(chain.from_iterable(map(itemgetter(*_USUALLY_EMPTY), attributes)))
+        held = list(chain.from_iterable(map(itemgetter(*_HELD), attributes)))
+        if any(hooks):
+            self._contents.extend((used, used.copy()) for used in hooks if used)
+            hooks = [unused for unused in hooks if not unused]
+        if not set(map(type, held)) <= {dict}:
+            self._contents.extend((h, h.copy()) for h in held if type(h) in _CONTAINERS - {dict})
+            held = [h for h in held if type(h) is dict]
+        self._empty, self._held = hooks, held
+        self._sizes, self._keys = list(map(len, held)), list(chain.from_iterable(held))
+        self._values = list(chain.from_iterable(map(dict.values, held)))
+
+    def _save_own(self, place: int, attributes: dict[str, Any], known: Container[str]) -> None:
+        """Copies the other containers among a module's attributes and notes the tensors."""
+        for name, value in attributes.items():
+            if name in known:
+                continue
+            kind = type(value)
+            if kind in _CONTAINERS:
+                self._contents.append((value, value.copy()))
+            elif kind not in _PLAIN and isinstance(value, torch.Tensor):
+                self.tensors.append((place, name, value))
+
+    def restore(self) -> None:
+        """Puts everything back."""
+        for place, name, tensor in self.tensors:
+            self._attributes[place][name] = tensor
+        if not _equal(self._attributes, self._before):
+            for attributes, before in zip(self._attributes, self._before, strict=True):
+                if not _equal(attributes, before):
+                    attributes.clear()
+                    attributes.update(before)
+        if list(map(type, self._modules)) != self._kinds:
+            for module, kind in zip(self._modules, self._kinds, strict=True):
+                if type(module) is not kind:
+                    module.__class__ = kind
+        if any(self._empty):
+            for container in self._empty:
+                container.clear()
+        self._restore_held()
+        for container, before in self._contents:
+            if type(container) is list:
+                container[:] = before
+            elif type(container) is set or not _same(container, before):
+                container.clear()
+                container.update(before)
+
+    def _restore_held(self) -> None:
+        held, start = self._held, 0
+        if (
+            list(map(len, held)) == self._sizes
+            and list(chain.from_iterable(held)) == self._keys
+            and all(map(is_, chain.from_iterable(map(dict.values, held)), self._values))
+        ):
+            return
+        for container, size in zip(held, self._sizes, strict=True):
+            end = start + size
+            before = dict(zip(self._keys[start:end], self._values[start:end], strict=True))
+            if not _same(container, before):
+                container.clear()
+                container.update(before)
+            start = end
+
+
+def _equal(attributes: object, before: object) -> bool:
+    """The same keys with the same, or equal, objects; tensors are put back by identity before."""
+    try:
+        return attributes == before
+    except Exception:  # arrays and tensors have no yes-or-no equality
+        return False
+
+
+def _same(mapping: dict[str, Any], before: dict[str, Any]) -> bool:
+    """The same keys, in order, with the very same objects."""
+    return (
+        len(mapping) == len(before)
+        and all(map(is_, mapping.values(), before.values()))
+        and all(map(eq, mapping, before))
+    )
+
+
+def random_states() -> list[Callable[[], object]]:
+    """Functions that put the random generators back to where they are now."""
+    state, python_state = torch.get_rng_state(), random.getstate()
+    found: list[Callable[[], object]] = [
+        lambda: torch.set_rng_state(state),
+        lambda: random.setstate(python_state),
+    ]
+    if (numpy := sys.modules.get("numpy")) is not None:
+        numpy_state = numpy.random.get_state()
+        found.append(lambda: numpy.random.set_state(numpy_state))
+    if torch.cuda.is_available() and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        cuda_states = torch.cuda.get_rng_state_all()
+        found.append(lambda: torch.cuda.set_rng_state_all(cuda_states))
+    return found
