@@ -14,8 +14,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite, prod
+from pathlib import Path
 from typing import Literal
 
+from steelyard._display import Printable
 from steelyard.errors import InputError, UnknownNameError
 
 Operand = Literal["I", "W", "O"]
@@ -173,8 +175,25 @@ class Memory:
         return per_operand(self.write_pj, operand) * bits / self.word_bits
 
 
+class Device(Printable):
+    """Any hardware: an `Accelerator` or a `Roofline`."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def from_yaml(path: str | Path) -> Accelerator | Roofline:
+        """The device that a file describes; see `steelyard.hardware.yamlfile.read_device`.
+
+        Raises:
+            FileFormatError: the file is missing, not YAML, or says something that no device can be.
+        """
+        from steelyard.hardware.yamlfile import read_device
+
+        return read_device(path)
+
+
 @dataclass(frozen=True, slots=True)
-class Accelerator:
+class Accelerator(Device):
     """A spatial accelerator.
 
     Attributes:
@@ -281,7 +300,7 @@ class Accelerator:
 
 
 @dataclass(frozen=True, slots=True)
-class Roofline:
+class Roofline(Device):
     """A CPU or GPU of which only the ceilings are known.
 
     Attributes:
@@ -318,9 +337,6 @@ class Roofline:
                         f"device {self.name!r}: {word} of {key} is {number:g}",
                         expected="a number above 0",
                     )
-
-
-Device = Accelerator | Roofline
 
 
 def per_operand(value: PerOperand, operand: Operand) -> float:

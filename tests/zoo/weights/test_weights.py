@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 import steelyard as sy
+from steelyard._cache import cache_folder
 from steelyard.errors import (
     FileFormatError,
     MissingExtraError,
@@ -17,7 +19,7 @@ from steelyard.errors import (
     UsageError,
 )
 from steelyard.zoo.registry import default_registry
-from steelyard.zoo.weights import api, cache, sources
+from steelyard.zoo.weights import api, sources
 from steelyard.zoo.weights.sources import find_source
 
 NAME = "shufflenet_v2_x0_5"
@@ -165,5 +167,5 @@ def test_where_the_cache_is(monkeypatch, platform, environment, folder) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(cache.sys, "platform", platform)
-    assert cache.cache_folder() == Path(folder)
+    monkeypatch.setattr(sys, "platform", platform)
+    assert cache_folder() == Path(folder)

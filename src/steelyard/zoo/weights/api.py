@@ -9,8 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from steelyard._cache import cache_folder
 from steelyard.errors import BackendError, FileFormatError, MissingExtraError, UsageError
-from steelyard.zoo.weights.cache import cache_folder
 from steelyard.zoo.weights.download import download, file_hash
 from steelyard.zoo.weights.fit import Keys, fit
 from steelyard.zoo.weights.sources import Source, find_source

@@ -1,4 +1,4 @@
-"""The folder where downloaded weights are kept."""
+"""`cache_folder`: where downloaded weights, measured devices and found mappings are kept."""
 
 from __future__ import annotations
 
