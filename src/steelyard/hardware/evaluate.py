@@ -98,7 +98,7 @@ class Evaluation:
         compute_cycles: cycles in which some unit works.
         stall_cycles: cycles in which units wait for tiles that are not double buffered.
         level_cycles: for each memory the cycles its ports need.
-        cycles: the whole layer: the most of (compute + stall) and of each memory.
+        exact_cycles: the whole layer: the most of (compute + stall) and of each memory.
         units_used: units that have work in the fullest cycle, and of how many.
         units: multiply-accumulate units of the device.
         footprint_bytes: for each memory the largest tiles of one instance.
@@ -111,10 +111,15 @@ class Evaluation:
     compute_cycles: int
     stall_cycles: int
     level_cycles: Map[str, int] = field(hash=False)
-    cycles: int
+    exact_cycles: float
     units_used: int
     units: int
     footprint_bytes: Map[str, float] = field(hash=False)
+
+    @property
+    def cycles(self) -> int:
+        """Cycles of the whole layer."""
+        return ceil(self.exact_cycles)
 
     @property
     def energy_pj(self) -> float:
@@ -201,7 +206,7 @@ def evaluate(layer: LoopNest | Problem, mapping: Mapping, device: Accelerator) -
         compute_cycles=cycles.compute,
         stall_cycles=ceil(cycles.stall),
         level_cycles={name: ceil(number) for name, number in cycles.levels.items()},
-        cycles=ceil(max(cycles.compute + cycles.stall, *cycles.levels.values())),
+        exact_cycles=max(cycles.compute + cycles.stall, *cycles.levels.values()),
         units_used=prod(loop.bound for loop in flat if loop.axis),
         units=device.pes,
         footprint_bytes=room,

@@ -1,0 +1,349 @@
+"""The mapper's inner loops: factor tables, dominance, trees and the branch-and-bound, compiled by numba.
+
+Where numba is not installed the same functions run as plain Python, correct and about a hundred times slower.
+"""
+
+# The compiled functions are typed by numba, from what they are called with.
+# mypy: ignore-errors
+
+from __future__ import annotations
+
+import numpy as np
+
+from steelyard.hardware import counting
+
+try:
+    from numba import njit
+
+    COMPILED = True
+except ImportError:
+    COMPILED = False
+
+    def njit(**options):
+        """Leaves a function as it is."""
+        return lambda function: function
+
+
+jit = njit(cache=True, nogil=True)
+_count_tiles = jit(counting.count_tiles)
+
+
+@jit
+def tile_factors(size, chains, roles):
+    """`count_tiles` of every chain: (n, slots) bounds innermost first; roles -1: inside the tile."""
+    n, slots = chains.shape
+    out = np.empty(n)
+    for i in range(n):
+        bounds = np.empty(slots, np.int64)
+        strides = np.empty(slots, np.int64)
+        kinds = np.empty(slots, np.int64)
+        step = 1
+        count = 0
+        for k in range(slots):
+            if roles[k] >= 0 and chains[i, k] > 1:
+                bounds[slots - 1 - count] = chains[i, k]
+                strides[slots - 1 - count] = step
+                kinds[slots - 1 - count] = roles[k]
+                count += 1
+            step *= chains[i, k]
+        first = slots - count
+        out[i] = _count_tiles(size, bounds[first:], strides[first:], kinds[first:])
+    return out
+
+
+@jit
+def starts(size, chain, roles, low, high):
+    """Index offsets below ``size`` of the loops with roles from low to high."""
+    count = 1
+    for k in range(len(chain)):
+        if low <= roles[k] <= high:
+            count *= chain[k]
+    found = np.zeros(count, np.int64)
+    filled = 1
+    step = 1
+    for k in range(len(chain)):
+        if low <= roles[k] <= high:
+            for b in range(1, chain[k]):
+                for i in range(filled):
+                    found[b * filled + i] = found[i] + b * step
+            filled *= chain[k]
+        step *= chain[k]
+    kept = 0
+    for i in range(count):
+        if found[i] < size:
+            found[kept] = found[i]
+            kept += 1
+    return found[:kept]
+
+
+@jit
+def window_factors(sizes, window, outs, taps, pairs, roles, slot_out, slot_tap):
+    """`window_sum` of every pair of chains; ``slot_out`` or ``slot_tap``: the slider's slot, else -1."""
+    n = len(pairs)
+    slots = outs.shape[1]
+    out = np.empty(n)
+    marks = np.zeros(window[3], np.int64)
+    stamp = 0
+    for i in range(n):
+        p, r = outs[pairs[i, 0]], taps[pairs[i, 1]]
+        p_tile = r_tile = 1
+        p_step = r_step = 1
+        p_slide = r_slide = 0
+        p_bound = r_bound = 1
+        for k in range(slots):
+            if k == slot_out:
+                p_slide, p_bound = p_step, p[k]
+            if k == slot_tap:
+                r_slide, r_bound = r_step, r[k]
+            p_step *= p[k]
+            r_step *= r[k]
+            if roles[k] < 0:
+                p_tile *= p[k]
+                r_tile *= r[k]
+        p_outer = starts(sizes[0], p, roles, 0, 1)
+        r_outer = starts(sizes[1], r, roles, 0, 1)
+        p_inner = starts(sizes[0], p, roles, 2, 2)
+        r_inner = starts(sizes[1], r, roles, 2, 2)
+        total = 0
+        for po in p_outer:
+            p_back = p_slide if p_slide > 0 and (po // p_slide) % p_bound > 0 else 0
+            for ro in r_outer:
+                r_back = r_slide if r_slide > 0 and (ro // r_slide) % r_bound > 0 else 0
+                stamp += 1
+                united = stamp
+                for pi in p_inner:
+                    p0 = po + pi
+                    if p0 >= sizes[0]:
+                        continue
+                    for ri in r_inner:
+                        r0 = ro + ri
+                        if r0 >= sizes[1]:
+                            continue
+                        held = -1
+                        if p_back + r_back > 0:
+                            stamp += 1
+                            held = stamp
+                            for a in range(p0 - p_back, min(p0 - p_back + p_tile, sizes[0])):
+                                for b in range(r0 - r_back, min(r0 - r_back + r_tile, sizes[1])):
+                                    row = a * window[0] + b * window[1] - window[2]
+                                    if 0 <= row < window[3] and marks[row] != united:
+                                        marks[row] = held
+                        for a in range(p0, min(p0 + p_tile, sizes[0])):
+                            for b in range(r0, min(r0 + r_tile, sizes[1])):
+                                row = a * window[0] + b * window[1] - window[2]
+                                inside = 0 <= row < window[3]
+                                if inside and marks[row] != united and marks[row] != held:
+                                    marks[row] = united
+                                    total += 1
+        out[i] = total
+    return out
+
+
+@jit
+def undominated(items, signs):
+    """Which rows no other row beats: less or equal wherever the sign is +1, greater or equal where it is -1."""
+    n, width = items.shape
+    keep = np.ones(n, np.bool_)
+    weight = np.zeros(n)
+    for i in range(n):
+        for j in range(width):
+            weight[i] += signs[j] * np.log(items[i, j])
+    order = np.argsort(weight, kind="mergesort")
+    kept = np.empty(n, np.int64)
+    count = 0
+    for a in range(n):
+        i = order[a]
+        for b in range(count):
+            k = kept[b]
+            beaten = True
+            for j in range(width):
+                # equal sums in another order must count as equal
+                if signs[j] * (items[k, j] - items[i, j]) > 1e-12 * items[i, j]:
+                    beaten = False
+                    break
+            if beaten:
+                keep[i] = False
+                break
+        if keep[i]:
+            kept[count] = i
+            count += 1
+    return keep
+
+
+@jit
+def tree(items):
+    """A binary tree over rows: children (-1: none), row of a leaf, least and greatest of each column, spread."""
+    n, width = items.shape
+    nodes = 2 * n - 1
+    left = np.full(nodes, -1, np.int64)
+    right = np.full(nodes, -1, np.int64)
+    row = np.full(nodes, -1, np.int64)
+    low = np.empty((nodes, width))
+    high = np.empty((nodes, width))
+    wide = np.zeros(nodes)
+    order = np.arange(n)
+    begin = np.zeros(nodes, np.int64)
+    end = np.zeros(nodes, np.int64)
+    end[0] = n
+    made = 1
+    node = 0
+    while node < made:
+        b, e = begin[node], end[node]
+        best = 0
+        most = -1.0
+        for j in range(width):
+            least = np.inf
+            top = 0.0
+            for k in range(b, e):
+                value = items[order[k], j]
+                least = min(least, value)
+                top = max(top, value)
+            low[node, j] = least
+            high[node, j] = top
+            reach = np.log(top / least)
+            wide[node] += reach
+            if reach > most:
+                most = reach
+                best = j
+        if e - b == 1:
+            row[node] = order[b]
+            wide[node] = -1.0
+        else:
+            if wide[node] <= 0:
+                wide[node] = 1e-9
+            part = order[b:e].copy()
+            keys = np.empty(e - b)
+            for k in range(e - b):
+                keys[k] = items[part[k], best]
+            order[b:e] = part[np.argsort(keys, kind="mergesort")]
+            middle = (b + e) // 2
+            left[node], right[node] = made, made + 1
+            begin[made], end[made] = b, middle
+            begin[made + 1], end[made + 1] = middle, e
+            made += 2
+        node += 1
+    return left, right, row, low, high, wide
+
+
+@jit
+def cost(low, high, rows, fixed, limits, walls, stalls, mode):
+    """The least objective of anything with products from ``low`` to ``high``; infinite if nothing fits.
+
+    rows 0: energy; 1: compute cycles; from 2: cycles of ports. limits, walls: products that must stay below.
+    """
+    width = len(low)
+    for c in range(len(walls)):
+        need = 0.0
+        for j in range(width):
+            need += limits[c, j] * low[j]
+        if need > walls[c] * (1 + 1e-12):
+            return np.inf
+    energy = fixed[0]
+    for j in range(width):
+        weight = rows[0, j]
+        energy += weight * (low[j] if weight >= 0 else high[j])
+    if mode == 0:
+        return energy
+    cycles = fixed[1]
+    for j in range(width):
+        cycles += rows[1, j] * low[j]
+    for s in range(stalls.shape[0]):
+        first = stalls[s, 1] * (low[int(stalls[s, 0])] if stalls[s, 0] >= 0 else 1.0)
+        second = stalls[s, 3] * (low[int(stalls[s, 2])] if stalls[s, 2] >= 0 else 1.0)
+        cycles += max(first, second)
+    for k in range(2, len(rows)):
+        busy = fixed[k]
+        for j in range(width):
+            busy += rows[k, j] * low[j]
+        cycles = max(cycles, busy)
+    if mode == 1:
+        return cycles
+    return energy * cycles
+
+
+@jit
+def search(
+    left,
+    right,
+    row,
+    low,
+    high,
+    wide,
+    rows,
+    fixed,
+    limits,
+    walls,
+    stalls,
+    mode,
+    stack,
+    bounds,
+    state,
+    best,
+):
+    """Depth-first branch and bound over one node of each group's tree; resumes where it stopped.
+
+    Args:
+        left ... wide: the trees of all groups one after another.
+        stack, bounds: open combinations of nodes and their least cost; state[0] is their number.
+        state: open, nodes to visit in this call, nodes visited.
+        best: [cost] of the incumbent; combinations that cannot be below it are dropped.
+
+    Returns:
+        the best combination of leaves found in this call, all -1 if none.
+    """
+    groups = stack.shape[1]
+    width = low.shape[1]
+    found = np.full(groups, -1, np.int64)
+    least = np.empty(width)
+    top = np.empty(width)
+    signed = False
+    for j in range(width):
+        if rows[0, j] < 0:
+            signed = True
+    todo = state[1]
+    while state[0] > 0 and todo > 0:
+        state[0] -= 1
+        depth = state[0]
+        if bounds[depth] >= best[0]:
+            continue
+        todo -= 1
+        state[2] += 1
+        split = -1
+        widest = -0.5
+        for g in range(groups):
+            if wide[stack[depth, g]] > widest:
+                widest = wide[stack[depth, g]]
+                split = g
+        if split < 0:
+            best[0] = bounds[depth]
+            found[:] = stack[depth]
+            continue
+        parent = stack[depth, split]
+        for j in range(width):
+            least[j] = 1.0
+            top[j] = 1.0
+        for g in range(groups):
+            if g != split:
+                node = stack[depth, g]
+                for j in range(width):
+                    least[j] *= low[node, j]
+                if signed:
+                    for j in range(width):
+                        top[j] *= high[node, j]
+        a, b = left[parent], right[parent]
+        cost_a = cost(least * low[a], top * high[a], rows, fixed, limits, walls, stalls, mode)
+        cost_b = cost(least * low[b], top * high[b], rows, fixed, limits, walls, stalls, mode)
+        if cost_a < cost_b:
+            a, b = b, a
+            cost_a, cost_b = cost_b, cost_a
+        if cost_a < best[0]:
+            stack[depth + 1, :] = stack[depth]
+            stack[depth, split] = a
+            bounds[depth] = cost_a
+            depth += 1
+        if cost_b < best[0]:
+            stack[depth, split] = b
+            bounds[depth] = cost_b
+            depth += 1
+        state[0] = depth
+    return found

@@ -1,0 +1,215 @@
+"""The mapspace: which mappings of a layer the mapper chooses from.
+
+A mapping is a *chain* for each dimension (its loop bounds from the innermost level to the outermost), an
+*order* for each memory, and for each operand the memories that it bypasses.
+
+Chains: at a memory a bound divides what is left of the dimension; at an axis it divides what is left, or is the
+least bound that needs as few rounds as the whole axis would (the last round is then smaller). What is left at
+the end runs at the outermost memory.
+
+Orders: only the innermost loops of a memory matter (see `steelyard.hardware.transfers`). The loops over which
+one operand stays still stand innermost; for sliding windows it matters which of P, Q, R, S is the innermost
+loop that moves the inputs. All other orders cost as much as one of these or more. So an order is an operand
+and a slider. `Order.pure` stands for the tilings in which a memory has loops over which the operand stays
+still and no others, so that it stays past this memory's loops, too; ``still`` None and pure: no loops at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import product
+
+from steelyard.hardware.device import (
+    DIMENSIONS,
+    OPERANDS,
+    RELEVANT,
+    Accelerator,
+    Array,
+    Axis,
+    Operand,
+)
+from steelyard.hardware.problem import Problem, Window
+
+STAYS: dict[Operand, frozenset[str]] = {o: frozenset(DIMENSIONS) - RELEVANT[o] for o in OPERANDS}
+"""The loops over which each operand stays still; no dimension is in two of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraints:
+    """What a dataflow asks of a mapping; everything not named is free.
+
+    Attributes:
+        temporal: memory -> dimensions that may have loops of more than one iteration there.
+        spatial: axis -> dimensions that may be unrolled along it.
+        stationary: memory -> the operand that stays still over its innermost loops.
+        whole: memory -> dimensions that lie wholly in its tile (or on the arrays inside).
+        bypass: memory -> operands that must bypass it.
+    """
+
+    temporal: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    spatial: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    stationary: tuple[tuple[str, Operand], ...] = ()
+    whole: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    bypass: tuple[tuple[str, tuple[Operand, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for loops: a memory or an axis of an array, and its level's place in the device."""
+
+    name: str
+    level: int
+    axis: Axis | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order of the loops at one memory."""
+
+    still: Operand | None = None
+    slider: str = ""
+    pure: bool = False
+
+    def allows(self, dim: str) -> bool:
+        """True if a dimension may have a loop here under this order's claim."""
+        return not self.pure or (self.still is not None and dim in STAYS[self.still])
+
+    def arrange(self, dims: Iterable[str]) -> list[str]:
+        """Dimensions from the outermost loop to the innermost."""
+        stays = STAYS[self.still] if self.still else frozenset()
+        return sorted(dims, key=lambda dim: (dim in stays, dim == self.slider))
+
+
+@dataclass(frozen=True)
+class Mapspace:
+    """All mappings of a problem on a device under constraints."""
+
+    problem: Problem
+    device: Accelerator
+    constraints: Constraints = field(default_factory=Constraints)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """Places for loops, innermost first."""
+        found: list[Slot] = []
+        for place, level in enumerate(self.device.levels):
+            if isinstance(level, Array):
+                found += [Slot(axis.name, place, axis) for axis in level.axes]
+            else:
+                found.append(Slot(level.name, place))
+        return tuple(reversed(found))
+
+    def chains(self, dim: str) -> tuple[tuple[int, ...], ...]:
+        """Every chain of bounds of a dimension, in the order of `slots`."""
+        temporal = dict(self.constraints.temporal)
+        spatial = dict(self.constraints.spatial)
+        whole = [name for name, dims in self.constraints.whole if dim in dims]
+        slots = self.slots()
+        inside = {name: k for k, name in enumerate(slot.name for slot in slots)}
+        done_by = min((inside[name] for name in whole), default=len(slots))
+        found: list[tuple[int, ...]] = []
+
+        def extend(chain: tuple[int, ...], left: int) -> None:
+            k = len(chain)
+            if k > done_by and left > 1:
+                return
+            if k == len(slots):
+                if left == 1:
+                    found.append(chain)
+                return
+            slot = slots[k]
+            allowed = (spatial if slot.axis else temporal).get(slot.name)
+            free = allowed is None or dim in allowed
+            if slot.axis is not None:
+                hardware = slot.axis.dims is None or dim in slot.axis.dims
+                bounds = spread(left, slot.axis.size) if free and hardware else (1,)
+                for bound in bounds:
+                    extend((*chain, bound), -(-left // bound))
+            else:
+                for bound in divisors(left) if free else (1,):
+                    extend((*chain, bound), left // bound)
+
+        extend((), self.problem.size(dim))
+        return tuple(found)
+
+    def orders(self, memory: str, *, outermost: bool) -> tuple[Order, ...]:
+        """The orders of a memory that is not the innermost."""
+        asked = dict(self.constraints.stationary).get(memory)
+        slides = self._sliders()
+        found: list[Order] = [] if outermost else [Order(pure=True)]
+        for operand in OPERANDS:
+            if asked not in (None, operand):
+                continue
+            stays = [d for d in STAYS[operand] if self.problem.size(d) > 1]
+            if not stays and asked is None and operand != "I":
+                continue
+            own = [d for d in slides if operand == "I" or d in STAYS[operand]] or [""]
+            found += [Order(operand, slider) for slider in own]
+            if not outermost and stays:
+                within = [d for d in own if operand != "I"] or [""]
+                found += [Order(operand, slider, pure=True) for slider in within]
+        return tuple(found)
+
+    def _sliders(self) -> list[str]:
+        found = []
+        for window, out, tap in ((self.problem.rows, "P", "R"), (self.problem.columns, "Q", "S")):
+            if _overlaps(window, self.problem.size(out), self.problem.size(tap)):
+                found += [out, tap]
+        return found
+
+    def patterns(self) -> Iterator[tuple[Order, ...]]:
+        """An order for each memory but the innermost."""
+        memories = self.device.memories[:-1]
+        yield from product(*(self.orders(m.name, outermost=k == 0) for k, m in enumerate(memories)))
+
+    def keeps(self) -> Iterator[tuple[tuple[Operand, tuple[str, ...]], ...]]:
+        """Which memories keep each operand; the innermost that can hold one does not skip it."""
+        barred = {(n, o) for n, operands in self.constraints.bypass for o in operands}
+        choices = []
+        for operand in OPERANDS:
+            can = [m.name for m in self.device.memories if operand in m.holds]
+            can = [name for name in can if (name, operand) not in barred]
+            middle = can[1:-1]
+            choices.append(
+                [
+                    (operand, tuple(n for n in can if n not in middle or taken[middle.index(n)]))
+                    for taken in product((True, False), repeat=len(middle))
+                ]
+            )
+        for combination in product(*choices):
+            yield tuple(combination)
+
+
+def divisors(n: int) -> tuple[int, ...]:
+    """All divisors, ascending.
+
+    >>> divisors(12)
+    (1, 2, 3, 4, 6, 12)
+    """
+    small = [d for d in range(1, int(n**0.5) + 1) if n % d == 0]
+    return tuple(sorted({*small, *(n // d for d in small)}))
+
+
+def spread(left: int, size: int) -> tuple[int, ...]:
+    """Bounds on an axis of ``size``: divisors of what is left, and the best use of the whole axis.
+
+    >>> spread(55, 14)  # four rounds of 14
+    (1, 5, 11, 14)
+    """
+    rounds = -(-left // min(left, size))
+    return tuple(sorted({*(d for d in divisors(left) if d <= size), -(-left // rounds)}))
+
+
+def _overlaps(window: Window, out: int, tap: int) -> bool:
+    """True if two outputs, or two taps, may need the same input row."""
+    if out == 1 or tap == 1:
+        return False
+    seen: set[int] = set()
+    for o in range(out):
+        for t in range(tap):
+            row = o * window.stride + t * window.dilation - window.before
+            if row in seen:
+                return True
+            if 0 <= row < window.size:
+                seen.add(row)
+    return False
