@@ -68,7 +68,10 @@ def test_a_backbone_gives_the_last_map_of_every_resolution(name: str) -> None:
     assert tuple(m.shape[1] for m in maps) == backbone.channels
     sides = [m.shape[-1] for m in maps]
     assert sides == sorted(set(sides), reverse=True)
-    assert backbone.strides == tuple(max(1, round(shape[-1] / side)) for side in sides)
+    step = backbone.strides[-1]
+    higher = backbone(torch.empty((*shape[:2], shape[2] + step, shape[3]), device="meta"))
+    grown = [b.shape[2] - a.shape[2] for a, b in zip(maps, higher, strict=True)]
+    assert [step / more for more in grown] == list(backbone.strides)
     sum(m.sum() for m in maps).backward()  # type: ignore[union-attr]
     assert any(p.grad is not None for p in backbone.parameters())
 

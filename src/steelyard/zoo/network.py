@@ -11,6 +11,10 @@ from torch import Tensor, nn
 from steelyard.errors import UsageError
 
 
+_GROWTH = 2**8 * 3**2
+"""An image that is wider by so many pixels has maps that are wider by so many over their stride."""
+
+
 class Network(nn.Module):
     """A classifier: a trunk, which is a chain of modules from image to last feature map, and a head.
 
@@ -66,13 +70,14 @@ class Backbone(nn.Module):
     Attributes:
         network: the network; modules that only the classifier needs are removed.
         channels: channels of each map.
-        strides: input side divided by each map's side, rounded.
+        strides: by how many pixels a pixel of each map moves over the image; the sides of the maps are
+            the image's divided by them, but for rims that unpadded convolutions take off.
         input_shape: (N, C, H, W) that `create` made it for, with N = 1.
 
     Args:
         network: as `create` builds it.
-        probe: the same network on the meta device; it is run once.
-        input_shape: (N, C, H, W) that the probe is run on.
+        probe: the same network on the meta device; it is run on that shape and on a larger one.
+        input_shape: (N, C, H, W) that the network was made for.
     """
 
     input_shape: tuple[int, int, int, int] | None = None
@@ -86,8 +91,11 @@ class Backbone(nn.Module):
             module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
         with torch.no_grad():
             maps = probe.eval().feature_maps(torch.empty(input_shape, device="meta"))
+            wider = (*input_shape[:-1], input_shape[-1] + _GROWTH)
+            wider_maps = probe.feature_maps(torch.empty(wider, device="meta"))
         self.channels = tuple(m.shape[1] for m in maps)
-        self.strides = tuple(max(1, round(input_shape[-1] / m.shape[-1])) for m in maps)
+        pairs = zip(maps, wider_maps, strict=True)
+        self.strides = tuple(_GROWTH // (w.shape[-1] - m.shape[-1]) for m, w in pairs)
         self.network = network
         _prune(network, called)
 
