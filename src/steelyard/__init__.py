@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from steelyard.design.inference import optimize_for_inference as optimize_for_inference
     from steelyard.design.rewrite import Rewrite as Rewrite
     from steelyard.design.rewrite import rewrite as rewrite
+    from steelyard.hardware.bounds import bounds as bounds
+    from steelyard.hardware.device import Accelerator as Accelerator
+    from steelyard.hardware.device import Device as Device
+    from steelyard.hardware.device import Roofline as Roofline
+    from steelyard.hardware.registry import device as device
+    from steelyard.hardware.registry import list_devices as list_devices
+    from steelyard.hardware.roofline import roofline as roofline
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -60,6 +67,13 @@ _WHERE = {
     "optimize_for_inference": "steelyard.design.inference",
     "rewrite": "steelyard.design.rewrite",
     "Rewrite": "steelyard.design.rewrite",
+    "device": "steelyard.hardware.registry",
+    "list_devices": "steelyard.hardware.registry",
+    "Device": "steelyard.hardware.device",
+    "Accelerator": "steelyard.hardware.device",
+    "Roofline": "steelyard.hardware.device",
+    "roofline": "steelyard.hardware.roofline",
+    "bounds": "steelyard.hardware.bounds",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",

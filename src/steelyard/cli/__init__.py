@@ -27,7 +27,9 @@ import click
 from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
-VERBS = ("models", "cost", "compare", "rewrite", "report", "predict", "tables", "explain", "doctor")
+VERBS = (
+    "models", "cost", "compare", "devices", "rewrite", "report", "predict", "tables", "explain", "doctor",
+)  # fmt: skip
 """The verbs, in the order in which ``--help`` lists them."""
 
 DEBUG = "steelyard.debug"

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite, prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import InputError, UnknownNameError
@@ -190,6 +190,18 @@ class Device(Printable):
         from steelyard.hardware.yamlfile import read_device
 
         return read_device(path)
+
+    def to_yaml(self) -> str:
+        """The device as the text of a file that `from_yaml` reads."""
+        from steelyard.hardware.yamlwriter import to_yaml
+
+        return to_yaml(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The device as plain data, with the keys of its file."""
+        from steelyard.hardware.yamlwriter import to_dict
+
+        return to_dict(self)
 
 
 @dataclass(frozen=True, slots=True)

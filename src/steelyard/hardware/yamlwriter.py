@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from steelyard.hardware.device import OPERANDS, Accelerator, Array, Axis, Memory, Roofline
+from steelyard.errors import UsageError
+from steelyard.hardware.device import OPERANDS, Accelerator, Array, Axis, Device, Memory, Roofline
 from steelyard.hardware.yamlfile import SCHEMA
 
 
-def to_dict(device: Accelerator | Roofline) -> dict[str, Any]:
-    """The document as plain data: what is at its default is left out."""
+def to_dict(device: Device) -> dict[str, Any]:
+    """The document as plain data: what is at its default is left out.
+
+    Raises:
+        UsageError: neither an accelerator nor a roofline.
+    """
     if isinstance(device, Roofline):
         fields: dict[str, Any] = {
             "title": device.title,
@@ -24,7 +29,7 @@ def to_dict(device: Accelerator | Roofline) -> dict[str, Any]:
             "sources": dict(device.sources),
         }
         kind = "roofline"
-    else:
+    elif isinstance(device, Accelerator):
         fields = {
             "title": device.title,
             "clock_hz": device.clock_hz,
@@ -37,11 +42,19 @@ def to_dict(device: Accelerator | Roofline) -> dict[str, Any]:
             "sources": dict(device.sources),
         }
         kind = "accelerator"
+    else:
+        raise UsageError(
+            f"a {type(device).__name__} has no file", expected="an Accelerator or a Roofline"
+        )
     return {"schema": SCHEMA, "kind": kind, "name": device.name, **_said(fields)}
 
 
-def to_yaml(device: Accelerator | Roofline) -> str:
-    """The device as a file's text."""
+def to_yaml(device: Device) -> str:
+    """The device as a file's text.
+
+    Raises:
+        UsageError: as `to_dict`.
+    """
     return "".join(f"{line}\n" for line in _lines(to_dict(device), ""))
 
 
