@@ -41,3 +41,30 @@ def networks(pattern: str, output: Output) -> None:
     with output.steps() as step:
         result = tables.networks(pattern, progress=step)
     output.show(result)
+
+
+@command.command("eyeriss-chip")
+@click.argument("network", nargs=-1)
+@output_options(*FORMATS)
+def eyeriss_chip(network: tuple[str, ...], output: Output) -> None:
+    """The Eyeriss chip as measured (AlexNet, VGG-16) and as modelled: latency, buffer and DRAM accesses.
+
+    \b
+    steelyard tables eyeriss-chip alexnet
+    """
+    from steelyard import tables
+
+    with output.working("capturing the networks"):
+        result = tables.eyeriss_chip(network) if network else tables.eyeriss_chip()
+    output.show(result)
+
+
+@command.command("row-stationary")
+@output_options(*FORMATS)
+def row_stationary(output: Output) -> None:
+    """Energy of six dataflows on AlexNet: the row-stationary study (ISCA 2016) run again, and ours."""
+    from steelyard import tables
+
+    with output.steps() as step:
+        result = tables.row_stationary(progress=step)
+    output.show(result)
