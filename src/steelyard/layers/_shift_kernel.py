@@ -11,6 +11,7 @@ PyTorch's own OpenMP, so that no second pool competes with them; where it cannot
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -52,10 +53,10 @@ def move(x: Tensor, table: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     size = x.element_size()
     last = not x.is_contiguous()
-    arguments = _Arguments(
+    arguments = _pack(
         out.data_ptr(), x.data_ptr(), table.data_ptr(), batch, channels, height, width, size, last
     )
-    count = out.numel() * size
+    count = x.nbytes
     if count < 2 * BYTES_PER_THREAD or (threads := torch.get_num_threads()) == 1 or not _parallel:
         _call(arguments)
     else:
@@ -63,7 +64,7 @@ def move(x: Tensor, table: Tensor) -> Tensor:
     return out
 
 
-_Arguments = ctypes.c_int64 * _ARGUMENTS
+_pack = struct.Struct(f"{_ARGUMENTS}q").pack
 
 
 @intrinsic
@@ -299,4 +300,4 @@ else:
     _parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
     _parallel.restype = None
     _compiled = _compile(_threaded)
-_call = _compiled.ctypes
+_call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled.address)
