@@ -116,6 +116,7 @@ def test_a_setting_called_name_is_an_unknown_setting() -> None:
         ("resnet50", {"blocks": (3, 0)}, "blocks=(3, 0)", "one or more int"),
         ("resnet50", {"blocks": ()}, "blocks=()", "one or more int"),
         ("resnet50", {"blocks": 3}, "blocks=3", "one or more int"),
+        ("mobilenet_v2", {"stages": 3}, "stages=3", "one or more Stage"),
         ("vgg16", {"batch_norm": 1}, "batch_norm=1", "bool"),
         ("vgg16", {"dropout": 1.5}, "dropout=1.5", "float, at least 0, at most 1"),
         ("googlenet", {"pool_rounding": "up"}, "pool_rounding='up'", "'ceil' or 'floor'"),

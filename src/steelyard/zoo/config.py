@@ -155,7 +155,9 @@ def _words(hint: Any) -> str:
         *first, last = (repr(option) for option in get_args(hint))
         return f"{', '.join(first)} or {last}" if first else last
     if origin is tuple:
-        return f"one or more {_words(get_args(hint)[0])}, e.g. (3, 4, 6, 3)"
+        item = get_args(hint)[0]
+        example = ", e.g. (3, 4, 6, 3)" if item is int else ""
+        return f"one or more {_words(item)}{example}"
     if hint is NoneType:
         return "None"
     return str(getattr(hint, "__name__", hint))

@@ -178,5 +178,5 @@ def genotype(cell: str | Genotype) -> Genotype:
             "pair of cells",
             cell,
             GENOTYPES,
-            hint="a steelyard.layers.genotype.Genotype of your own",
+            hint=f"{', '.join(GENOTYPES)}; or a steelyard.layers.genotype.Genotype of your own",
         ) from None

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 
-
 _GROWTH = 2**8 * 3**2
 """An image that is wider by so many pixels has maps that are wider by so many over their stride."""
 
