@@ -281,7 +281,7 @@ def _mapping(task: _Task, items: list[int], space: Mapspace) -> Mapping:
     chains: dict[str, tuple[int, ...]] = {}
     for group, item in enumerate(items):
         chains.update(task.groups.bounds(group, item))
-    orders = dict(zip([m.name for m in device.memories], task.pattern, strict=False))
+    orders = dict(zip([m.name for m in space.stages()], task.pattern, strict=False))
     loops: list[tuple[Loop, ...]] = []
     for place, level in enumerate(device.levels):
         own: list[Loop] = []

@@ -18,7 +18,15 @@ import numpy as np
 
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.counting import SHARED, SPACE, STILL, TIME
-from steelyard.hardware.device import DIMENSIONS, OPERANDS, RELEVANT, Memory, Operand, PerOperand
+from steelyard.hardware.device import (
+    DIMENSIONS,
+    OPERANDS,
+    RELEVANT,
+    Axis,
+    Memory,
+    Operand,
+    PerOperand,
+)
 from steelyard.hardware.mapspace import STAYS, Mapspace, Order
 from steelyard.hardware.transfers import extent
 
@@ -97,8 +105,7 @@ class Groups:
     def allowed(self, group: int, pattern: tuple[Order, ...]) -> Any:
         """Which items keep the claims of a pattern."""
         keep = np.ones(len(self.pairs[group]), bool)
-        memories = self.space.device.memories
-        for order, memory in zip(pattern, memories, strict=False):
+        for order, memory in zip(pattern, self.space.stages(), strict=False):
             slot = next(k for k, s in enumerate(self.slots) if s.name == memory.name)
             for k, dim in enumerate(GROUPS[group]):
                 if not order.allows(dim):
@@ -208,6 +215,7 @@ class Assembly:
         self.device = space.device
         self.places = {level.name: k for k, level in enumerate(self.device.levels)}
         self.units = len(self.device.levels)
+        self.slots = space.slots()
         self.outputs = prod(space.problem.size(dim) for dim in RELEVANT["O"])
 
     def system(self, pattern: tuple[Order, ...]) -> System:
@@ -256,7 +264,7 @@ class Assembly:
             return frozenset(), (-1, "")
         above = [
             (self.places[memory.name], order)
-            for memory, order in zip(self.device.memories, pattern, strict=False)
+            for memory, order in zip(self.space.stages(), pattern, strict=False)
             if self.places[memory.name] < child
         ]
         for place, order in reversed(above):
@@ -269,16 +277,15 @@ class Assembly:
         return frozenset(still), (-1, "")
 
     def _stages(self, operand: Operand, parent: int, child: int) -> list[frozenset[str]]:
-        axes = [s.axis for s in reversed(self.space.slots()) if s.axis and parent < s.level < child]
-        axes = self._inward(axes)
+        axes = self._between(parent, child)
         return [
             frozenset(a.name for a in axes[crossed:] if a.shares(operand))
             for crossed in range(len(axes) + 1)
         ]
 
-    def _inward(self, axes: list[Any]) -> list[Any]:
-        order = [axis.name for array in self.device.arrays for axis in array.axes]
-        return sorted(axes, key=lambda axis: order.index(axis.name))
+    def _between(self, parent: int, child: int) -> list[Axis]:
+        """Axes between two places, outermost first."""
+        return [s.axis for s in reversed(self.slots) if s.axis and parent < s.level < child]
 
     def _energy(
         self,
@@ -300,10 +307,7 @@ class Assembly:
             build.add(row, columns[0], above.read_energy(operand, bits))
             if child < self.units:
                 build.add(row, columns[-1], self._memory(child).write_energy(operand, bits))
-        axes = self._inward(
-            [s.axis for s in self.space.slots() if s.axis and parent < s.level < child]
-        )
-        for k, axis in enumerate(axes):
+        for k, axis in enumerate(self._between(parent, child)):
             link = axis.link(operand)
             build.add(row, columns[k + 1], link.pj)
             if link.kind in ("neighbour", "reduce"):

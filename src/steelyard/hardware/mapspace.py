@@ -3,6 +3,9 @@
 A mapping is a *chain* for each dimension (its loop bounds from the innermost level to the outermost), an
 *order* for each memory, and for each operand the memories that it bypasses.
 
+Memories that follow each other with no array between them and no operand in common are one *stage*: their
+tiles are the same part of the loops. Temporal loops stand at the innermost memory of each stage.
+
 Chains: at a memory a bound divides what is left of the dimension; at an axis it divides what is left, or is the
 least bound that needs as few rounds as the whole axis would (the last round is then smaller). What is left at
 the end runs at the outermost memory.
@@ -27,12 +30,16 @@ from steelyard.hardware.device import (
     Accelerator,
     Array,
     Axis,
+    Memory,
     Operand,
 )
 from steelyard.hardware.problem import Problem, Window
 
 STAYS: dict[Operand, frozenset[str]] = {o: frozenset(DIMENSIONS) - RELEVANT[o] for o in OPERANDS}
 """The loops over which each operand stays still; no dimension is in two of them."""
+
+
+_MIRROR = {"P": "Q", "Q": "P", "R": "S", "S": "R"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +99,29 @@ class Mapspace:
     def slots(self) -> tuple[Slot, ...]:
         """Places for loops, innermost first."""
         found: list[Slot] = []
+        staged = {memory.name for memory in self.stages()}
         for place, level in enumerate(self.device.levels):
             if isinstance(level, Array):
                 found += [Slot(axis.name, place, axis) for axis in level.axes]
-            else:
+            elif level.name in staged:
                 found.append(Slot(level.name, place))
         return tuple(reversed(found))
+
+    def stages(self) -> tuple[Memory, ...]:
+        """The innermost memory of each stage, outermost stage first."""
+        found: list[Memory] = []
+        held: set[Operand] = set()
+        for level in self.device.levels:
+            if isinstance(level, Array):
+                held = set(OPERANDS)
+                continue
+            if found and held.isdisjoint(level.holds):
+                found.pop()
+                held.update(level.holds)
+            else:
+                held = set(level.holds)
+            found.append(level)
+        return tuple(found)
 
     def chains(self, dim: str) -> tuple[tuple[int, ...], ...]:
         """Every chain of bounds of a dimension, in the order of `slots`."""
@@ -158,9 +182,26 @@ class Mapspace:
         return found
 
     def patterns(self) -> Iterator[tuple[Order, ...]]:
-        """An order for each memory but the innermost."""
-        memories = self.device.memories[:-1]
-        yield from product(*(self.orders(m.name, outermost=k == 0) for k, m in enumerate(memories)))
+        """An order for each stage but the innermost; of two that are mirror images, one."""
+        choices = (self.orders(m.name, outermost=k == 0) for k, m in enumerate(self.stages()[:-1]))
+        mirrored = self._symmetric()
+        for pattern in product(*choices):
+            sliders = [order.slider for order in pattern]
+            other = [_MIRROR.get(slider, "") for slider in sliders]
+            if not mirrored or sliders <= other:
+                yield pattern
+
+    def _symmetric(self) -> bool:
+        """True if P and Q, R and S can change places and nothing else changes."""
+        problem, asked = self.problem, self.constraints
+        pairs = (("P", "Q"), ("R", "S"))
+        lists = [dims for _, dims in (*asked.temporal, *asked.spatial, *asked.whole)]
+        lists += [a.dims for array in self.device.arrays for a in array.axes if a.dims is not None]
+        return (
+            problem.rows == problem.columns
+            and all(problem.size(a) == problem.size(b) for a, b in pairs)
+            and all((a in dims) == (b in dims) for dims in lists for a, b in pairs)
+        )
 
     def keeps(self) -> Iterator[tuple[tuple[Operand, tuple[str, ...]], ...]]:
         """Which memories keep each operand; the innermost that can hold one does not skip it."""
