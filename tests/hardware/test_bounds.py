@@ -13,7 +13,6 @@ from steelyard.hardware.bounds import STEPS, layer_bounds, problem_bounds
 from steelyard.hardware.device import OPERANDS, Accelerator, Array, Axis, Link, Memory
 from steelyard.hardware.evaluate import evaluate
 from steelyard.hardware.mapping import Mapping
-from steelyard.hardware.problem import Problem
 from steelyard.workload import LoopNest
 
 
