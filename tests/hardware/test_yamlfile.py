@@ -167,6 +167,7 @@ def test_a_mistake_is_told(old, new, says) -> None:
         ),
         (SMALL + "bits: {I: 8, W: 8}\n", "bits: no O"),
         (SMALL + "bits: 0\n", "bits: 0"),
+        (SMALL + "dataflow: OSA\n", "dataflow: 'OSA' is not known"),
         (SMALL + "node_nm: 65 nm\n", "node_nm: '65 nm' is no number"),
         (CEILING.replace("1.5 TMAC/s", "1.5 TFLOPS"), "'1.5 TFLOPS' has no unit MAC/s"),
         (CEILING.replace("25.6 GB/s", "0 GB/s"), "0 B/s"),

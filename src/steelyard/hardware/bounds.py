@@ -165,7 +165,7 @@ def layer_bounds(nest: LoopNest, device: Accelerator, name: str = "") -> LayerBo
 
     Raises:
         InputError: an empty nest, or one too large to count.
-        UnknownNameError: the device's dataflow is not a known one.
+        UnknownNameError: the device's dataflow is unknown.
     """
     return problem_bounds(Problem.of(nest), device, name)
 
@@ -174,7 +174,7 @@ def problem_bounds(problem: Problem, device: Accelerator, name: str = "") -> Lay
     """The seven bounds of a layer as accelerators see it.
 
     Raises:
-        UnknownNameError: the device's dataflow is not a known one.
+        UnknownNameError: the device's dataflow is unknown.
     """
     axes = spreading_axes(device)
     free = frozenset("".join(dims for _, dims in axes))

@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from itertools import pairwise, product
 from math import ceil, inf, prod
 
-from steelyard.errors import UnknownNameError
+from steelyard.hardware.dataflows import dataflow
 from steelyard.hardware.device import (
     DIMENSIONS,
     OPERANDS,
@@ -24,33 +24,17 @@ from steelyard.hardware.device import (
 )
 from steelyard.hardware.problem import Problem, Window
 
-SPREAD: Mapping[str, str] = {
-    "": "NGMCPQRS",
-    "RS": "NGMCPR",
-    "WS": "GMCRS",
-    "OS": "NGMPQ",
-    "OSA": "PQ",
-    "OSB": "MPQ",
-    "OSC": "M",
-    "IS": "NGCPQ",
-    "NLR": "GMC",
-}
-"""Dimensions that each dataflow spreads over units, where an axis does not say: those of what stays still, and
-for row stationary all but the row that one unit works on (Chen et al., ISCA 2016, sec. III and V)."""
-
-
 # ---- steps 2 to 4: laying dimensions over axes -----------------------------------------------
 
 
 def spreading_axes(device: Accelerator) -> tuple[tuple[int, str], ...]:
-    """Size of each axis and the dimensions that it may take.
+    """Size of each axis and the dimensions that it may take: its own, else those that the dataflow spreads.
 
     Raises:
-        UnknownNameError: the device's dataflow is not one of `SPREAD`.
+        UnknownNameError: no such dataflow.
     """
-    if device.dataflow not in SPREAD:
-        raise UnknownNameError("dataflow", device.dataflow, [name for name in SPREAD if name])
-    own = SPREAD[device.dataflow]
+    spatial = dataflow(device.dataflow).spatial if device.dataflow else DIMENSIONS
+    own = "".join(spatial)
     return tuple(
         (axis.size, own if axis.dims is None else "".join(axis.dims))
         for array in device.arrays

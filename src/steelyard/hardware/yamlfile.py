@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from steelyard.errors import InputError, nearest
+from steelyard.hardware.dataflows import DATAFLOWS
 from steelyard.hardware.device import (
     DIMENSIONS,
     OPERANDS,
@@ -132,7 +133,8 @@ def _accelerator(top: Node) -> Accelerator:
             title=_optional(entries, "title", Node.text) or "",
             node_nm=_optional(entries, "node_nm", positive),
             area_mm2=_optional(entries, "area_mm2", positive),
-            dataflow=_optional(entries, "dataflow", Node.text) or "",
+            dataflow=_optional(entries, "dataflow", lambda node: _choice(node, tuple(DATAFLOWS)))
+            or "",
             sources=_sources(top),
         ),
     )
