@@ -37,10 +37,10 @@ class Coverage:
 
 Keys = tuple[Hashable, ...]
 Operator = tuple[tuple[str, tuple[LoopNest, ...], int], Keys, Keys, Keys]
-"""((kind, nests, ops), inputs, outputs, params) of a layer: what counting needs; tensors by any key."""
+"""What counting needs of a layer, ``((kind, nests, ops), inputs, outputs, params)``; tensors by any key."""
 
 Size = tuple[tuple[int, ...], str, str]
-"""(shape, dtype, role, ...) of a tensor."""
+"""``(shape, dtype, role, ...)`` of a tensor."""
 
 
 class Record(Protocol):
