@@ -302,6 +302,13 @@ def test_nothing_to_change() -> None:
         rewrite(net, "grouped:groups=3", input_shape=(1, 4, 5, 5))
 
 
+def test_h_swish_says_how_relu_is_replaced() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU())
+    with pytest.raises(UsageError, match="h_swish:of=both"):
+        rewrite(net, "h_swish", input_shape=(1, 4, 8, 8))
+    assert len(rewrite(net, "h_swish:of=both", input_shape=(1, 4, 8, 8)).changes) == 1
+
+
 def test_names_and_options() -> None:
     net = nn.Sequential(nn.Conv2d(4, 4, 3))
     with pytest.raises(UnknownNameError, match="nearest: asymmetric"):

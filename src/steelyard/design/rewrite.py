@@ -198,7 +198,7 @@ def _nothing(rule: Rule, patterns: list[str], skipped: Mapping[str, str]) -> Usa
     return UsageError(
         f"{rule!r} finds nothing to change in {', '.join(patterns)}{reason}",
         expected="a pattern of module paths with layers of its kind that are modules",
-        hint='only="*", or another rule',
+        hint=rule.otherwise,
     )
 
 

@@ -20,6 +20,7 @@ class HSwish(Rule):
     """
 
     name: ClassVar[str] = "h_swish"
+    otherwise: ClassVar[str] = '"h_swish:of=both" for ReLU, too; only="*", or another rule'
     of: Literal["relu6", "relu", "both"] = setting("relu6", "which activations are replaced")
 
     def refusal(self, module: nn.Module) -> str | None:

@@ -38,9 +38,14 @@ class Rule(ABC):
 
     A subclass is a frozen dataclass whose fields, made with `steelyard.zoo.config.setting`, are the
     rule's options. It never changes the module that it is given.
+
+    Attributes:
+        name: what a user types.
+        otherwise: what to try where the rule finds no layer of its kind.
     """
 
     name: ClassVar[str]
+    otherwise: ClassVar[str] = 'only="*", or another rule'
 
     @abstractmethod
     def refusal(self, module: nn.Module) -> str | None:

@@ -65,6 +65,10 @@ class Bottleneck(ConvRule):
 
 
 def _leading(matrix: Tensor, count: int) -> Tensor:
-    """The first ``count`` left singular vectors, as columns."""
-    vectors: Tensor = torch.linalg.svd(matrix, full_matrices=True).U
-    return vectors[:, :count]
+    """The first ``count`` left singular vectors, as columns.
+
+    Those are the last eigenvectors of the Gram matrix, found in a fraction of the time of a
+    singular value decomposition.
+    """
+    vectors: Tensor = torch.linalg.eigh(matrix @ matrix.T).eigenvectors
+    return vectors.flip(1)[:, :count]
