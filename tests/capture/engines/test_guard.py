@@ -191,3 +191,61 @@ def test_threads_take_turns_and_other_threads_run_on() -> None:
         thread.join()
     assert len(results) == 40
     assert all(results)
+
+
+def test_a_call_of_modules_that_somebody_exchanged() -> None:
+    """Another tool's function stands in for ``nn.Module.__call__``, with a closure of its own."""
+    original, seen = nn.Module.__call__, []
+
+    def watched(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        seen.append(type(self))
+        return original(self, *args, **kwargs)
+
+    nn.Module.__call__ = watched  # type: ignore[method-assign]
+    try:
+        assert sy.capture(nn.Linear(3, 2), input_shape=(1, 3)).macs == 6
+        assert nn.Module.__call__ is watched
+    finally:
+        nn.Module.__call__ = original  # type: ignore[method-assign]
+    nn.Linear(3, 2)(torch.ones(1, 3))
+    assert seen == []
+
+
+def test_a_capture_within_a_capture() -> None:
+    class Weighs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            assert sy.capture(nn.Linear(3, 5), input_shape=(1, 3)).macs == 15
+            result: Tensor = self.inner(x)
+            return result
+
+    code, keywords = nn.Module.__call__.__code__, nn.Module.__call__.__kwdefaults__
+    load = sy.capture(Weighs(), input_shape=(1, 3), method="shapes")
+    assert load.layer("inner").macs == load.macs == 6
+    assert nn.Module.__call__.__code__ is code
+    assert nn.Module.__call__.__kwdefaults__ is keywords
+
+
+def test_hooks_and_tensors_of_pytorchs_own_classes_are_put_back() -> None:
+    class Replaces(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+            self.conv.scale = torch.ones(2)  # a plain attribute
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.conv.scale = x
+            self.conv.register_forward_hook(lambda *_: None)
+            self.conv._buffers["mean"] = x
+            result: Tensor = self.conv(x)
+            return result
+
+    model = Replaces()
+    before = state(model)
+    for method in ("shapes", "meta", "values"):
+        load = sy.capture(model, input_shape=(1, 3, 8, 8), method=method)  # type: ignore[arg-type]
+        assert_same(before, state(model))
+        assert [layer.name for layer in load.layers] == ["conv"]

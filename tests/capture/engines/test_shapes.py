@@ -205,7 +205,23 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
     if name == "unsqueeze":
         return AXES.map(lambda axis: lambda x: func(x, axis))
     if name in ("chunk", "split"):
-        return st.tuples(st.integers(1, 4), AXES).map(lambda a: lambda x: func(x, *a))
+        return st.tuples(st.integers(1, 4), AXES, st.booleans()).map(
+            lambda a: lambda x: func(x, a[0], dim=a[1]) if a[2] else func(x, *a[:2])
+        )
+    if name in ("__getitem__", "select"):
+        return st.tuples(AXES, AXES).map(
+            lambda a: lambda x: func(x, *a[: 1 if name == "__getitem__" else 2])
+        )
+    if name == "pad":
+        pads = st.lists(st.integers(-1, 2), min_size=2, max_size=8).map(lambda p: p[: len(p) & ~1])
+        values = st.sampled_from([{}, {"value": 3}, {"mode": "constant"}, {"mode": "reflect"}])
+        return st.tuples(pads, values).map(lambda a: lambda x: func(x, a[0], **a[1]))
+    if name == "conv2d":
+        return st.tuples(st.integers(1, 2), st.integers(0, 2)).map(
+            lambda a: lambda x: func(x, torch.ones(2, x.shape[1], 1, 2, dtype=x.dtype), None, *a)
+        )
+    if name == "_assert":
+        return st.booleans().map(lambda b: lambda x: (func(x.shape[0] > 0 or b, "empty"), x * 2)[1])
     if name == "expand":
         return st.integers(-1, 3).map(lambda n: lambda x: func(x[:, :1], -1, n, -1, -1))
     if name in ("view", "reshape"):
@@ -218,7 +234,12 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
         return st.tuples(st.integers(-3, 3), AXES).map(lambda a: lambda x: func(x, a[0], a[1]))
     if name in ("matmul", "__matmul__"):
         return st.sampled_from(
-            [lambda x: func(x, x.transpose(-1, -2).contiguous()), lambda x: func(x, x)]
+            [
+                lambda x: func(x, x.transpose(-1, -2).contiguous()),
+                lambda x: func(x, x),
+                lambda x: func(x.transpose(-1, -2), x),
+                lambda x: func(x, x.transpose(-1, -2)),
+            ]
         )
     if name == "linear":
         return st.just(lambda x: func(x, torch.ones(3, x.shape[-1], dtype=x.dtype)))
@@ -245,6 +266,51 @@ def test_functions(func: Any) -> None:
         assert_engines_agree(call, torch.ones(shape, dtype=dtype), layout)
 
     check()
+
+
+class Scaled(nn.Module):
+    """Arithmetic with a parameter, whose result's layout the last step shows: a view, or a copy."""
+
+    def __init__(self, sizes: tuple[int, ...], swapped: bool, permutation: list[int]) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(sizes))
+        self.swapped, self.permutation = swapped, permutation
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.scale * x if self.swapped else x - self.scale
+        x = (x * 2 + x) / 0.5
+        x += x.permute(0, 1, 2, 3)
+        return x.permute(self.permutation).reshape(-1)
+
+
+@settings(FEW, max_examples=100)
+@given(
+    st.sampled_from([(), (1,), (5,), (2, 1, 1), (2, 4, 5), (3, 2, 4, 5), (1, 1, 4, 1), (6, 1)]),
+    st.booleans(),
+    st.permutations(range(4)),
+    LAYOUTS,
+)
+def test_arithmetic_keeps_layouts_as_pytorch_does(
+    sizes: tuple[int, ...], swapped: bool, permutation: list[int], layout: str
+) -> None:
+    for shape in ((3, 2, 4, 5), (1, 2, 4, 5), (3, 2, 1, 5)):
+        assert_engines_agree(Scaled(sizes, swapped, permutation), torch.ones(shape), layout)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("settings", [(), (2,), ((1, 2), (1, 0)), (1, "same"), (1, 1, 2, 2)])
+def test_convolution_as_a_function(settings: tuple[Any, ...], bias: bool) -> None:
+    class Functional(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            groups = settings[3] if len(settings) > 3 else 1
+            self.weight = nn.Parameter(torch.ones(6, 4 // groups, 3, 3))
+            self.bias = nn.Parameter(torch.ones(6)) if bias else None
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.conv2d(x, self.weight, self.bias, *settings)
+
+    assert_engines_agree(Functional(), torch.ones(2, 4, 9, 8))
 
 
 # ---- how cost scales -----------------------------------------------------------------------------

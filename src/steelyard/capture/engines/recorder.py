@@ -133,6 +133,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     # ---- the mode ----------------------------------------------------------------------
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: PyTorch would wrap every call to keep its compiler off, which is not about here."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Any,
@@ -169,6 +174,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         written: tuple[int, ...] = (),
     ) -> None:
         """Writes one call."""
+        with torch._C.DisableTorchFunction():  # shapes and strides need no mode's opinion
+            self._write(op, args, kwargs, out, written)
+
+    def _write(
+        self,
+        op: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        out: Any,
+        written: tuple[int, ...],
+    ) -> None:
         operands: list[torch.Tensor] = []
         call_args = tuple(_describe(arg, operands, self) for arg in args)
         call_kwargs = {key: _describe(arg, operands, self) for key, arg in kwargs.items()}

@@ -1,17 +1,18 @@
-"""Shape arithmetic for the commonest functions: arithmetic, products, views, copies (see `shape_layers`)."""
+"""`FUNCTIONS`: shape arithmetic for the commonest functions (see `shape_layers`)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
+from steelyard.capture.engines.shape_arithmetic import arithmetic
 from steelyard.capture.engines.shape_common import FLOATS, one, owned_params, remember
 from steelyard.capture.engines.shape_layers import (
     activation_function,
+    conv_layer,
     dropout_function,
     flatten,
     linear_layer,
@@ -20,65 +21,12 @@ from steelyard.capture.engines.shape_pools import (
     adaptive_function,
     avg_pool2d_function,
     max_pool2d_function,
+    pair,
 )
 from steelyard.capture.engines.shape_tensor import ShapeTensor
+from steelyard.capture.engines.shape_views import contiguous, getitem, roll, select, view
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
-from steelyard.capture.rules import Call, Operand
-
-
-def _arithmetic(op: str, *, inplace: bool = False) -> Fast:
-    """``x + y``: both contiguous, of one type, and one of them as large as the result."""
-
-    def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        if kwargs or len(args) != 2:
-            return NotImplemented
-        x, y = args
-        if type(x) is not ShapeTensor:
-            return NotImplemented
-        if type(y) is not ShapeTensor:
-            return _with_number(engine, op, x, y, inplace=inplace)
-        if x.strides is not None or y.strides is not None or x.root or y.root:
-            return NotImplemented
-        if x.dtype is not y.dtype or x.dtype not in FLOATS:
-            return NotImplemented
-        out = _larger(x.shape, y.shape)
-        if out is None or (inplace and out != x.shape):
-            return NotImplemented
-        key = (op, x.dtype, x.shape, y.shape)
-        known = engine.memo.get(key)
-        if known is None:
-            known = remember(engine, key, out, lambda: [Operand(x.shape), Operand(y.shape)])
-        if inplace:
-            return engine.overwrite(op, known[1], (x.value, y.value), x)
-        return engine.emit(op, known[1], (x.value, y.value), out, x.dtype)
-
-    return rule
-
-
-def _with_number(engine: ShapeEngine, op: str, x: ShapeTensor, y: Any, *, inplace: bool) -> Any:
-    """``x + 0.5``."""
-    if type(y) not in (int, float) or x.strides is not None or x.root or x.dtype not in FLOATS:
-        return NotImplemented
-    key = (op, x.dtype, x.shape)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, x.shape, lambda: [Operand(x.shape), y])
-    if inplace:
-        return engine.overwrite(op, known[1], (x.value,), x)
-    return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)
-
-
-def _larger(a: torch.Size, b: torch.Size) -> torch.Size | None:
-    """The one of two shapes to which the other broadcasts, if there is one."""
-    if a == b:
-        return a
-    if len(a) != len(b):
-        return None
-    if all(j in (1, i) for i, j in zip(a, b, strict=True)):
-        return a
-    if all(i in (1, j) for i, j in zip(a, b, strict=True)):
-        return b
-    return None
+from steelyard.capture.rules import Operand
 
 
 def _cat(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -124,92 +72,6 @@ def _flatten_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mappin
     return flatten(engine, x, start, end)
 
 
-def _view(op: str) -> Callable[[Any], Fast]:
-    """A function that only looks at its tensor in another way; PyTorch itself says which, on meta."""
-
-    def make(func: Any) -> Fast:
-        def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-            if not args or type(args[0]) is not ShapeTensor or args[0].root or kwargs:
-                return NotImplemented
-            x = args[0]
-            rest = tuple(tuple(a) if type(a) is list else a for a in args[1:])
-            key = (func, x.dtype, x.shape, x.strides, rest)
-            try:
-                known = engine.memo.get(key)
-            except TypeError:
-                return NotImplemented
-            if known is None:
-                known = engine.memo[key] = _looked_at(engine, op, func, x, rest)
-            if known is NotImplemented or known is None:
-                return NotImplemented
-            if known is _COPIED:
-                x = _copied(engine, "aten.clone", x)
-                return rule(engine, (x, *rest), kwargs)
-            draft, shapes, several = known
-            if draft is None:
-                return x
-            trace, name = engine.trace, DTYPE_NAMES[x.dtype]
-            values = tuple(trace.value(shape, name, alias=x.value) for shape, _ in shapes)
-            trace.event(op, draft, (x.value,), values)
-            made = tuple(
-                engine.make(shape, x.dtype, value, strides)
-                for value, (shape, strides) in zip(values, shapes, strict=True)
-            )
-            return made if several else made[0]
-
-        return rule
-
-    return make
-
-
-def _looked_at(
-    engine: ShapeEngine, op: str, func: Any, x: ShapeTensor, rest: tuple[Any, ...]
-) -> Any:
-    """(draft, [(shape, strides)], several) of a view; no draft where the result is ``x`` itself."""
-    if not all(type(a) in (int, tuple, torch.Size) for a in rest):
-        return NotImplemented
-    strides = x.stride() if x.strides is None else x.strides
-    meta = torch.empty_strided(x.shape, strides, dtype=x.dtype, device="meta")
-    out = func(meta, *rest)
-    if out is meta:
-        return (None, [], False)
-    several = not isinstance(out, torch.Tensor)
-    results = list(out) if several else [out]
-    if not all(tensor._is_view() for tensor in results):
-        return _COPIED if "reshape" in func.__name__ else NotImplemented
-    operands = tuple(Operand(tuple(t.shape), DTYPE_NAMES[x.dtype]) for t in results)
-    draft = apply_rule(engine.rules, Call(op, (Operand(x.shape), *rest), {}, operands))
-    return (
-        draft,
-        [(t.shape, None if t.is_contiguous() else t.stride()) for t in results],
-        several,
-    )
-
-
-_COPIED = object()
-"""Stands for a reshape that has to copy first."""
-
-
-def _copied(engine: ShapeEngine, op: str, x: ShapeTensor) -> ShapeTensor:
-    """A contiguous copy of the same shape."""
-    key = (op, x.dtype, x.shape)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, x.shape, lambda: [Operand(x.shape)])
-    return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)
-
-
-def _contiguous(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    if len(args) != 1 or kwargs or type(args[0]) is not ShapeTensor or args[0].root:
-        return NotImplemented
-    return args[0] if args[0].strides is None else _copied(engine, "aten.clone", args[0])
-
-
-def _roll(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x = one(args[:1])
-    return NotImplemented if x is None else _copied(engine, "aten.roll", x)
-
-
 def _linear_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``F.linear(x, weight, bias)`` with the network's own weights."""
     x = one(args[:1])
@@ -220,12 +82,53 @@ def _linear_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping
     return linear_layer(engine, x, params)
 
 
-def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """``a @ b`` of contiguous activations with equal leading dimensions."""
-    if kwargs or len(args) != 2 or type(args[1]) is not ShapeTensor:
+def _conv2d_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``F.conv2d(x, weight, bias, stride, padding, dilation, groups)`` with the network's own weights."""
+    x = one(args[:1])
+    if x is None or kwargs or len(args) < 2:
         return NotImplemented
-    a, b = one(args[:1]), one(args[1:])
-    if a is None or b is None or a.dtype is not b.dtype:
+    params = owned_params(engine, *args[1:3])
+    settings = (*args[3:], *_CONV_DEFAULTS[len(args) - 3 :]) if len(args) > 2 else _CONV_DEFAULTS
+    stride, padding, dilation = (pair(setting) for setting in settings[:3])
+    if not (params and stride and padding and dilation) or type(settings[3]) is not int:
+        return NotImplemented
+    return conv_layer(engine, "aten.conv2d", 2, x, params, stride, padding, dilation, settings[3])
+
+
+_CONV_DEFAULTS: tuple[Any, ...] = (1, 0, 1, 1)
+
+
+def _zero_padded(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``F.pad(x, (left, right, top, ...))`` with zeros or another number; sizes may also shrink."""
+    x = one(args[:1])
+    if x is None or not 2 <= len(args) <= 4 or not set(kwargs) <= {"mode", "value"}:
+        return NotImplemented
+    pads = args[1]
+    mode = args[2] if len(args) > 2 else kwargs.get("mode", "constant")
+    if mode != "constant" or type(pads) not in (tuple, list) or set(map(type, pads)) != {int}:
+        return NotImplemented
+    if len(pads) % 2 or len(pads) > 2 * len(x.shape) or not any(pads):
+        return NotImplemented
+    out = list(x.shape)
+    for i in range(0, len(pads), 2):
+        out[-1 - i // 2] += pads[i] + pads[i + 1]
+    if min(out) < 1 or min(pads) < 0:
+        return NotImplemented
+    key = ("aten.constant_pad_nd", x.dtype, x.shape, *pads)
+    known = engine.memo.get(key)
+    if known is None:
+        known = remember(engine, key, tuple(out), lambda: [Operand(x.shape), list(pads), 0])
+    return engine.emit(key[0], known[1], (x.value,), known[0], x.dtype)
+
+
+def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``a @ b`` of activations with equal leading dimensions; the result is contiguous."""
+    if kwargs or len(args) != 2:
+        return NotImplemented
+    a, b = args
+    if type(a) is not ShapeTensor or type(b) is not ShapeTensor or a.root or b.root:
+        return NotImplemented
+    if a.dtype is not b.dtype or a.dtype not in FLOATS:
         return NotImplemented
     left, right = a.shape, b.shape
     if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
@@ -241,7 +144,9 @@ def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
 def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     x = one(args[:1])
     dim = args[1] if len(args) == 2 else kwargs.get("dim")
-    if x is None or len(args) > 2 or not set(kwargs) <= {"dim"} or type(dim) is not int:
+    if x is None or len(args) > 2 or type(dim) is not int:
+        return NotImplemented
+    if kwargs.get("dtype") is not None or not kwargs.keys() <= {"dim", "dtype", "_stacklevel"}:
         return NotImplemented
     if not x.shape or not -len(x.shape) <= dim < len(x.shape):
         return NotImplemented
@@ -274,6 +179,11 @@ def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return engine.emit("aten.mean", known[1], (x.value,), known[0], x.dtype)
 
 
+def _assert(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``torch._assert(condition, message)`` that holds."""
+    return None if args and args[0] is True else NotImplemented
+
+
 _TENSOR = torch.Tensor
 
 FUNCTIONS: dict[Any, Fast] = {
@@ -287,25 +197,30 @@ FUNCTIONS: dict[Any, Fast] = {
     torch.sigmoid: activation_function("aten.sigmoid"),
     _TENSOR.sigmoid: activation_function("aten.sigmoid"),
     F.dropout: dropout_function,
-    torch.add: _arithmetic("aten.add"),
-    _TENSOR.add: _arithmetic("aten.add"),
-    _TENSOR.__add__: _arithmetic("aten.add"),
-    _TENSOR.add_: _arithmetic("aten.add_", inplace=True),
-    _TENSOR.__iadd__: _arithmetic("aten.add_", inplace=True),
-    torch.mul: _arithmetic("aten.mul"),
-    _TENSOR.mul: _arithmetic("aten.mul"),
-    _TENSOR.__mul__: _arithmetic("aten.mul"),
-    torch.sub: _arithmetic("aten.sub"),
-    _TENSOR.sub: _arithmetic("aten.sub"),
-    _TENSOR.__sub__: _arithmetic("aten.sub"),
-    torch.div: _arithmetic("aten.div"),
-    _TENSOR.div: _arithmetic("aten.div"),
-    _TENSOR.__truediv__: _arithmetic("aten.div"),
+    torch.add: arithmetic("aten.add"),
+    _TENSOR.add: arithmetic("aten.add"),
+    _TENSOR.__add__: arithmetic("aten.add"),
+    _TENSOR.add_: arithmetic("aten.add_", inplace=True),
+    _TENSOR.__iadd__: arithmetic("aten.add_", inplace=True),
+    torch.mul: arithmetic("aten.mul"),
+    _TENSOR.mul: arithmetic("aten.mul"),
+    _TENSOR.__mul__: arithmetic("aten.mul"),
+    torch.sub: arithmetic("aten.sub"),
+    _TENSOR.sub: arithmetic("aten.sub"),
+    _TENSOR.__sub__: arithmetic("aten.sub"),
+    torch.div: arithmetic("aten.div"),
+    _TENSOR.div: arithmetic("aten.div"),
+    _TENSOR.__truediv__: arithmetic("aten.div"),
     torch.cat: _cat,
-    torch.roll: _roll,
-    _TENSOR.roll: _roll,
-    _TENSOR.contiguous: _contiguous,
+    torch.roll: roll,
+    _TENSOR.roll: roll,
+    _TENSOR.contiguous: contiguous,
     F.linear: _linear_function,
+    torch.conv2d: _conv2d_function,
+    F.pad: _zero_padded,
+    torch._assert: _assert,
+    _TENSOR.__getitem__: getitem,
+    _TENSOR.select: select,
     torch.matmul: _matmul,
     _TENSOR.matmul: _matmul,
     _TENSOR.__matmul__: _matmul,
@@ -321,7 +236,7 @@ FUNCTIONS: dict[Any, Fast] = {
     F.avg_pool2d: avg_pool2d_function,
     F.adaptive_avg_pool2d: adaptive_function,
     **{
-        func: _view(op)(func)
+        func: view(op)(func)
         for op, functions in {
             "aten.view": (_TENSOR.view, _TENSOR.reshape, torch.reshape),
             "aten.permute": (_TENSOR.permute, torch.permute),

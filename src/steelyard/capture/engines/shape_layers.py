@@ -37,34 +37,44 @@ def _conv(op: str, rank: int) -> Module:
         if x is None or attributes["padding_mode"] != "zeros" or type(padding) is not tuple:
             return NotImplemented
         parameters = module._parameters
-        owned = engine.owned
-        filters = owned.get(id(parameters["weight"]))
-        if filters is None or filters.dtype is not x.dtype or not filters.contiguous:
+        params = owned_params(engine, parameters["weight"], parameters["bias"])
+        if not params:
             return NotImplemented
-        values: tuple[int, ...] = (filters.value,)
-        if parameters["bias"] is not None:
-            bias = owned.get(id(parameters["bias"]))
-            if bias is None:
-                return NotImplemented
-            values = (filters.value, bias.value)
         stride, dilation, groups = (
             attributes["stride"],
             attributes["dilation"],
             attributes["groups"],
         )
-        key = (op, x.dtype, x.shape, filters.shape, stride, padding, dilation, groups)
-        known = engine.memo.get(key)
-        if known is None:
-            out = _conv_size(x.shape, filters.shape, stride, padding, dilation, groups, rank)
-            if out is None:
-                return NotImplemented
-            operands = [Operand(x.shape), Operand(filters.shape, is_param=True), None]
-            known = remember(
-                engine, key, out, lambda: [*operands, stride, padding, dilation, groups]
-            )
-        return engine.emit(op, known[1], (x.value,), known[0], x.dtype, values)
+        return conv_layer(engine, op, rank, x, params, stride, padding, dilation, groups)
 
     return rule
+
+
+def conv_layer(
+    engine: ShapeEngine,
+    op: str,
+    rank: int,
+    x: ShapeTensor,
+    params: list[Owned],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Any:
+    """A convolution with the filters, and the bias, among ``params``."""
+    filters = params[0]
+    if filters.dtype is not x.dtype:
+        return NotImplemented
+    key = (op, x.dtype, x.shape, filters.shape, stride, padding, dilation, groups)
+    known = engine.memo.get(key)
+    if known is None:
+        out = _conv_size(x.shape, filters.shape, stride, padding, dilation, groups, rank)
+        if out is None:
+            return NotImplemented
+        operands = [Operand(x.shape), Operand(filters.shape, is_param=True), None]
+        known = remember(engine, key, out, lambda: [*operands, stride, padding, dilation, groups])
+    values = tuple([owned.value for owned in params])
+    return engine.emit(op, known[1], (x.value,), known[0], x.dtype, values)
 
 
 def _conv_size(
@@ -77,7 +87,9 @@ def _conv_size(
     rank: int,
 ) -> tuple[int, ...] | None:
     """Output shape of a convolution, None where it does not fit."""
-    if len(shape) != rank + 2 or shape[1] != weight[1] * groups or weight[0] % groups:
+    if len(shape) != rank + 2 or len(weight) != rank + 2:
+        return None
+    if shape[1] != weight[1] * groups or weight[0] % groups:
         return None
     out = [shape[0], weight[0]]
     for i in range(rank):

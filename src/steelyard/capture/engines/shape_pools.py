@@ -11,7 +11,8 @@ from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.rules import Operand
 
 
-def _pair(value: Any) -> tuple[int, int] | None:
+def pair(value: Any) -> tuple[int, int] | None:
+    """An int or a pair of them as a pair."""
     if type(value) is int:
         return (value, value)
     if isinstance(value, (tuple, list)) and len(value) == 2:
@@ -32,8 +33,8 @@ def _pool(
     key = (op, x.dtype, x.shape, kernel, stride, padding, dilation, ceil_mode)
     known = engine.memo.get(key)
     if known is None:
-        k, p, d = _pair(kernel), _pair(padding), _pair(dilation)
-        s = _pair(stride) if stride not in (None, [], ()) else k
+        k, p, d = pair(kernel), pair(padding), pair(dilation)
+        s = pair(stride) if stride not in (None, [], ()) else k
         if not (k and s and p and d) or len(x.shape) != 4 or any(2 * p[i] > k[i] for i in (0, 1)):
             return NotImplemented
         out = [x.shape[0], x.shape[1]]
@@ -121,14 +122,14 @@ def _frozen(value: Any) -> Any:
 
 def _adaptive(engine: ShapeEngine, x: ShapeTensor, size: Any) -> Any:
     """Adaptive average pooling to ``size``: an int, or a pair in which None keeps the input's."""
-    pair = _pair(size)
-    if pair is None or len(x.shape) != 4:
+    wanted = pair(size)
+    if wanted is None or len(x.shape) != 4:
         return NotImplemented
-    key = ("aten.adaptive_avg_pool2d", x.dtype, x.shape, pair)
+    key = ("aten.adaptive_avg_pool2d", x.dtype, x.shape, wanted)
     known = engine.memo.get(key)
     if known is None:
-        wanted = [x.shape[2 + i] if pair[i] is None else pair[i] for i in (0, 1)]
-        known = remember(engine, key, (*x.shape[:2], *wanted), lambda: [Operand(x.shape), wanted])
+        out = [x.shape[2 + i] if wanted[i] is None else wanted[i] for i in (0, 1)]
+        known = remember(engine, key, (*x.shape[:2], *out), lambda: [Operand(x.shape), out])
     return engine.emit("aten.adaptive_avg_pool2d", known[1], (x.value,), known[0], x.dtype)
 
 

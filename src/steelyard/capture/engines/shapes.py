@@ -354,6 +354,8 @@ class ShapeEngine(TorchFunctionMode):
                         root=value.root >= 0,
                     )  # fmt: skip
                 results.append(made[leaf])
+        if program.spec.is_leaf():
+            return results[0]
         return pytree.tree_unflatten(results, program.spec)
 
 

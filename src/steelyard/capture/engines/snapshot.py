@@ -49,7 +49,7 @@ class Snapshot:
 
     Args:
         modules: all of them, each once.
-        plain: classes that keep nothing of their own that changes.
+        plain: classes that keep nothing of their own that changes, unless they have hooks.
     """
 
     def __init__(self, modules: Sequence[nn.Module], plain: Container[type]) -> None:
@@ -60,20 +60,24 @@ class Snapshot:
         self.tensors: list[tuple[int, str, torch.Tensor]] = []
         self._contents: list[tuple[Any, Any]] = []
         try:
-            self._save_standard(attributes)
+            hooked = self._save_standard(attributes)
             odd: set[int] = set()
         except KeyError:  # modules of TorchScript, and of old checkpoints, lack some
             odd = {i for i, held in enumerate(attributes) if not held.keys() >= _STANDARD}
-            self._contents.clear()
-            self._save_standard([held for i, held in enumerate(attributes) if i not in odd])
+            usual = [held for i, held in enumerate(attributes) if i not in odd]
+            hooked = self._save_standard(usual)
         for i, kind in enumerate(kinds):
-            if kind not in plain or i in odd:
+            if kind not in plain or i in odd or id(attributes[i]) in hooked:
                 self._save_own(i, attributes[i], () if i in odd else _STANDARD)
 
-    def _save_standard(self, attributes: list[dict[str, Any]]) -> None:
+    def _save_standard(self, attributes: list[dict[str, Any]]) -> set[int]:
+        """Notes the containers that every module has; returns the ids of ``attributes`` with hooks."""
+        hooked: set[int] = set()
         hooks = list(chain.from_iterable(map(itemgetter(*_USUALLY_EMPTY), attributes)))
         held = list(chain.from_iterable(map(itemgetter(*_HELD), attributes)))
         if any(hooks):
+            each = len(_USUALLY_EMPTY)
+            hooked = {id(attributes[i // each]) for i, used in enumerate(hooks) if used}
             self._contents.extend((used, used.copy()) for used in hooks if used)
             hooks = [unused for unused in hooks if not unused]
         if not set(map(type, held)) <= {dict}:
@@ -82,6 +86,7 @@ class Snapshot:
         self._empty, self._held = hooks, held
         self._sizes, self._keys = list(map(len, held)), list(chain.from_iterable(held))
         self._values = list(chain.from_iterable(map(dict.values, held)))
+        return hooked
 
     def _save_own(self, place: int, attributes: dict[str, Any], known: Container[str]) -> None:
         """Copies the other containers among a module's attributes and notes the tensors."""

@@ -88,8 +88,12 @@ class Trace:
 
     def to_workload(self, name: str, results: Sequence[int]) -> Workload:
         """The workload; its layers and tensors are made when somebody looks at them."""
-        self.name, self.results = safe_name(name), tuple(results)
-        return Workload.deferred(self.name, "module", self)
+        record = Trace(
+            self.modules
+        )  # what is still to come, when things are put back, is not meant
+        record.values, record.events = self.values.copy(), self.events.copy()
+        record.name, record.results = safe_name(name), tuple(results)
+        return Workload.deferred(record.name, "module", record)
 
     def sizes(self) -> Iterable[tuple[int, Any]]:
         """Every value by its index."""

@@ -50,7 +50,7 @@ def conv_nest(
         input=tuple(x[2:]),
         stride=tuple(stride),
         dilation=tuple(dilation),
-        padding=tuple((a, b) for a, b in padding),
+        padding=tuple(padding),
         transposed=transposed,
     )
 

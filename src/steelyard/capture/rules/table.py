@@ -72,7 +72,7 @@ class Call:
             raise UsageError(f"operator {self.op}: {name}={value!r} is not a list of integers")
         if not value:
             return (default,) * rank
-        numbers = tuple(int(v) for v in value)
+        numbers = tuple(map(int, value))
         return numbers * rank if len(numbers) == 1 else numbers
 
     @property
