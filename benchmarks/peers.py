@@ -105,6 +105,13 @@ def run_steelyard_on_shape(
     return sy.cost(sy.capture(model, input_shape=tuple(args[0].shape), kwargs=kwargs)).total.macs
 
 
+def run_steelyard_rows(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Result:
+    import steelyard as sy
+
+    report = sy.cost(sy.capture(model, input_shape=tuple(args[0].shape), kwargs=kwargs))
+    return sum(row.cost.macs for row in report.rows)
+
+
 def forget() -> None:
     """Empties everything that steelyard remembers from one call to the next.
 
@@ -329,6 +336,10 @@ STEELYARD = Peer("steelyard", "steelyard", run_steelyard, whole, False, "given t
 STEELYARD_ON_SHAPE = Peer(
     "steelyard", "steelyard", run_steelyard_on_shape, whole, False,
     "given the input's shape; all that it remembers of earlier calls is emptied first", forget,
+)  # fmt: skip
+STEELYARD_ROWS = Peer(
+    "steelyard-rows", "steelyard", run_steelyard_rows, whole, False,
+    "the same, and a row made for every layer, with its name, tensors and loops", forget,
 )  # fmt: skip
 STEELYARD_AGAIN = Peer(
     "steelyard-again", "steelyard", run_steelyard_on_shape, whole, False,
