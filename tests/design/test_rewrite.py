@@ -309,6 +309,14 @@ def test_h_swish_says_how_relu_is_replaced() -> None:
     assert len(rewrite(net, "h_swish:of=both", input_shape=(1, 4, 8, 8)).changes) == 1
 
 
+def test_squeeze_excite_says_where_else_it_can_be_put() -> None:
+    net = nn.Sequential(nn.Conv2d(4, 4, 3))
+    with pytest.raises(UsageError, match="squeeze_excite:at=spatial"):
+        rewrite(net, "squeeze_excite", input_shape=(1, 4, 8, 8))
+    result = rewrite(net, "squeeze_excite:at=spatial", input_shape=(1, 4, 8, 8))
+    assert len(result.changes) == 1
+
+
 def test_names_and_options() -> None:
     net = nn.Sequential(nn.Conv2d(4, 4, 3))
     with pytest.raises(UnknownNameError, match="nearest: asymmetric"):

@@ -89,6 +89,7 @@ def test_barabasi_albert_prefers_high_degrees() -> None:
         ({"k": 3}, "WS with k=3 on 32 nodes\nexpected: an even k"),
         ({"k": 32}, "WS with k=32 on 32 nodes"),
         ({"generator": "ba", "m": 32}, "BA with m=32 on 32 nodes"),
+        ({"nodes": 100_000}, "at most 1024"),
         ({"generator": "er", "p": 0.0}, r"1000 graphs ER\(p=0.0\) of 32 nodes, none connected"),
         ({"seed": -1}, "seed=-1 is not possible"),
     ],

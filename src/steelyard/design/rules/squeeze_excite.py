@@ -26,6 +26,7 @@ class AddSqueezeExcite(Rule):
     """
 
     name: ClassVar[str] = "squeeze_excite"
+    otherwise: ClassVar[str] = '"squeeze_excite:at=depthwise" or "squeeze_excite:at=spatial"'
     reduction: int = setting(16, "channels for each hidden one", low=1, high=65536)
     at: Literal["residual", "depthwise", "spatial"] = setting(
         "residual", "behind residual branches, depthwise convolutions or all k x k convolutions"

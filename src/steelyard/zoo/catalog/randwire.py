@@ -26,7 +26,7 @@ class RandWireConfig(ImageConfig):
     )
     m: int = setting(5, "BA: edges of a new node", low=1, high=1024)
     nodes: int = setting(
-        32, "nodes of a stage; half of them in the first of the regular regime", low=3
+        32, "nodes of a stage; half of them in the first of the regular regime", low=3, high=1024
     )
     filters: int = setting(78, "C: channels of the second stage", low=2, high=2**14)
     regime: Literal["small", "regular"] = setting(
