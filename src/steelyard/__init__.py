@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from steelyard.hardware.device import Accelerator as Accelerator
     from steelyard.hardware.device import Device as Device
     from steelyard.hardware.device import Roofline as Roofline
+    from steelyard.hardware.estimate import Estimate as Estimate
+    from steelyard.hardware.estimate import estimate as estimate
     from steelyard.hardware.registry import device as device
     from steelyard.hardware.registry import list_devices as list_devices
     from steelyard.hardware.roofline import roofline as roofline
@@ -68,6 +70,8 @@ _WHERE = {
     "rewrite": "steelyard.design.rewrite",
     "Rewrite": "steelyard.design.rewrite",
     "device": "steelyard.hardware.registry",
+    "estimate": "steelyard.hardware.estimate",
+    "Estimate": "steelyard.hardware.estimate",
     "list_devices": "steelyard.hardware.registry",
     "Device": "steelyard.hardware.device",
     "Accelerator": "steelyard.hardware.device",

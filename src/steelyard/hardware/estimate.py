@@ -98,7 +98,7 @@ class Estimate(Printable):
     pointwise: Pointwise
     layers: tuple[LayerEstimate, ...]
     problems: int
-    searched: int
+    searched: int = field(compare=False)
     seconds: float = field(compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
 
@@ -457,3 +457,7 @@ def _add(parts: Iterable[dict[str, float]]) -> dict[str, float]:
     return {
         name: total[name] for name in (*(n for n in total if n != "MAC"), "MAC") if name in total
     }
+
+
+# below the classes that it prints, so that whoever has an estimate can print it
+from steelyard.hardware import estimate_layout as _layout  # noqa: E402, F401

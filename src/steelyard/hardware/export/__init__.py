@@ -4,12 +4,14 @@ What a format cannot say stands as a comment at the top of the file, or is refus
 mean another device. Nothing here runs those programs.
 """
 
+from steelyard.hardware.export.folder import write_files
 from steelyard.hardware.export.timeloop import timeloop_architecture, timeloop_problem
 from steelyard.hardware.export.zigzag import zigzag_accelerator, zigzag_mapping, zigzag_workload
 
 __all__ = [
     "timeloop_architecture",
     "timeloop_problem",
+    "write_files",
     "zigzag_accelerator",
     "zigzag_mapping",
     "zigzag_workload",

@@ -1,0 +1,164 @@
+"""``steelyard estimate SOURCE --device NAME``: energy, time and data movement of a network on accelerators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._sources import Source, capture_options
+from steelyard.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    import steelyard
+
+_OBJECTIVES = ("energy", "latency", "edp", "dram")
+
+
+@click.command("estimate")
+@click.argument("source")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    required=True,
+    metavar="NAME",
+    help="A device, or a YAML file; several are compared.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(_OBJECTIVES),
+    default="energy",
+    show_default=True,
+    help="What each layer's mapping minimises.",
+)
+@click.option(
+    "--dataflow", default="", metavar="NAME", help="WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any."
+)
+@click.option(
+    "--mapping", "layers", multiple=True, metavar="LAYER", help="Draw the mapping of this layer."
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Search about so long, then the best so far and its gap.",
+)
+@click.option(
+    "--separate", is_flag=True, help="Activations and normalisation go through DRAM, too."
+)
+@click.option("--no-cache", is_flag=True, help="Forget mappings that were found before.")
+@click.option(
+    "--export",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the network and the devices as Timeloop and ZigZag files.",
+)
+@capture_options
+@output_options(*FORMATS)
+def command(
+    source: str,
+    devices: tuple[str, ...],
+    objective: Any,
+    dataflow: str,
+    layers: tuple[str, ...],
+    budget: float | None,
+    separate: bool,
+    no_cache: bool,
+    folder: Path | None,
+    how: Source,
+    output: Output,
+) -> None:
+    """Estimate the network SOURCE on accelerators, each layer with its best mapping.
+
+    Energy by memory level, cycles, utilisation and DRAM traffic, layer by layer and in total. Mappings are
+    kept: the second time is quick.
+
+    \b
+    steelyard estimate alexnet --device eyeriss --batch 4
+    steelyard estimate mobilenet_v2 --device eyeriss_v2 --device tpu_v1 --objective edp
+    steelyard estimate alexnet --device eyeriss --dataflow RS --mapping conv2
+    """
+    import steelyard
+
+    chosen = [steelyard.device(name) for name in devices]
+    load = how.capture(source, output)
+    settings: dict[str, Any] = {
+        "objective": objective,
+        "dataflow": dataflow,
+        "pointwise": "separate" if separate else "fused",
+        "budget_s": budget,
+        "cache": not no_cache,
+    }
+    found = [_estimate(load, device, settings, output) for device in chosen]
+    if layers:
+        _draw(found, layers, output)
+    else:
+        _show(found, output)
+    if folder is not None:
+        output.note(f"files for Timeloop and ZigZag: {_export(load, chosen, folder)}")
+
+
+def _estimate(
+    load: steelyard.Workload, device: Any, settings: dict[str, Any], output: Output
+) -> steelyard.Estimate:
+    import steelyard
+
+    doing = f"mapping {load.name} to {device.name}"
+    with output.steps(doing) as step:
+
+        def progress(done: int, every: int, layer: str) -> None:
+            step(f"{doing}: {done} of {every} different layers, {layer}")
+
+        return steelyard.estimate(load, device, progress=progress, **settings)
+
+
+def _show(found: list[steelyard.Estimate], output: Output) -> None:
+    from steelyard.hardware.estimate_layout import estimates_document
+
+    if len(found) == 1:
+        output.show(found[0])
+        return
+    data: dict[str, object] = {
+        "schema": "steelyard.estimates/1",
+        "estimates": [result.to_dict() for result in found],
+    }
+    output.show(data, estimates_document(found))
+
+
+def _draw(found: list[steelyard.Estimate], layers: tuple[str, ...], output: Output) -> None:
+    """The mappings of some layers, as text; in Markdown as a block of code.
+
+    Raises:
+        UsageError: another format.
+        UnknownNameError: no such layer, or one that has no mapping.
+    """
+    from steelyard.hardware.drawing import draw_mapping
+
+    if output.format not in ("table", "md"):
+        raise UsageError(
+            f"--mapping draws; it has no form as {output.format}",
+            expected="--format table or md",
+            hint="--json without --mapping holds every layer's mapping",
+        )
+    drawings = []
+    for result in found:
+        mapped = {layer.name: layer for layer in result.layers if layer.parts}
+        for name in layers:
+            if name not in mapped:
+                raise UnknownNameError("mapped layer", name, list(mapped))
+            for problem, answer in mapped[name].parts:
+                text = draw_mapping(problem, answer.mapping, result.device, answer.evaluation)
+                drawings.append(f"{name} on {result.device.name}: {text}")
+    if output.format == "md":
+        drawings = [f"```text\n{drawing}\n```" for drawing in drawings]
+    output.write("\n\n".join(drawings) + "\n")
+
+
+def _export(load: steelyard.Workload, devices: list[Any], folder: Path) -> Path:
+    from steelyard.hardware.export import write_files
+
+    return write_files(load, devices, folder)
