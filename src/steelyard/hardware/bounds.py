@@ -2,35 +2,30 @@
 
 Each step adds a limit, so the attainable multiply-accumulates per cycle never rise; the step that costs most is
 what to change. After Chen et al., Eyeriss v2, 2019, sec. II and appendix A ("Eyexam"; steps 1 to 4 as printed in
-IEEE Solid-State Circuits Magazine, summer 2020, p. 33; the others from memory). Here each is an upper bound for
-every mapping, under one rule: a memory keeps the operands that it holds (nothing passes it by).
+IEEE Solid-State Circuits Magazine, summer 2020, p. 33; the others from memory). The last step is an upper bound for every mapping of the dataflow in the model of
+`steelyard.hardware.evaluate`; so are the first four. Steps 5 to 7 look at the choice of memories that keep each
+operand (the others it passes by) which is best in the end.
 
 1. *layer shape and size*: every operation at once.
 2. *dataflow*: only over the dimensions that may be spread over units: an axis's own, else the dataflow's.
 3. *number of PEs*: as many units as there are; what is spread takes whole rounds.
 4. *physical dimensions of the array*: the dimensions are laid over the axes; each takes whole rounds.
-5. *storage capacity*: a unit needs its operands in the memories above it; what they hold feeds so many units.
+5. *storage capacity*: a unit needs its operands in the memories that keep them; what they hold feeds so many.
 6. *average bandwidth*: each memory passes on what must pass it, at a steady rate.
 7. *access pattern*: units wait for tiles whose place in a memory is not double buffered.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import ceil, prod
+from math import ceil, inf, prod
 from typing import Any
 
 from steelyard._display import Printable
 from steelyard.errors import UsageError
 from steelyard.hardware.device import Accelerator, Roofline
-from steelyard.hardware.limits import (
-    fed_units,
-    least_rounds,
-    memory_cycles,
-    spreading_axes,
-    stall_cycles,
-)
+from steelyard.hardware.limits import Memories, keeps, least_rounds, spreading_axes
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.registry import device as find_device
 from steelyard.workload import LoopNest, Workload
@@ -132,12 +127,14 @@ class Bounds(Printable):
         }
 
 
-def bounds(load: Workload, device: str | Accelerator) -> Bounds:
+def bounds(load: Workload, device: str | Accelerator, *, dataflow: str | None = None) -> Bounds:
     """The seven bounds of every layer that multiplies and accumulates.
 
     Args:
         load: the captured network.
         device: an accelerator or its name.
+        dataflow: what may be spread over units where an axis does not say: WS, OS-A, OS-B, OS-C, IS, NLR or
+            RS, "" for anything; None: the device's own.
 
     Raises:
         UsageError: the device is a CPU or GPU of which only the ceilings are known.
@@ -152,42 +149,51 @@ def bounds(load: Workload, device: str | Accelerator) -> Bounds:
             hint="sy.roofline(load, device)",
         )
     layers = []
+    known: dict[LoopNest, LayerBounds] = {}
     for layer in load.layers:
         nests = [nest for nest in layer.nests if nest.macs]
         if nests:
-            parts = [layer_bounds(nest, found, layer.name) for nest in nests]
+            for nest in nests:
+                if nest not in known:
+                    known[nest] = layer_bounds(nest, found, dataflow=dataflow)
+            parts = [replace(known[nest], name=layer.name) for nest in nests]
             layers.append(parts[0] if len(parts) == 1 else _in_turn(parts))
     return Bounds(load.name, found.name, found.pes, found.clock_hz, tuple(layers))
 
 
-def layer_bounds(nest: LoopNest, device: Accelerator, name: str = "") -> LayerBounds:
-    """The seven bounds of one loop nest.
+def layer_bounds(
+    nest: LoopNest, device: Accelerator, name: str = "", *, dataflow: str | None = None
+) -> LayerBounds:
+    """The seven bounds of one loop nest; arguments as in `bounds`.
 
     Raises:
         InputError: an empty nest, or one too large to count.
-        UnknownNameError: the device's dataflow is unknown.
+        UnknownNameError: no such dataflow.
     """
-    return problem_bounds(Problem.of(nest), device, name)
+    return problem_bounds(Problem.of(nest), device, name, dataflow=dataflow)
 
 
-def problem_bounds(problem: Problem, device: Accelerator, name: str = "") -> LayerBounds:
-    """The seven bounds of a layer as accelerators see it.
+def problem_bounds(
+    problem: Problem, device: Accelerator, name: str = "", *, dataflow: str | None = None
+) -> LayerBounds:
+    """The seven bounds of a layer as accelerators see it; arguments as in `bounds`.
 
     Raises:
-        UnknownNameError: the device's dataflow is unknown.
+        UnknownNameError: no such dataflow.
     """
-    axes = spreading_axes(device)
+    axes = spreading_axes(device, device.dataflow if dataflow is None else dataflow)
     free = frozenset("".join(dims for _, dims in axes))
     spread = prod(problem.size(dim) for dim in free)
     steps = problem.macs // spread
     rounds = ceil(spread / device.pes)
     laid = least_rounds(tuple((dim, problem.size(dim)) for dim in sorted(free)), axes)
-    compute = float(steps * laid)
-    fed = fed_units(problem, device)
-    compute = max(compute, problem.macs / fed)
-    steady = max(compute, memory_cycles(problem, device))
-    real = max(steady, compute + stall_cycles(problem, device))
-    cycles = (1.0, steps, steps * rounds, steps * laid, compute, steady, real)
+    memories = Memories(problem, device)
+    best = (inf, inf, inf)
+    for keep in keeps(device):
+        fed = max(float(steps * laid), problem.macs / memories.fed_units(keep))
+        steady = max(fed, memories.port_cycles(keep))
+        best = min(best, (max(steady, fed + memories.stall_cycles(keep)), steady, fed))
+    cycles = (1.0, steps, steps * rounds, steps * laid, *reversed(best))
     return LayerBounds(name, problem.macs, device.pes, tuple(problem.macs / c for c in cycles))
 
 

@@ -5,7 +5,7 @@ The parts from which `steelyard.hardware.bounds` makes its steps 2 to 7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from itertools import pairwise, product
 from math import ceil, inf, prod
@@ -27,13 +27,17 @@ from steelyard.hardware.problem import Problem, Window
 # ---- steps 2 to 4: laying dimensions over axes -----------------------------------------------
 
 
-def spreading_axes(device: Accelerator) -> tuple[tuple[int, str], ...]:
+def spreading_axes(device: Accelerator, flow: str) -> tuple[tuple[int, str], ...]:
     """Size of each axis and the dimensions that it may take: its own, else those that the dataflow spreads.
+
+    Args:
+        device: the accelerator.
+        flow: name of the dataflow, "" for any.
 
     Raises:
         UnknownNameError: no such dataflow.
     """
-    spatial = dataflow(device.dataflow).spatial if device.dataflow else DIMENSIONS
+    spatial = dataflow(flow).spatial if flow else DIMENSIONS
     own = "".join(spatial)
     return tuple(
         (axis.size, own if axis.dims is None else "".join(axis.dims))
@@ -85,88 +89,104 @@ def _factors(left: int, size: int) -> tuple[int, ...]:
 
 # ---- steps 5 to 7: memories ------------------------------------------------------------------
 
-
-def _inside(device: Accelerator, memory: Memory) -> tuple[Array, ...]:
-    place = device.levels.index(memory)
-    return tuple(level for level in device.levels[place:] if isinstance(level, Array))
+Keep = Mapping[Operand, tuple[Memory, ...]]
+"""For each operand the memories that keep it, outermost first; the others it passes by."""
 
 
-def fed_units(problem: Problem, device: Accelerator) -> float:
-    """Units that the memories can hold operands for: an element serves at most its reuses at once."""
-    most = float(device.pes)
-    for memory in device.memories:
-        if memory.capacity_bytes is None:
-            continue
-        instances = device.instances(memory.name)
-        for operand in memory.holds:
-            room = per_operand(memory.capacity_bytes, operand) * 8 / device.bits[operand]
-            room //= 2 if operand in memory.double_buffered else 1
-            still = [dim for dim in DIMENSIONS if dim not in RELEVANT[operand]]
-            reuse = prod(problem.size(dim) for dim in still)
-            if operand == "I":
-                reuse *= problem.size("R") * problem.size("S")
-            most = min(most, max(1.0, room * reuse) * instances)
-    return most
-
-
-def memory_cycles(problem: Problem, device: Accelerator) -> float:
-    """Cycles in which some memory is busy with what must pass it."""
-    return max(
-        max(_port(reads, memory.read_bandwidth), _port(writes, memory.write_bandwidth))
-        for memory in device.memories
-        for reads, writes in (_traffic(problem, device, memory),)
-    )
-
-
-def _traffic(
-    problem: Problem, device: Accelerator, memory: Memory
-) -> tuple[dict[Operand, float], dict[Operand, float]]:
-    """Elements that each instance of a memory must at least read and write."""
-    whole = elements(problem)
-    instances = device.instances(memory.name)
-    place = device.levels.index(memory)
-    reads: dict[Operand, float] = {}
-    writes: dict[Operand, float] = {}
-    for operand in memory.holds:
-        inner = [m for m in device.levels[place + 1 :] if isinstance(m, Memory)]
-        passed = float(whole[operand])
-        if not any(operand in m.holds for m in inner):
-            # the units keep nothing: each operation comes here, but for those that share an access
-            shared = [
-                axis.size
-                for array in _inside(device, memory)
-                for axis in array.axes
-                if axis.shares(operand)
-            ]
-            passed = max(passed, _operations(problem, operand) / prod(shared))
-        outermost = place == 0
-        if operand == "O":
-            writes[operand] = passed / instances
-            # sums come back to be added to; the last ones leave
-            again = passed - whole["O"] + (0 if outermost else whole["O"])
-            reads[operand] = again / instances
-        else:
-            reads[operand] = passed / instances
-            writes[operand] = 0.0 if outermost else whole[operand] / instances
-    return reads, writes
-
-
-def stall_cycles(problem: Problem, device: Accelerator) -> float:
-    """Cycles in which the units wait for tiles that are not double buffered."""
-    whole = elements(problem)
-    waits = 0.0
+def keeps(device: Accelerator) -> Iterator[Keep]:
+    """Every choice of the memories that keep each operand; the outermost always does."""
+    choices: list[list[tuple[Memory, ...]]] = []
     for operand in OPERANDS:
-        chain = [memory for memory in device.memories if operand in memory.holds]
-        for parent, child in pairwise(chain):
-            if operand in child.double_buffered:
-                continue
-            up = operand == "O"
-            outer = parent.write_bandwidth if up else parent.read_bandwidth
-            inner = child.read_bandwidth if up else child.write_bandwidth
-            above = whole[operand] / device.instances(parent.name)
-            below = whole[operand] / device.instances(child.name)
-            waits += max(_port({operand: above}, outer), _port({operand: below}, inner))
-    return waits
+        outer, *inner = [memory for memory in device.memories if operand in memory.holds]
+        chosen = product(*([(memory,), ()] for memory in inner))
+        choices.append([(outer, *(m for part in parts for m in part)) for parts in chosen])
+    for kept in product(*choices):
+        yield dict(zip(OPERANDS, kept, strict=True))
+
+
+class Memories:
+    """What the memories of a device allow a layer at best, given what they keep."""
+
+    def __init__(self, problem: Problem, device: Accelerator) -> None:
+        self.device = device
+        self.whole = elements(problem)
+        self.operations = {operand: _operations(problem, operand) for operand in OPERANDS}
+        self.reuse: dict[Operand, int] = {}
+        for operand in OPERANDS:
+            still = [dim for dim in DIMENSIONS if dim not in RELEVANT[operand]]
+            # an input meets several taps, too
+            still += ["R", "S"] if operand == "I" else []
+            self.reuse[operand] = prod(problem.size(dim) for dim in still)
+        self.instances = {memory.name: device.instances(memory.name) for memory in device.memories}
+        self.sharing = {
+            (memory.name, operand): prod(
+                axis.size
+                for level in device.levels[device.levels.index(memory) :]
+                if isinstance(level, Array)
+                for axis in level.axes
+                if axis.shares(operand)
+            )
+            for memory in device.memories
+            for operand in OPERANDS
+        }
+
+    def fed_units(self, keep: Keep) -> float:
+        """Units that find their operands: an element in a memory serves at most its reuses at once."""
+        most = float(self.device.pes)
+        for operand, kept in keep.items():
+            for memory in kept:
+                if memory.capacity_bytes is None:
+                    continue
+                room = per_operand(memory.capacity_bytes, operand) * 8 / self.device.bits[operand]
+                room //= 2 if operand in memory.double_buffered else 1
+                most = min(most, room * self.reuse[operand] * self.instances[memory.name])
+        return most
+
+    def port_cycles(self, keep: Keep) -> float:
+        """Cycles in which some memory is busy with what must pass it."""
+        busy = 0.0
+        for memory in self.device.memories:
+            reads: dict[Operand, float] = {}
+            writes: dict[Operand, float] = {}
+            for operand, kept in keep.items():
+                if memory in kept:
+                    read, write = self._passing(memory, operand, kept)
+                    reads[operand] = read / self.instances[memory.name]
+                    writes[operand] = write / self.instances[memory.name]
+            busy = max(
+                busy, _port(reads, memory.read_bandwidth), _port(writes, memory.write_bandwidth)
+            )
+        return busy
+
+    def _passing(
+        self, memory: Memory, operand: Operand, kept: tuple[Memory, ...]
+    ) -> tuple[float, float]:
+        """Elements that all instances together must at least read and write."""
+        whole = self.whole[operand]
+        passed = float(whole)
+        if memory is kept[-1]:
+            # units keep nothing: each operation comes here, but for those that share an access
+            passed = max(passed, self.operations[operand] / self.sharing[memory.name, operand])
+        outside = 0 if memory is kept[0] else whole
+        if operand == "O":
+            # sums come back to be added to; the last ones leave
+            return passed - whole + outside, passed
+        return passed, outside
+
+    def stall_cycles(self, keep: Keep) -> float:
+        """Cycles in which the units wait for tiles that are not double buffered."""
+        waits = 0.0
+        for operand, kept in keep.items():
+            for parent, child in pairwise(kept):
+                if operand in child.double_buffered:
+                    continue
+                up = operand == "O"
+                outer = parent.write_bandwidth if up else parent.read_bandwidth
+                inner = child.read_bandwidth if up else child.write_bandwidth
+                above = self.whole[operand] / self.instances[parent.name]
+                below = self.whole[operand] / self.instances[child.name]
+                waits += max(_port({operand: above}, outer), _port({operand: below}, inner))
+        return waits
 
 
 def _port(moved: Mapping[Operand, float], bandwidth: PerOperand | None) -> float:
