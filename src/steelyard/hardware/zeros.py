@@ -1,0 +1,83 @@
+"""`with_zeros`: an estimate once its layers' zeros are gated, skipped or compressed away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from steelyard.errors import UnknownNameError
+from steelyard.hardware.device import Accelerator
+from steelyard.hardware.estimate import Estimate, LayerEstimate
+from steelyard.hardware.sparsity import PRESETS, Densities, Sparsity, with_sparsity
+
+
+def with_zeros(
+    result: Estimate, densities: Mapping[str, Densities], means: Sparsity | None = None
+) -> Estimate:
+    """The same mappings with zeros made use of; they stay those that are best without.
+
+    Args:
+        result: an estimate.
+        densities: by layer, e.g. ``measure_sparsity(...).densities``; layers left out are dense.
+        means: what the device makes of zeros; None: what the preset of its name does (most: nothing).
+
+    Raises:
+        UnknownNameError: densities of a layer that the estimate has not.
+    """
+    names = [layer.name for layer in result.layers]
+    for name in densities:
+        if name not in names:
+            raise UnknownNameError("layer", name, names)
+    chosen = means if means is not None else PRESETS.get(result.device.name, Sparsity())
+    layers = tuple(
+        _sparse(layer, result.device, densities[layer.name], chosen)
+        if layer.name in densities and layer.parts
+        else layer
+        for layer in result.layers
+    )
+    note = f"zeros of {len(densities)} layers: {_said(chosen)}; mappings as without them"
+    return replace(result, layers=layers, notes=(*result.notes, note))
+
+
+def _sparse(
+    layer: LayerEstimate, device: Accelerator, densities: Densities, means: Sparsity
+) -> LayerEstimate:
+    parts = tuple(
+        (
+            problem,
+            replace(found, evaluation=with_sparsity(found.evaluation, device, densities, means)),
+        )
+        for problem, found in layer.parts
+    )
+    costs = [found.evaluation for _, found in parts]
+    cycles = sum(cost.cycles for cost in costs)
+    return replace(
+        layer,
+        energy_pj=sum(cost.energy_pj for cost in costs),
+        cycles=cycles,
+        dram_accesses=sum(cost.dram_accesses for cost in costs),
+        utilization=layer.macs / (cycles * device.pes),
+        parts=parts,
+        levels=_sum(cost.energy_by_level() for cost in costs),
+        operands=_sum(cost.energy_by_operand() for cost in costs),
+    )
+
+
+def _sum(parts: Iterable[dict[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for part in parts:
+        for name, number in part.items():
+            total[name] = total.get(name, 0.0) + number
+    return total
+
+
+def _said(means: Sparsity) -> str:
+    said = [
+        f"{word} on {' '.join(of)}"
+        for word, of in (("gated", means.gate), ("skipped", means.skip))
+        if of
+    ]
+    stored = {o: scheme for o, scheme in means.compress.items() if scheme != "none"}
+    if stored:
+        said.append("stored as " + ", ".join(f"{o} {scheme}" for o, scheme in stored.items()))
+    return ", ".join(said) or "this device makes nothing of them"
