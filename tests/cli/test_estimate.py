@@ -105,6 +105,28 @@ def test_export(run_cli, tmp_path) -> None:
     assert len(layers) == 4
 
 
+def test_zeros(run_cli, tmp_path) -> None:
+    conv2 = {"name": "conv2", "input_zeros": 0.7, "weight_zeros": 0.0, "output_zeros": 0.5}
+    file = tmp_path / "zeros.json"
+    file.write_text(json.dumps({"schema": "steelyard.sparsity/1", "layers": [conv2]}))
+    done = run_cli("estimate", NET, "--device", "eyeriss", "--zeros", file, "--json")
+    data = json.loads(done.out)
+    dense = sy.estimate(sy.capture(NET), "eyeriss")
+    assert data["total"]["energy_pj"] < dense.energy_pj
+    one = next(layer for layer in data["layers"] if layer["name"] == "conv1")
+    assert one["energy_pj"] == dense.layer("conv1").energy_pj
+    for text in (
+        "{}",
+        "[]",
+        "x",
+        '{"schema": "steelyard.sparsity/1", "layers": [{"name": "conv1"}]}',
+    ):
+        file.write_text(text)
+        done = run_cli("estimate", NET, "--device", "eyeriss", "--zeros", file)
+        assert done.code == 3
+        assert "holds no zeros" in done.err
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [

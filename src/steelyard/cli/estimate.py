@@ -51,6 +51,12 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
 )
 @click.option("--no-cache", is_flag=True, help="Forget mappings that were found before.")
 @click.option(
+    "--zeros",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Zeros of each layer, the JSON of measure_sparsity; gated, skipped or compressed as the device can.",
+)
+@click.option(
     "--export",
     "folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -68,6 +74,7 @@ def command(
     budget: float | None,
     separate: bool,
     no_cache: bool,
+    zeros: Path | None,
     folder: Path | None,
     how: Source,
     output: Output,
@@ -85,6 +92,11 @@ def command(
     import steelyard
 
     chosen = [steelyard.device(name) for name in devices]
+    densities = None
+    if zeros is not None:
+        from steelyard.hardware.zeros import read_zeros
+
+        densities = read_zeros(zeros)
     load = how.capture(source, output)
     settings: dict[str, Any] = {
         "objective": objective,
@@ -94,6 +106,10 @@ def command(
         "cache": not no_cache,
     }
     found = [_estimate(load, device, settings, output) for device in chosen]
+    if densities is not None:
+        from steelyard.hardware.zeros import with_zeros
+
+        found = [with_zeros(result, densities) for result in found]
     if layers:
         _draw(found, layers, output)
     else:

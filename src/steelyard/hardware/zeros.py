@@ -1,11 +1,13 @@
-"""`with_zeros`: an estimate once its layers' zeros are gated, skipped or compressed away."""
+"""`with_zeros`: an estimate once its layers' zeros are gated, skipped or compressed away; `read_zeros`."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from steelyard.errors import UnknownNameError
+from steelyard.errors import FileFormatError, InputError, UnknownNameError
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.estimate import Estimate, LayerEstimate
 from steelyard.hardware.sparsity import PRESETS, Densities, Sparsity, with_sparsity
@@ -37,6 +39,30 @@ def with_zeros(
     )
     note = f"zeros of {len(densities)} layers: {_said(chosen)}; mappings as without them"
     return replace(result, layers=layers, notes=(*result.notes, note))
+
+
+def read_zeros(path: str | Path) -> dict[str, Densities]:
+    """Densities by layer from the JSON of a `steelyard.measure.MeasuredSparsity`.
+
+    Raises:
+        FileFormatError: the file is missing or something else.
+    """
+    try:
+        data = json.loads(Path(path).read_text(encoding="utf-8"))
+        if data["schema"] != "steelyard.sparsity/1":
+            raise ValueError(f"its schema is {data['schema']!r}")
+        return {
+            layer["name"]: Densities(
+                *(1 - float(layer[f"{what}_zeros"]) for what in ("input", "weight", "output"))
+            )
+            for layer in data["layers"]
+        }
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise FileFormatError(
+            f"{path} holds no zeros of layers: {reason}",
+            expected="the JSON of measure_sparsity(...).to_dict()",
+        ) from error
 
 
 def _sparse(
