@@ -74,6 +74,8 @@ verify: .venv/.bench browser
 	$(BIN)/pytest -q -m slow
 	$(BIN)/python benchmarks/same_networks.py
 	$(BIN)/steelyard tables popular-networks
+	$(BIN)/steelyard tables eyeriss-chip
+	$(BIN)/steelyard tables row-stationary
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks

@@ -56,7 +56,11 @@ class Chip:
 
 
 EYERISS = Chip()
-"""As built: 12 x 14 PEs, 100 kB for inputs and partial sums, 200 MHz. JSSC 2017, table II and section V."""
+"""As built: 12 x 14 PEs, 100 kB for inputs and partial sums, 200 MHz (JSSC 2017, section V).
+
+The widths of its networks (64 bits for weights and for partial sums each way, 16 for inputs) and the
+run-length code are recalled from sections III and IV, not read again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
