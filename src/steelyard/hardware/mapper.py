@@ -31,6 +31,8 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 _MODES = {"energy": 0, "dram": 0, "latency": 1, "edp": 2}
 _CHUNK = 200_000
 _DEEP = 1024
+_LIMIT_WEIGHT = 3.0
+"""Found by trial: boxes that fit no memory are the first that can be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ class _Search:
                 high,
                 system.rows,
                 system.fixed,
-                system.limits,
+                system.entries,
                 system.walls,
                 system.stalls,
                 self.mode,
@@ -199,10 +201,11 @@ class _Search:
             return
         trees, items = [], []
         signs = np.where((task.system.rows < 0).any(axis=0), -1.0, 1.0)
+        weights = self._weights(task, tables)
         for table, keep in tables:
             chosen = kernels.undominated(table, signs)
             items.append(keep[chosen])
-            trees.append(kernels.tree(np.ascontiguousarray(table[chosen])))
+            trees.append(kernels.tree(np.ascontiguousarray(table[chosen]), weights))
         sizes = np.cumsum([0, *(len(tree[0]) for tree in trees)])
         left, right = (
             np.concatenate(
@@ -220,7 +223,7 @@ class _Search:
             state[1] = _CHUNK
             found = kernels.search(
                 left, right, row, low, high, wide,
-                system.rows, system.fixed, system.limits, system.walls, system.stalls,
+                system.rows, system.fixed, system.entries, system.walls, system.stalls,
                 self.mode, stack, bounds, state, self.best,
             )  # fmt: skip
             if found[0] >= 0:
@@ -232,6 +235,13 @@ class _Search:
                 self.left_bound = min(self.left_bound, float(bounds[: state[0]].min()))
                 break
         self.visited += int(state[2])
+
+    def _weights(self, task: _Task, tables: list[Any]) -> Any:
+        """How much each column matters when trees are split: its share of the least cost, limits above all."""
+        low = np.prod([table.min(axis=0) for table, _ in tables], axis=0)
+        part = np.abs(task.system.rows) * low
+        share = part / np.maximum(part.sum(axis=1, keepdims=True), 1e-300)
+        return share.max(axis=0) + _LIMIT_WEIGHT * (task.system.limits > 0).any(axis=0)
 
     def result(self) -> Found:
         if self.winner is None:

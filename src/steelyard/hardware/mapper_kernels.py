@@ -171,8 +171,11 @@ def undominated(items, signs):
 
 
 @jit
-def tree(items):
-    """A binary tree over rows: children (-1: none), row of a leaf, least and greatest of each column, spread."""
+def tree(items, weights):
+    """A binary tree over rows: children (-1: none), row of a leaf, least and greatest of each column, spread.
+
+    Nodes are split where the weighted logarithm of a column reaches farthest; their spread is the sum of those.
+    """
     n, width = items.shape
     nodes = 2 * n - 1
     left = np.full(nodes, -1, np.int64)
@@ -200,7 +203,7 @@ def tree(items):
                 top = max(top, value)
             low[node, j] = least
             high[node, j] = top
-            reach = np.log(top / least)
+            reach = weights[j] * np.log(top / least)
             wide[node] += reach
             if reach > most:
                 most = reach
@@ -229,14 +232,18 @@ def tree(items):
 def cost(low, high, rows, fixed, limits, walls, stalls, mode):
     """The least objective of anything with products from ``low`` to ``high``; infinite if nothing fits.
 
-    rows 0: energy; 1: compute cycles; from 2: cycles of ports. limits, walls: products that must stay below.
+    rows 0: energy; 1: compute cycles; from 2: cycles of ports. limits: (wall, column, weight) by wall; the
+    sum of each wall's must not exceed it.
     """
     width = len(low)
-    for c in range(len(walls)):
-        need = 0.0
-        for j in range(width):
-            need += limits[c, j] * low[j]
-        if need > walls[c] * (1 + 1e-12):
+    wall = -1
+    need = 0.0
+    for k in range(len(limits)):
+        if int(limits[k, 0]) != wall:
+            wall = int(limits[k, 0])
+            need = 0.0
+        need += limits[k, 2] * low[int(limits[k, 1])]
+        if need > walls[wall] * (1 + 1e-12):
             return np.inf
     energy = fixed[0]
     for j in range(width):
@@ -296,6 +303,8 @@ def search(
     found = np.full(groups, -1, np.int64)
     least = np.empty(width)
     top = np.empty(width)
+    below = np.empty(width)
+    above = np.empty(width)
     signed = False
     for j in range(width):
         if rows[0, j] < 0:
@@ -331,8 +340,14 @@ def search(
                     for j in range(width):
                         top[j] *= high[node, j]
         a, b = left[parent], right[parent]
-        cost_a = cost(least * low[a], top * high[a], rows, fixed, limits, walls, stalls, mode)
-        cost_b = cost(least * low[b], top * high[b], rows, fixed, limits, walls, stalls, mode)
+        for j in range(width):
+            below[j] = least[j] * low[a, j]
+            above[j] = top[j] * high[a, j]
+        cost_a = cost(below, above, rows, fixed, limits, walls, stalls, mode)
+        for j in range(width):
+            below[j] = least[j] * low[b, j]
+            above[j] = top[j] * high[b, j]
+        cost_b = cost(below, above, rows, fixed, limits, walls, stalls, mode)
         if cost_a < cost_b:
             a, b = b, a
             cost_a, cost_b = cost_b, cost_a

@@ -70,6 +70,12 @@ class System:
     walls: Floats
     stalls: Floats
 
+    @property
+    def entries(self) -> Floats:
+        """What is not zero in the limits: (wall, column, weight), by wall."""
+        where = np.argwhere(self.limits)
+        return np.column_stack([where, self.limits[tuple(where.T)]])
+
 
 class Groups:
     """Chains of all groups of a mapspace, and the factors of any column for them."""

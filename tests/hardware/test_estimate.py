@@ -1,0 +1,152 @@
+"""`estimate` of whole networks: sums, the cache, options, errors."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from steelyard.errors import InputError, UnknownNameError, UsageError
+from steelyard.hardware.device import Accelerator, Array, Axis, Link, Memory
+from steelyard.hardware.estimate import Estimate, estimate
+from steelyard.workload import Layer, LoopNest, TensorSpec, Workload
+
+SHARING = {"I": Link("multicast"), "W": Link("multicast"), "O": Link("reduce")}
+CHIP = Accelerator(
+    "chip",
+    (
+        Memory("DRAM", read_pj=200, write_pj=200, read_bandwidth=2, write_bandwidth=1),
+        Memory("GLB", capacity_bytes=4096, read_pj=6, write_pj=6),
+        Array("PE", (Axis("x", 4, SHARING),)),
+        Memory("RF", capacity_bytes=64, read_pj=1, write_pj=1),
+    ),
+    mac_pj=1.0,
+    clock_hz=1e6,
+)
+
+
+def conv(name: str, source: str, target: str) -> Layer:
+    nest = LoopNest(1, 1, 8, 4, (6, 6), (1, 1), (6, 6), (1, 1), (1, 1), ((0, 0), (0, 0)))
+    return Layer(name, "conv", "aten.conv2d", inputs=(source,), outputs=(target,), nests=(nest,))
+
+
+LOAD = Workload(
+    "two",
+    (
+        conv("first", "x", "a"),
+        Layer("relu", "activation", "aten.relu", inputs=("a",), outputs=("b",)),
+        conv("second", "x", "c"),
+        Layer("add", "elementwise", "aten.add", inputs=("b", "c"), outputs=("d",)),
+        Layer("flat", "view", "aten.view", inputs=("d",), outputs=("e",)),
+        Layer("pool", "pool", "aten.mean", inputs=("e",), outputs=("f",)),
+    ),
+    (
+        TensorSpec("x", (1, 4, 6, 6), role="input"),
+        *(TensorSpec(name, (1, 8, 6, 6)) for name in "abcd"),
+        TensorSpec("e", (1, 288)),
+        TensorSpec("f", (1, 8)),
+    ),
+    inputs=("x",),
+    outputs=("f",),
+)
+
+
+def run(tmp_path: Path, **options: object) -> Estimate:
+    return estimate(LOAD, CHIP, cache=tmp_path / "kept.sqlite", **options)  # type: ignore[arg-type]
+
+
+def test_sums_of_parts(tmp_path: Path) -> None:
+    found = run(tmp_path)
+    assert found.macs == LOAD.macs
+    assert found.problems == found.searched == 1  # equal layers are solved once
+    assert found.energy_pj == pytest.approx(sum(found.energy_by_level().values()))
+    assert found.energy_pj == pytest.approx(sum(found.energy_by_operand().values()))
+    assert found.layer("first").energy_pj == found.layer("second").energy_pj
+    assert found.latency_s == found.cycles / 1e6
+    assert found.gap == 0
+    data = json.loads(json.dumps(found.to_dict()))
+    assert data["schema"] == "steelyard.estimate/1"
+    assert data["total"]["energy_pj"] == found.energy_pj
+
+
+def test_layers_without_operations_move_their_data(tmp_path: Path) -> None:
+    found = run(tmp_path)
+    moved = {layer.name: layer.dram_accesses for layer in found.layers if not layer.macs}
+    assert moved == {"relu": 0, "add": 288, "flat": 0, "pool": 288 + 8}
+    apart = run(tmp_path, pointwise="separate")
+    moved = {layer.name: layer.dram_accesses for layer in apart.layers if not layer.macs}
+    assert moved == {"relu": 576, "add": 864, "flat": 0, "pool": 296}
+    assert apart.layer("relu").energy_pj == 576 * 200
+    assert apart.layer("relu").cycles == 288  # one element a cycle is written
+
+
+def test_a_second_time_nothing_is_searched(tmp_path: Path) -> None:
+    first, second = run(tmp_path), run(tmp_path)
+    assert second.searched == 0
+    assert second == first
+    assert second.seconds < 0.5
+    assert run(tmp_path, objective="latency").searched == 1
+
+
+def test_a_damaged_cache_is_rebuilt_and_said(tmp_path: Path) -> None:
+    first = run(tmp_path)
+    (tmp_path / "kept.sqlite").write_bytes(b"this is no database" * 100)
+    second = run(tmp_path)
+    assert second == first
+    assert second.searched == 1
+    assert "was damaged; it was set aside" in second.notes[0]
+    assert run(tmp_path).searched == 0
+
+
+def test_a_damaged_row_is_searched_again(tmp_path: Path) -> None:
+    run(tmp_path)
+    with sqlite3.connect(tmp_path / "kept.sqlite") as base:
+        base.execute("UPDATE mappings SET answer = '{\"mapping\": 3}'")
+    base.close()
+    second = run(tmp_path)
+    assert second.searched == 1
+    assert second.notes == ("a kept mapping could not be read and was searched again",)
+
+
+def test_more_images_cost_more(tmp_path: Path) -> None:
+    one, four = run(tmp_path), run(tmp_path, batch=4)
+    assert four.batch == 4
+    assert four.macs == 4 * one.macs
+    assert one.energy_pj < four.energy_pj <= 4 * one.energy_pj
+
+
+@pytest.mark.parametrize("name", ["WS", "OS-A", "OS-B", "OS-C", "IS", "NLR", "RS"])
+def test_no_dataflow_beats_the_free_optimum(tmp_path: Path, name: str) -> None:
+    assert run(tmp_path, dataflow=name).energy_pj >= run(tmp_path).energy_pj
+
+
+@pytest.mark.parametrize("objective", ["energy", "latency", "edp", "dram"])
+def test_an_objective_is_best_at_itself(tmp_path: Path, objective: str) -> None:
+    measures = {
+        "energy": lambda e: e.layer("first").energy_pj,
+        "latency": lambda e: e.layer("first").cycles,
+        "edp": lambda e: e.layer("first").energy_pj * e.layer("first").cycles,
+        "dram": lambda e: e.layer("first").dram_accesses,
+    }
+    own = measures[objective](run(tmp_path, objective=objective))
+    assert all(own <= 1.0001 * measures[objective](run(tmp_path, objective=o)) for o in measures)
+
+
+def test_a_budget_says_the_gap(tmp_path: Path) -> None:
+    found = run(tmp_path, budget_s=1e-9)
+    best = run(tmp_path)
+    assert found.energy_pj * (1 - found.gap) <= best.energy_pj <= found.energy_pj
+
+
+def test_bad_input(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="objective 'speed'"):
+        run(tmp_path, objective="speed")
+    with pytest.raises(UnknownNameError, match="no dataflow is named 'XS'"):
+        run(tmp_path, dataflow="XS")
+    with pytest.raises(UsageError, match="is a roofline"):
+        estimate(LOAD, "a100", cache=False)
+    small = Accelerator("small", (CHIP.levels[0], Memory("RF", capacity_bytes=5)), 1.0)
+    with pytest.raises(InputError, match="layer 'first': no mapping fits 'small'"):
+        estimate(LOAD, small, cache=False)
