@@ -105,6 +105,24 @@ def test_export(run_cli, tmp_path) -> None:
     assert len(layers) == 4
 
 
+def test_sweep(run_cli) -> None:
+    args = ("estimate", NET, "--device", "shidiannao_like", "--workers", "1")
+    done = run_cli(*args, "--sweep", "nbin.capacity_bytes=32KiB..64KiB", "--json")
+    assert done.code == 0
+    points = json.loads(done.out)["points"]
+    assert [p["settings"]["nbin.capacity_bytes"] for p in points] == [32768, 65536]
+    assert points[1]["energy_pj"] == sy.estimate(sy.capture(NET), "shidiannao_like").energy_pj
+    done = run_cli(*args, "--sweep", "nbin.capacity_bytes=32KiB..64KiB")
+    assert "2 points were known before" in done.out
+    for wrong, words in (
+        ("nbin", "PATH=VALUES"),
+        ("nbni.capacity_bytes=1K", "nbin.capacity_bytes"),
+    ):
+        done = run_cli(*args, "--sweep", wrong)
+        assert done.code in (2, 3)
+        assert words in done.err
+
+
 def test_zeros(run_cli, tmp_path) -> None:
     conv2 = {"name": "conv2", "input_zeros": 0.7, "weight_zeros": 0.0, "output_zeros": 0.5}
     file = tmp_path / "zeros.json"

@@ -51,6 +51,16 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
 )
 @click.option("--no-cache", is_flag=True, help="Forget mappings that were found before.")
 @click.option(
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    metavar="PATH=VALUES",
+    help="Vary the device, e.g. glb.capacity_bytes=32KiB..1MiB or dataflow=RS,WS; several combine.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Processes for --sweep; default: one a core."
+)
+@click.option(
     "--zeros",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
@@ -74,6 +84,8 @@ def command(
     budget: float | None,
     separate: bool,
     no_cache: bool,
+    sweeps: tuple[str, ...],
+    workers: int | None,
     zeros: Path | None,
     folder: Path | None,
     how: Source,
@@ -88,6 +100,7 @@ def command(
     steelyard estimate alexnet --device eyeriss --batch 4
     steelyard estimate mobilenet_v2 --device eyeriss_v2 --device tpu_v1 --objective edp
     steelyard estimate alexnet --device eyeriss --dataflow RS --mapping conv2
+    steelyard estimate alexnet --device eyeriss --sweep glb.capacity_bytes=32KiB..1MiB --sweep x.size=7,14
     """
     import steelyard
 
@@ -98,6 +111,14 @@ def command(
 
         densities = read_zeros(zeros)
     load = how.capture(source, output)
+    if sweeps:
+        if len(chosen) > 1 or layers or densities is not None or folder is not None or budget:
+            raise UsageError(
+                "--sweep with several devices, --mapping, --zeros, --export or --budget",
+                expected="--sweep with one --device, --objective, --dataflow and --workers",
+            )
+        _explore(load, chosen[0], sweeps, objective, dataflow, workers, output)
+        return
     settings: dict[str, Any] = {
         "objective": objective,
         "dataflow": dataflow,
@@ -130,6 +151,33 @@ def _estimate(
             step(f"{doing}: {done} of {every} different layers, {layer}")
 
         return steelyard.estimate(load, device, progress=progress, **settings)
+
+
+def _explore(
+    load: steelyard.Workload,
+    device: Any,
+    sweeps: tuple[str, ...],
+    objective: Any,
+    dataflow: str,
+    workers: int | None,
+    output: Output,
+) -> None:
+    from steelyard.hardware.explore import explore
+    from steelyard.hardware.sweep import parse_sweep
+
+    parsed = [parse_sweep(text) for text in sweeps]
+    doing = f"mapping {load.name} to variants of {device.name}"
+    with output.steps(doing) as step:
+        found = explore(
+            load,
+            device,
+            parsed,
+            objective=objective,
+            dataflow=dataflow,
+            workers=workers,
+            progress=lambda done, every: step(f"{doing}: {done} of {every}"),
+        )
+    output.show(found)
 
 
 def _show(found: list[steelyard.Estimate], output: Output) -> None:
