@@ -6,12 +6,13 @@ channels of n images' strip of e output rows meet p t filters; partial sums wait
 between passes; weights go from DRAM straight to the PEs.
 
 Nothing here is fitted to a measured layer. The cycles of a pass follow from the widths of the chip's
-networks (four weights, four partial sums each way, one input a cycle):
+networks (four weights, four partial sums each way, one input a cycle)::
 
     load the filters
     + fill: the inputs of the first window of every row
-    + the longer of  compute + the first column's sums in + the last column's out
-               and   all partial sums over their network, all inputs over theirs.
+    + the longest of  compute + the first column's sums in + the last column's out,
+                      all partial sums over their network,
+                      all further inputs over theirs
 
 Passes at an edge (the last channels, filters or images) are counted full; the last strip is counted with
 the rows that it has.

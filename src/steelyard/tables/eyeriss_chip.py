@@ -52,8 +52,8 @@ SUMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A row of the published table.
+class Measured:
+    """A row of the published table, as measured on the chip.
 
     Attributes:
         active_pes: PEs that work.
@@ -83,7 +83,7 @@ class ChipLayer:
     network: str
     layer: str
     batch: int
-    published: Published
+    published: Measured
     mapping: ChipMapping
     ours: ChipRun
 
@@ -180,8 +180,8 @@ def eyeriss_chip(networks: Sequence[str] = NETWORKS) -> EyerissChip:
     return EyerissChip(tuple(layers))
 
 
-def _published(row: dict[str, str]) -> Published:
-    return Published(
+def _published(row: dict[str, str]) -> Measured:
+    return Measured(
         int(row["active_PEs"]),
         float(row["processing_latency_ms"]),
         float(row["glb_access_MB"]),
