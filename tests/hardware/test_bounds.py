@@ -101,6 +101,20 @@ def test_fully_connected_layers_wait_for_weights() -> None:
     assert batched.macs_per_cycle[5] == pytest.approx(64 * 1.2, rel=0.05)
 
 
+# JSSC 2017, AlexNet on the chip, batch 4, 200 MHz: processing latency in ms, without waiting for DRAM
+MEASURED_MS = {"conv1": 16.5, "conv2": 39.2, "conv3": 21.8, "conv4": 16.0, "conv5": 10.0}
+
+
+def test_the_chip_is_not_faster_than_its_array() -> None:
+    load = sy.capture("alexnet", input_shape=(4, 3, 227, 227))
+    layers = {layer.name: layer for layer in sy.bounds(load, "eyeriss").layers}
+    for name, measured in MEASURED_MS.items():
+        least = layers[name].macs / layers[name].macs_per_cycle[3] / 200e6 * 1e3
+        assert 0.65 * measured < least < measured
+    # the inputs of the first layer have no zeros to compress: with DRAM it took 20.9 ms
+    assert layers["conv1"].macs / layers["conv1"].attainable / 200e6 * 1e3 < 20.9
+
+
 def test_a_network_adds_up() -> None:
     load = sy.capture("lenet5")
     result = sy.bounds(load, "shidiannao_like")

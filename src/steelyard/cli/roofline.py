@@ -1,0 +1,48 @@
+"""``steelyard roofline SOURCE --device NAME``: what a device's ceilings allow, or the seven bounds."""
+
+from __future__ import annotations
+
+import click
+
+from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._sources import Source, capture_options
+from steelyard.errors import UsageError
+
+
+@click.command("roofline")
+@click.argument("source")
+@click.option("--device", required=True, metavar="NAME", help="A device, or a YAML file.")
+@click.option(
+    "--steps", is_flag=True, help="MACs per cycle after each of seven steps (accelerators only)."
+)
+@click.option(
+    "--dataflow",
+    metavar="NAME",
+    help="With --steps: WS, OS-A, OS-B, OS-C, IS, NLR, RS or any; else the device's own.",
+)
+@capture_options
+@output_options(*FORMATS)
+def command(
+    source: str, device: str, steps: bool, dataflow: str | None, how: Source, output: Output
+) -> None:
+    """Print the speed that a device's ceilings allow each layer of SOURCE, and which ceiling it meets.
+
+    \b
+    steelyard roofline resnet50 --device h100 --dtype float16
+    steelyard roofline mobilenet_v2 --device cpu
+    steelyard roofline mobilenet_v2 --device tpu_v1 --steps
+    """
+    import steelyard
+
+    if dataflow is not None and not steps:
+        raise UsageError("--dataflow without --steps", expected="both")
+    with output.working("measuring this machine" if device == "cpu" else "reading the device"):
+        found = steelyard.device(device)
+    load = how.capture(source, output)
+    if not steps:
+        output.show(steelyard.roofline(load, found))
+    elif isinstance(found, steelyard.Accelerator):
+        flow = "" if dataflow == "any" else dataflow.upper() if dataflow else None
+        output.show(steelyard.bounds(load, found, dataflow=flow))
+    else:
+        raise UsageError(f"--steps on {found.name}, a roofline", expected="an accelerator")
