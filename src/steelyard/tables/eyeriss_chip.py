@@ -2,8 +2,8 @@
 
 Published side: Chen, Krishna, Emer, Sze, IEEE JSSC 52(1), 2017, tables V (AlexNet, batch 4) and VI
 (VGG-16, batch 3), in ``eyeriss_chip.csv``; VGG-16 from the transcription in github.com/cucapra/fodlam,
-ten slips of its character recognition put right by the table's totals and neighbouring rows. Our side comes from captured
-workloads and `steelyard.hardware.eyeriss_chip`.
+ten slips of its character recognition put right by the table's totals and neighbouring rows. Our side comes
+from captured workloads and `steelyard.hardware.eyeriss_chip`.
 
 AlexNet runs under its published mapping (table III) but for conv3, see `CONV3`. The mapping of VGG-16 is
 not published: see `VGG16`.
