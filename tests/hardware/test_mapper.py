@@ -6,14 +6,19 @@ from collections.abc import Iterator
 from itertools import permutations, product
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from random_cases import devices, problems
 
 from steelyard.errors import InputError, UsageError
+from steelyard.hardware.dataflows import constraints
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Array, Axis, Link, Memory
 from steelyard.hardware.evaluate import evaluate
 from steelyard.hardware.mapper import OBJECTIVES, Objective, find_mapping, objective_value
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace
 from steelyard.hardware.problem import Problem, Window
+from steelyard.hardware.registry import device as preset
 
 SHARING = {"I": Link("multicast", 2), "W": Link("multicast", 2), "O": Link("neighbour", 2)}
 
@@ -38,6 +43,8 @@ def device(kind: str) -> Accelerator:
     rf = Memory("RF", capacity_bytes=12, read_pj=1, write_pj=1)
     return Accelerator(kind, (dram, buffer, Array("PE", (unshared,)), rf), 1.0)
 
+
+EYERISS = preset("eyeriss_isca16")
 
 KINDS = ("two levels", "three levels", "unshared", "stages")
 
@@ -107,3 +114,70 @@ def test_the_optimum_is_the_least_of_all(kind: str, name: str) -> None:
         found = find_mapping(space.problem, space.device, objective)
         assert found.optimal
         assert found.value == pytest.approx(best[objective], rel=1e-9), objective
+
+
+CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def a_mapping(data: st.DataObject, space: Mapspace) -> Mapping:
+    """Any mapping of the mapspace, in any loop order."""
+    slots = space.slots()
+    chains = {dim: data.draw(st.sampled_from(space.chains(dim))) for dim in DIMENSIONS}
+    loops = []
+    for place in range(len(space.device.levels)):
+        own = [
+            Loop(dim, chains[dim][k], slot.name if slot.axis else "")
+            for k, slot in reversed([*enumerate(slots)])
+            if slot.level == place
+            for dim in DIMENSIONS
+            if chains[dim][k] > 1
+        ]
+        temporal = not any(loop.axis for loop in own)
+        loops.append(tuple(data.draw(st.permutations(own)) if temporal else own))
+    return Mapping(tuple(loops), data.draw(st.sampled_from([*space.keeps()])))
+
+
+@pytest.mark.slow
+@given(st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=CHECKS)
+def test_no_random_mapping_of_a_random_device_is_better(data: st.DataObject) -> None:
+    space = Mapspace(data.draw(problems(limit=40)), data.draw(devices()))
+    assume(len([*space.patterns()]) * len([*space.keeps()]) < 300)
+    objective = data.draw(st.sampled_from(OBJECTIVES))
+    best = find_mapping(space.problem, space.device, objective)
+    assert best.optimal
+    for _ in range(20):
+        other = evaluate(space.problem, a_mapping(data, space), space.device)
+        assert objective_value(other, objective) >= best.value * (1 - 1e-9)
+
+
+def test_a_network_layer_is_mapped_as_row_stationary() -> None:
+    """AlexNet's first layer on Eyeriss: the free optimum keeps rows of weights in the units and slides along Q."""
+    space = Mapspace(Problem((1, 1, 96, 3, 55, 55, 11, 11), *[Window(4, 1, 0, 227)] * 2), EYERISS)
+    found = find_mapping(space.problem, EYERISS)
+    flow = find_mapping(space.problem, EYERISS, constraints=constraints("RS", EYERISS))
+    assert found.optimal and flow.optimal
+    assert flow.value == pytest.approx(found.value, rel=0.01)
+
+
+def test_contradictory_constraints_are_named() -> None:
+    asked = Constraints(
+        temporal=(("RF", ("M",)),), spatial=(("x", ("M",)),), whole=(("RF", ("C",)),)
+    )
+    with pytest.raises(
+        InputError, match="C=4 has no place: C not at RF, C not along x, C wholly inside RF"
+    ):
+        find_mapping(PROBLEMS["matrix"], device("three levels"), constraints=asked)
+
+
+def test_a_budget_keeps_the_best_so_far() -> None:
+    problem = Problem((1, 1, 64, 64, 14, 14, 3, 3), *[Window(1, 1, 1, 14)] * 2)
+    hurried = find_mapping(problem, EYERISS, budget_s=0.0)
+    best = find_mapping(problem, EYERISS)
+    assert best.optimal
+    assert hurried.bound <= best.value <= hurried.value
+
+
+def test_an_unknown_objective() -> None:
+    with pytest.raises(UsageError, match="objective 'speed'"):
+        find_mapping(PROBLEMS["matrix"], EYERISS, "speed")  # type: ignore[arg-type]

@@ -105,6 +105,10 @@ def find_mapping(
     if objective not in OBJECTIVES:
         raise UsageError(f"objective {objective!r}", expected="one of " + ", ".join(OBJECTIVES))
     space = Mapspace(problem, device, constraints or Constraints())
+    if conflict := space.contradiction():
+        raise InputError(
+            f"the constraints contradict each other: {conflict}", hint="drop one of them"
+        )
     search = _Search(space, objective)
     ends = None if budget_s is None else time.monotonic() + budget_s
     search.run(lambda: (ends is not None and time.monotonic() > ends) or bool(stop and stop()))

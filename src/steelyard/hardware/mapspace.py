@@ -156,6 +156,18 @@ class Mapspace:
         extend((), self.problem.size(dim))
         return tuple(found)
 
+    def contradiction(self) -> str:
+        """Which constraints leave a dimension no place, in words; "" if each has one."""
+        asked = self.constraints
+        for dim in DIMENSIONS:
+            if self.chains(dim):
+                continue
+            said = [f"{dim} not at {name}" for name, dims in asked.temporal if dim not in dims]
+            said += [f"{dim} not along {name}" for name, dims in asked.spatial if dim not in dims]
+            said += [f"{dim} wholly inside {name}" for name, dims in asked.whole if dim in dims]
+            return f"{dim}={self.problem.size(dim)} has no place: " + ", ".join(said)
+        return ""
+
     def orders(self, memory: str, *, outermost: bool) -> tuple[Order, ...]:
         """The orders of a memory that is not the innermost."""
         asked = dict(self.constraints.stationary).get(memory)
