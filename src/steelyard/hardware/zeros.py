@@ -50,7 +50,7 @@ def read_zeros(path: str | Path) -> dict[str, Densities]:
     try:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
         if data["schema"] != "steelyard.sparsity/1":
-            raise ValueError(f"its schema is {data['schema']!r}")
+            raise InputError(f"its schema is {data['schema']!r}")
         return {
             layer["name"]: Densities(
                 *(1 - float(layer[f"{what}_zeros"]) for what in ("input", "weight", "output"))
