@@ -283,7 +283,5 @@ class _Path:
         """Partial sums of one instance of the parent."""
         if self.parent == 0:
             return self.machine.result.sums
-        for path in self.machine.links:
-            if path.operand == "O" and path.child == self.parent:
-                return path.sums[owner]
-        raise LookupError(self.parent)
+        (path,) = (p for p in self.machine.links if p.operand == "O" and p.child == self.parent)
+        return path.sums[owner]
