@@ -147,7 +147,10 @@ def test_no_random_mapping_of_a_random_device_is_better(data: st.DataObject) -> 
     best = find_mapping(space.problem, space.device, objective)
     assert best.optimal
     for _ in range(20):
-        other = evaluate(space.problem, a_mapping(data, space), space.device)
+        try:
+            other = evaluate(space.problem, a_mapping(data, space), space.device)
+        except UsageError:  # more instances than the axis has
+            continue
         assert objective_value(other, objective) >= best.value * (1 - 1e-9)
 
 

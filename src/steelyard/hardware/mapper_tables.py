@@ -32,6 +32,8 @@ from steelyard.hardware.transfers import extent
 
 GROUPS: tuple[tuple[str, ...], ...] = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
 
+_NOTHING = 1e-30
+
 Floats = Any  # numpy arrays of float64
 Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
 
@@ -126,7 +128,8 @@ class Groups:
         return self._cache[key]
 
     def _factors(self, group: int, column: Column) -> Floats:
-        found = self._whole(group, column)
+        # a window wholly in the padding moves nothing; logarithms want a number above 0
+        found = np.maximum(self._whole(group, column), _NOTHING)
         if column.each >= 0:
             found = found / self._instances(
                 group, [k for k, s in enumerate(self.slots) if s.axis and s.level < column.each]
