@@ -20,7 +20,8 @@ from steelyard.errors import InputError, UsageError
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Memory
 from steelyard.hardware.evaluate import Evaluation, evaluate
-from steelyard.hardware.mapper_tables import GROUPS, Assembly, Groups, Keeps, System
+from steelyard.hardware.mapper_system import System
+from steelyard.hardware.mapper_tables import GROUPS, Assembly, Groups, Keeps
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
 from steelyard.hardware.problem import Problem

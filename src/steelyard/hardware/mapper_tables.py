@@ -8,7 +8,6 @@ of products: a row of weights over *columns*, each column the product of one num
 from __future__ import annotations
 
 from collections.abc import Mapping as Map
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import prod
@@ -27,6 +26,7 @@ from steelyard.hardware.device import (
     Operand,
     PerOperand,
 )
+from steelyard.hardware.mapper_system import Builder, Column, Floats, System
 from steelyard.hardware.mapspace import STAYS, Mapspace, Order
 from steelyard.hardware.transfers import extent
 
@@ -34,49 +34,7 @@ GROUPS: tuple[tuple[str, ...], ...] = (("N",), ("G",), ("M",), ("C",), ("P", "R"
 
 _NOTHING = 1e-30
 
-Floats = Any  # numpy arrays of float64
 Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One product.
-
-    Attributes:
-        kind: ``moved`` (elements past the loops outside ``child``), ``tile`` (size of the tile at ``child``),
-            ``axis`` (instances used along ``shared``'s only axis), ``steps`` (cycles of the units).
-        operand, child: of what, where.
-        shared: axes whose instances count as one.
-        each: place of a level: divided by the instances used there; -1: not divided.
-        still: places of memories whose loops leave the operand where it is.
-        slider: (place, dimension) of the loop that slides the inputs, or (-1, "").
-    """
-
-    kind: str
-    operand: Operand = "I"
-    child: int = -1
-    shared: frozenset[str] = frozenset()
-    each: int = -1
-    still: frozenset[int] = frozenset()
-    slider: tuple[int, str] = (-1, "")
-
-
-@dataclass(slots=True)
-class System:
-    """The cost of one pattern: numbers for `mapper_kernels.cost`."""
-
-    columns: list[Column]
-    rows: Floats
-    fixed: Floats
-    limits: Floats
-    walls: Floats
-    stalls: Floats
-
-    @property
-    def entries(self) -> Floats:
-        """What is not zero in the limits: (wall, column, weight), by wall."""
-        where = np.argwhere(self.limits)
-        return np.column_stack([where, self.limits[tuple(where.T)]])
 
 
 class Groups:
@@ -229,7 +187,7 @@ class Assembly:
 
     def system(self, pattern: tuple[Order, ...]) -> System:
         """The cost under a pattern."""
-        build = _Builder()
+        build = Builder()
         timed = self.objective in ("latency", "edp")
         # (parent, child, operand) -> columns from the parent's side to the child's
         moved: dict[tuple[int, int, Operand], list[Column]] = {}
@@ -259,7 +217,7 @@ class Assembly:
     @cached_property
     def static(self) -> System:
         """The limits alone, which no pattern changes."""
-        build = _Builder()
+        build = Builder()
         build.row()
         build.row()
         self._limits(build)
@@ -298,7 +256,7 @@ class Assembly:
 
     def _energy(
         self,
-        build: _Builder,
+        build: Builder,
         row: int,
         parent: int,
         child: int,
@@ -323,7 +281,7 @@ class Assembly:
                 build.add(row, columns[k], -link.pj)
 
     def _traffic(
-        self, build: _Builder, row: int, parent: int, operand: Operand, columns: list[Column]
+        self, build: Builder, row: int, parent: int, operand: Operand, columns: list[Column]
     ) -> None:
         if parent == 0:
             build.add(row, columns[0], 2.0 if operand == "O" else 1.0)
@@ -335,7 +293,7 @@ class Assembly:
             raise TypeError(level)
         return level
 
-    def _ports(self, build: _Builder, moved: dict[tuple[int, int, Operand], list[Column]]) -> None:
+    def _ports(self, build: Builder, moved: dict[tuple[int, int, Operand], list[Column]]) -> None:
         for memory in self.device.memories:
             place = self.places[memory.name]
             reads: dict[Operand, Column] = {}
@@ -353,7 +311,7 @@ class Assembly:
 
     @staticmethod
     def _port(
-        build: _Builder,
+        build: Builder,
         columns: dict[Operand, Column],
         bandwidth: PerOperand | None,
         extra: Map[str, float],
@@ -367,7 +325,7 @@ class Assembly:
             build.add(row, column, 1 / speed)
             build.fixed[row] += extra.get(operand, 0.0) / speed
 
-    def _stalls(self, build: _Builder, moved: dict[tuple[int, int, Operand], list[Column]]) -> None:
+    def _stalls(self, build: Builder, moved: dict[tuple[int, int, Operand], list[Column]]) -> None:
         for (parent, child, operand), columns in moved.items():
             if child == self.units or operand in self._memory(child).double_buffered:
                 continue
@@ -386,7 +344,7 @@ class Assembly:
                 ]
             )
 
-    def _limits(self, build: _Builder) -> None:
+    def _limits(self, build: Builder) -> None:
         for memory in self.device.memories:
             if memory.capacity_bytes is None:
                 continue
@@ -416,52 +374,3 @@ def _each(column: Column, place: int) -> Column:
         column.still,
         column.slider,
     )
-
-
-class _Builder:
-    """Collects weights of columns and lays them out as matrices."""
-
-    def __init__(self) -> None:
-        self.index: dict[Column, int] = {}
-        self.rows: list[dict[int, float]] = []
-        self.fixed: list[float] = []
-        self.walls: list[tuple[dict[int, float], float]] = []
-        self.pairs: list[list[tuple[int, float]]] = []
-
-    def row(self) -> int:
-        self.rows.append({})
-        self.fixed.append(0.0)
-        return len(self.rows) - 1
-
-    def _column(self, column: Column) -> int:
-        return self.index.setdefault(column, len(self.index))
-
-    def add(self, row: int, column: Column, weight: float) -> None:
-        if weight:
-            k = self._column(column)
-            self.rows[row][k] = self.rows[row].get(k, 0.0) + weight
-
-    def limit(self, weights: dict[Column, float], wall: float) -> None:
-        self.walls.append(({self._column(c): w for c, w in weights.items()}, wall))
-
-    def stall(self, sides: list[tuple[Column, float]]) -> None:
-        if sides:
-            self.pairs.append([(self._column(c), w) for c, w in sides])
-
-    def system(self) -> System:
-        width = len(self.index)
-        rows = np.zeros((len(self.rows), width))
-        for k, weights in enumerate(self.rows):
-            for column, weight in weights.items():
-                rows[k, column] = weight
-        limits = np.zeros((len(self.walls), width))
-        for k, (weights, _) in enumerate(self.walls):
-            for column, weight in weights.items():
-                limits[k, column] = weight
-        stalls = np.zeros((len(self.pairs), 4))
-        stalls[:, (0, 2)] = -1
-        for k, sides in enumerate(self.pairs):
-            for side, (column, weight) in enumerate(sides):
-                stalls[k, 2 * side : 2 * side + 2] = column, weight
-        walls = np.array([wall for _, wall in self.walls], float)
-        return System(list(self.index), rows, np.array(self.fixed), limits, walls, stalls)
