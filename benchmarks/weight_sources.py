@@ -53,7 +53,12 @@ Row = dict[str, object]
 def main() -> None:
     """Collects the rows and writes the table."""
     importlib.import_module("torchvision_stub")
-    rows = [LITE0, LITE0_RENAMED, *torchvision_rows(named("torchvision")), *timm_rows(named("timm"))]
+    rows = [
+        LITE0,
+        LITE0_RENAMED,
+        *torchvision_rows(named("torchvision")),
+        *timm_rows(named("timm")),
+    ]
     with TABLE.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
         writer.writeheader()

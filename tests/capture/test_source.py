@@ -127,7 +127,7 @@ def test_any_text_is_parsed_or_refused_with_words(text: str) -> None:
         ("", "UsageError: '' names no network\nexpected: a name such as resnet50"),
         ("resnet5O", "UnknownNameError: no network is named 'resnet5O'\nexpected: one of the known names; nearest: resnet50"),
         ("zzzz", "UnknownNameError: no network is named 'zzzz'\ntry: steelyard models"),
-        ("my.nets", "UnknownNameError: no network is named 'my.nets'\ntry: my.nets:callable"),
+        ("my.qqqq", "UnknownNameError: no network is named 'my.qqqq'\ntry: my.qqqq:callable"),
         ("resnet50:", "UsageError: nothing follows the colon in 'resnet50:'\nexpected: name:key=value"),
         ("resnet50:widht=1", "UsageError: resnet50 has no setting 'widht'\nexpected: one of num_classes"),
         ("resnet50:width=", "UsageError: 'width=' in 'resnet50:width=' is no setting\nexpected: key=value"),

@@ -92,4 +92,4 @@ def test_imagenet_network_has_34_layers() -> None:
     layers = [m for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert len(layers) == 34
     assert backbone.channels == (64, 64, 128, 256, 512, 1024)
-    assert backbone.strides == (2, 4, 8, 16, 32, 56)
+    assert backbone.strides == (2, 4, 8, 16, 32, 64)

@@ -32,7 +32,7 @@ def test_every_row_is_of_a_network_and_reaches_its_info() -> None:
 def test_evidence_is_one_of_three_kinds() -> None:
     for rows in published_figures().values():
         for row in rows:
-            kinds = re.sub(r" \(\w+\)", "", row.evidence).split(", ")
+            kinds = re.sub(r" \([^)]*\)", "", row.evidence).split(", ")
             assert set(kinds) <= {"repository", "transcription", "recalled"}, row
 
 

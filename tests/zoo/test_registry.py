@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 import torch
+from representatives import each_network
 from torch import nn
 
 from steelyard.errors import UnknownNameError, UsageError
@@ -182,7 +183,7 @@ def test_default_input_shape_follows_the_settings() -> None:
     assert default_input_shape("resnet20_cifar") == (1, 3, 32, 32)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", each_network())
 def test_info_is_complete_and_json(name: str) -> None:
     known = info(name)
     assert known.name == name
@@ -197,7 +198,7 @@ def test_info_is_complete_and_json(name: str) -> None:
     json.dumps(plain)
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", each_network())
 def test_defaults_shown_by_info_are_the_ones_used(name: str) -> None:
     shown = {s.name: s.default for s in info(name).settings}
     with torch.device("meta"):

@@ -31,9 +31,8 @@ def shift(x: Tensor, moves: Moves) -> Tensor:
     """Output (h, w) of a channel is its input (h + dy, w + dx), or 0 outside: (N, C, H, W) -> the same."""
     if _needs_no_dispatch(x):
         return _moved(x, _table(moves, _CPU), moves)
-    if (
-        torch._C._are_functorch_transforms_active()
-    ):  # transforms of torch.func cannot see into operators
+    # transforms of torch.func and TorchScript's exporter cannot see into operators
+    if torch._C._are_functorch_transforms_active() or torch.jit.is_tracing():
         return _sliced(x, moves)
     out: Tensor = torch.ops.steelyard.shift.default(x, moves)
     return out

@@ -35,8 +35,8 @@ class LayerPlan(NamedTuple):
 def parse(arc: str) -> tuple[LayerPlan, ...]:
     """An architecture of the macro search space.
 
-    >>> parse("0 3 1")
-    (LayerPlan(operation=0, skips=()), LayerPlan(operation=3, skips=(0,)))
+    >>> parse("0 3 1 2 0 1")
+    (LayerPlan(operation=0, skips=()), LayerPlan(operation=3, skips=(0,)), LayerPlan(operation=2, skips=(1,)))
 
     Raises:
         UsageError: neither the name of one nor numbers that make whole layers.

@@ -29,7 +29,15 @@ def on_meta(name: str) -> nn.Module:
         return create(name).eval()
 
 
-@pytest.mark.parametrize("name", list_models())
+def each() -> list[Any]:
+    """Every name; one in six runs always, the others when slow tests do."""
+    return [
+        pytest.param(name, marks=[] if i % 6 == 0 else [pytest.mark.slow])
+        for i, name in enumerate(list_models())
+    ]
+
+
+@pytest.mark.parametrize("name", each())
 def test_both_engines_agree_on_every_zoo_network(name: str) -> None:
     model, (_, *sizes) = on_meta(name), default_input_shape(name)
     for batch in (1, 2):

@@ -120,7 +120,8 @@ def test_no_such_host(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://example.org/a.pth", "file:" + "///etc/passwd", "ftp://a/b", "https://host/", "x"]
+    "url",
+    ["http://example.org/a.pth", "file:" + "///etc/passwd", "ftp://a/b", "https://host/", "x"],
 )
 def test_only_https(url, tmp_path) -> None:
     with pytest.raises(
