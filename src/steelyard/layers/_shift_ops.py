@@ -32,7 +32,8 @@ def shift(x: Tensor, moves: Moves) -> Tensor:
     if _needs_no_dispatch(x):
         return _moved(x, _table(moves, _CPU), moves)
     # transforms of torch.func and TorchScript's exporter cannot see into operators
-    if torch._C._are_functorch_transforms_active() or torch._C._is_tracing():
+    traced = not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
+    if traced or torch._C._are_functorch_transforms_active():
         return _sliced(x, moves)
     out: Tensor = torch.ops.steelyard.shift.default(x, moves)
     return out
