@@ -9,7 +9,8 @@ import pytest
 from published import alexnet, convolution
 
 from steelyard.errors import InputError, UsageError
-from steelyard.hardware.eyeriss_chip import EYERISS, ChipMapping, run, run_length_ratio
+from steelyard.hardware.compression import run_length_ratio
+from steelyard.hardware.eyeriss_chip import EYERISS, ChipMapping, run
 
 ONE = ChipMapping(m=1, n=1, e=1, p=1, q=1, r=1, t=1)
 CONV4 = ChipMapping(64, 4, 13, 16, 3, 2, 2)
@@ -60,7 +61,7 @@ def test_run_length_ratio_is_that_of_coded_random_data(zeros: float) -> None:
             pairs, run_length = pairs + 1, 0
         else:
             run_length += 1
-    assert run_length_ratio(zeros) == pytest.approx(pairs / 3 * 4 / len(values), rel=0.02)
+    assert run_length_ratio(1 - zeros) == pytest.approx(pairs / 3 * 4 / len(values), rel=0.02)
 
 
 def test_the_chip_holds_the_published_sets() -> None:

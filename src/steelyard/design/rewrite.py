@@ -16,7 +16,7 @@ from steelyard.capture.source import load_module, parse_source
 from steelyard.capture.weightless import weightless
 from steelyard.cost.compare import Comparison, compare
 from steelyard.design.probe import Shape, probe
-from steelyard.design.rules import Rule, parse_rule
+from steelyard.design.rules import Replacement, Rule, parse_rule
 from steelyard.design.rules.base import Weights
 from steelyard.errors import ModelError, SteelyardError, UsageError
 from steelyard.workload import Workload
@@ -131,13 +131,7 @@ def rewrite(
     sites, skipped = _sites(new, before, chosen, patterns)
     if not sites:
         raise _nothing(chosen, patterns, skipped)
-    made = {}
-    for path in sites:
-        old = new.get_submodule(path)
-        params = _params(old)
-        replacement = chosen.replacement(old, keep_weights=keep_weights)
-        made[path] = (str(old), params, replacement)
-        _put(new, path, replacement.module)
+    made = _exchange(new, sites, chosen, keep_weights=keep_weights)
     try:
         after = given.capture(new)
     except SteelyardError as error:
@@ -190,6 +184,19 @@ def _sites(
         elif refusal:
             skipped[path] = refusal
     return sites, skipped
+
+
+def _exchange(
+    model: nn.Module, sites: list[str], rule: Rule, *, keep_weights: bool
+) -> dict[str, tuple[str, int, Replacement]]:
+    """Puts the replacements in; by path what was there, its parameters, and what is there now."""
+    made: dict[str, tuple[str, int, Replacement]] = {}
+    for path in sites:
+        old = model.get_submodule(path)
+        replacement = rule.replacement(old, keep_weights=keep_weights)
+        made[path] = (str(old), _params(old), replacement)
+        _put(model, path, replacement.module)
+    return made
 
 
 def _nothing(rule: Rule, patterns: list[str], skipped: Mapping[str, str]) -> UsageError:

@@ -24,13 +24,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from steelyard.errors import InputError, UsageError
+from steelyard.hardware.compression import run_length_ratio
 from steelyard.hardware.device import Operand
 from steelyard.hardware.study import Shape
 from steelyard.workload.loopnest import LoopNest
 
 WORD_BYTES = 2
-RUN_BITS, LEVEL_BITS, PAIRS, CODE_WORDS = 5, 16, 3, 4
-"""Run-length code: three pairs of run and level, and a bit, in 64 bits: four words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +115,13 @@ class ChipRun:
         return WORD_BYTES * sum(self.dram_words.values())
 
 
-def run_length_ratio(zeros: float) -> float:
-    """Compressed over plain size of a map with that fraction of zeros, scattered at random.
-
-    A pair holds a run of up to 31 zeros and the value behind it.
-
-    >>> run_length_ratio(0.0)
-    1.3333333333333333
-
-    Raises:
-        UsageError: zeros is no fraction.
-    """
+def _squeeze(zeros: float | None) -> float:
+    """Compressed over plain size of a map with that fraction of zeros; 1 where it is not compressed."""
+    if zeros is None:
+        return 1.0
     if not 0 <= zeros <= 1:
         raise UsageError(f"zeros={zeros}", expected="a fraction from 0 to 1")
-    run = 1 << RUN_BITS
-    elements_a_pair = run if zeros == 1 else (1 - zeros**run) / (1 - zeros)
-    return CODE_WORDS / PAIRS / elements_a_pair
+    return run_length_ratio(1 - zeros)
 
 
 def run(
@@ -171,8 +161,7 @@ def run(
     maps = s.N * s.G * s.C * sum(s.rows(e) * s.columns(columns) for e, columns in strips)
     # padding is made on the chip: DRAM holds and delivers the plain map
     plain = maps * nest.H * nest.W / (s.H * s.W)
-    squeeze_in = 1.0 if input_zeros is None else run_length_ratio(input_zeros)
-    squeeze_out = 1.0 if output_zeros is None else run_length_ratio(output_zeros)
+    squeeze_in, squeeze_out = _squeeze(input_zeros), _squeeze(output_zeros)
     outputs = s.words["O"]
     return ChipRun(
         active_pes=s.R * k.e * k.r * k.t,

@@ -16,7 +16,7 @@ from steelyard.layers.cell_ops import OpStyle, Projection
 from steelyard.layers.drop_path import DropPath
 from steelyard.layers.factorized_reduction import FactorizedReduction
 from steelyard.layers.genotype import CellGraph
-from steelyard.zoo.network import Network, _shrinks
+from steelyard.zoo.network import Network, shrinks
 
 Adapt = Literal["changed", "always", "twice"]
 """How a cell brings its inputs to its width: the older one is projected where its channels differ, or
@@ -233,7 +233,7 @@ class CellNetwork(Network):
         """The last map of every resolution, largest first: (N, C, H, W) -> (N, C_i, H_i, W_i), ..."""
         found: list[Tensor] = []
         for _, y in self.maps(x):
-            if found and not _shrinks(found[-1], y):
+            if found and not shrinks(found[-1], y):
                 found.pop()
             found.append(y)
         return tuple(found)

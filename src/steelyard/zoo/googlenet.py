@@ -44,23 +44,37 @@ class GoogLeNetOutputs(NamedTuple):
 
 
 class AuxHead(nn.Module):
-    """Auxiliary classifier: 5x5 average pooling with stride 3, 1x1, two fully connected layers."""
+    """Auxiliary classifier: average pooling, 1x1, two fully connected layers.
 
-    def __init__(self, in_channels: int, size: int, config: GoogLeNetConfig) -> None:
+    Args:
+        pool: average pooling.
+        conv: 1x1 convolution with its non-linearity.
+        units: inputs, hidden units and classes of the fully connected layers.
+    """
+
+    def __init__(self, pool: nn.Module, conv: nn.Module, units: tuple[int, int, int]) -> None:
         super().__init__()
-        channels, hidden = scaled(128, config.width), scaled(1024, config.width)
-        self.pool = nn.AvgPool2d(5, stride=3)
-        self.conv = conv_relu(in_channels, channels, 1)
-        self.fc1 = nn.Linear(channels * out_size(size, 5, 3) ** 2, hidden)
+        features, hidden, classes = units
+        self.pool = pool
+        self.conv = conv
+        self.fc1 = nn.Linear(features, hidden)
         self.relu = nn.ReLU(inplace=True)
         self.drop = nn.Dropout(0.7)
-        self.fc2 = nn.Linear(hidden, config.num_classes)
+        self.fc2 = nn.Linear(hidden, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, classes)."""
         x = self.conv(self.pool(x)).flatten(1)
         out: Tensor = self.fc2(self.drop(self.relu(self.fc1(x))))
         return out
+
+
+def aux_head(in_channels: int, size: int, config: GoogLeNetConfig) -> AuxHead:
+    """An auxiliary classifier: 5x5 average pooling with stride 3, 1x1, two fully connected layers."""
+    channels, hidden = scaled(128, config.width), scaled(1024, config.width)
+    conv = conv_relu(in_channels, channels, 1)
+    features = channels * out_size(size, 5, 3) ** 2
+    return AuxHead(nn.AvgPool2d(5, stride=3), conv, (features, hidden, config.num_classes))
 
 
 class GoogLeNet(Network):
@@ -89,7 +103,7 @@ class GoogLeNet(Network):
             self.add_module(name, Inception(channels, widths))
             channels = widths.out
             if config.aux_heads and name in AUX_AT:
-                self.add_module(f"aux_{name}", AuxHead(channels, size, config))
+                self.add_module(f"aux_{name}", aux_head(channels, size, config))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.drop = nn.Dropout(config.dropout)
         self.fc = nn.Linear(channels, config.num_classes)

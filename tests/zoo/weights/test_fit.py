@@ -60,12 +60,16 @@ def test_a_convolution_over_the_whole_map_is_a_linear_layer() -> None:
 
 
 def test_auxiliary_heads_that_the_network_lacks_are_passed_over() -> None:
-    put(Net(), state() | {"aux1.fc.weight": torch.zeros(1), "AuxLogits.fc.bias": torch.zeros(1)})
+    net, tensors = Net(), state()
+    put(net, tensors | {"aux1.fc.weight": torch.zeros(1), "AuxLogits.fc.bias": torch.zeros(1)})
+    assert torch.equal(net.state_dict()["conv.weight"], tensors["conv.weight"])
 
 
 def test_what_is_renamed_to_nothing_is_passed_over() -> None:
-    extra = state() | {"side.weight": torch.zeros(1)}
-    fit(Net(), extra, [((r"^side\..*", ""),)], what="x", classes=10)
+    net, tensors = Net(), state()
+    extra = tensors | {"side.weight": torch.zeros(1)}
+    fit(net, extra, [((r"^side\..*", ""),)], what="x", classes=10)
+    assert torch.equal(net.state_dict()["conv.weight"], tensors["conv.weight"])
 
 
 def test_what_does_not_fit_is_named_and_nothing_is_changed() -> None:
