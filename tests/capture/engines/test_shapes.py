@@ -251,6 +251,10 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
         )
     if name == "linear":
         return st.just(lambda x: func(x, torch.ones(3, x.shape[-1], dtype=x.dtype)))
+    if name == "local_response_norm":
+        return st.tuples(st.integers(0, 6), st.integers(0, 2)).map(
+            lambda a: lambda x: func(x[0] if a[1] == 0 else x, a[0], alpha=1e-3, k=a[1])
+        )
     if name == "dropout":
         return st.booleans().map(lambda t: lambda x: func(x, 0.5, t))
     if name in inplace and func in (F.relu, F.silu):

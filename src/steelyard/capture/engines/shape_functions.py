@@ -179,6 +179,23 @@ def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     return engine.emit("aten.mean", known[1], (x.value,), known[0], x.dtype)
 
 
+def _local_response_norm(
+    engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """``F.local_response_norm(x, size, ...)``; PyTorch's own way on meta tensors imports its compiler."""
+    x = one(args[:1])
+    if x is None or len(args) > 5 or not set(kwargs) <= {"size", "alpha", "beta", "k"}:
+        return NotImplemented
+    size = args[1] if len(args) > 1 else kwargs.get("size")
+    if type(size) is not int or size < 1 or len(x.shape) < 3 or 0 in x.shape:
+        return NotImplemented
+    key = ("aten.local_response_norm", x.dtype, x.shape, size)
+    known = engine.memo.get(key)
+    if known is None:
+        known = remember(engine, key, x.shape, lambda: [Operand(x.shape), size])
+    return engine.emit(key[0], known[1], (x.value,), x.shape, x.dtype)
+
+
 def _assert(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``torch._assert(condition, message)`` that holds."""
     return None if args and args[0] is True else NotImplemented
@@ -218,6 +235,7 @@ FUNCTIONS: dict[Any, Fast] = {
     F.linear: _linear_function,
     torch.conv2d: _conv2d_function,
     F.pad: _zero_padded,
+    F.local_response_norm: _local_response_norm,
     torch._assert: _assert,
     _TENSOR.__getitem__: getitem,
     _TENSOR.select: select,
