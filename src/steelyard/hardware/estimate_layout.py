@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steelyard.errors import UsageError
-from steelyard.hardware.device import OPERANDS
-from steelyard.hardware.estimate import Estimate, LayerEstimate
+from steelyard.hardware.estimate_result import Estimate, LayerEstimate
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.units import format_bytes, format_si
@@ -20,14 +19,7 @@ _WORDS = {"I": "inputs", "W": "weights", "O": "outputs", "MAC": "operations"}
 def dram_bytes(layer: LayerEstimate, estimate: Estimate) -> float:
     """Bytes that a layer reads from and writes to the outermost memory."""
     bits = estimate.device.bits
-    if not layer.parts:
-        return layer.dram_accesses * bits["I"] / 8
-    outer = estimate.device.memories[0].name
-    return sum(
-        found.evaluation.access(outer, operand).total * bits[operand] / 8
-        for _, found in layer.parts
-        for operand in OPERANDS
-    )
+    return sum(moved * bits[operand] / 8 for operand, moved in layer.dram.items())
 
 
 @document.register

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from steelyard.errors import FileFormatError, InputError, UnknownNameError
 from steelyard.hardware.device import Accelerator
-from steelyard.hardware.estimate import Estimate, LayerEstimate
+from steelyard.hardware.estimate_layers import dram_traffic
+from steelyard.hardware.estimate_result import Estimate, LayerEstimate, add_up
 from steelyard.hardware.sparsity import PRESETS, Densities, Sparsity, with_sparsity
 
 
@@ -81,20 +82,12 @@ def _sparse(
         layer,
         energy_pj=sum(cost.energy_pj for cost in costs),
         cycles=cycles,
-        dram_accesses=sum(cost.dram_accesses for cost in costs),
+        dram=dram_traffic(costs, device),
         utilization=layer.macs / (cycles * device.pes),
         parts=parts,
-        levels=_sum(cost.energy_by_level() for cost in costs),
-        operands=_sum(cost.energy_by_operand() for cost in costs),
+        levels=add_up(cost.energy_by_level() for cost in costs),
+        operands=add_up(cost.energy_by_operand() for cost in costs),
     )
-
-
-def _sum(parts: Iterable[dict[str, float]]) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for part in parts:
-        for name, number in part.items():
-            total[name] = total.get(name, 0.0) + number
-    return total
 
 
 def _said(means: Sparsity) -> str:
