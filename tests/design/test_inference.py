@@ -64,6 +64,27 @@ def test_zoo_networks_lose_all_their_normalisations(name: str) -> None:
         torch.testing.assert_close(better(x), model(x), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cnf_dense_cifar", {"layers": 3, "scales": 3}),
+        ("cnf_sparse_cifar", {"layers": 3, "scales": 3}),
+        ("darts_v1_imagenet", {"resolution": 64, "layers": 3}),
+    ],
+)
+def test_a_sum_and_a_concatenation_absorb_their_normalisation(
+    name: str, settings: dict[str, Any]
+) -> None:
+    """Joins of a fabric sum their convolutions; a factorised reduction concatenates two."""
+    side = settings.get("resolution", 32)
+    network = sy.create(name, width=0.25, **settings)
+    before = sy.capture(network, input_shape=(2, 3, side, side))
+    better, remaining = optimised(network, (2, 3, side, side))
+    after = sy.capture(better, input_shape=(2, 3, side, side))
+    assert (remaining, after.macs) == (0, before.macs)
+    assert after.params < before.params
+
+
 def test_linear_transposed_and_grouped() -> None:
     model = nn.Sequential(
         nn.Conv2d(4, 8, 3, groups=2, bias=False),
@@ -203,6 +224,14 @@ def test_a_wrong_form_for_inference_is_found() -> None:
 
     with pytest.raises(ModelError, match="outputs that differ by"):
         optimize_for_inference(nn.Sequential(Liar(4, 4, 1)), input_shape=(1, 4, 5, 5))
+
+
+def test_a_network_that_gives_no_number_is_named() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)).eval()
+    nn.init.constant_(model.get_parameter("0.weight"), float("inf"))
+    with pytest.raises(ModelError, match="Sequential itself gives NaN or infinity"):
+        optimize_for_inference(model, input_shape=(1, 1, 2, 2))
+    optimize_for_inference(model, input_shape=(1, 1, 2, 2), check=False)
 
 
 def test_the_input_must_be_known() -> None:

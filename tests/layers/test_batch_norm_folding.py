@@ -11,7 +11,11 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from steelyard.errors import UsageError
-from steelyard.layers.batch_norm_folding import fold_batch_norm, fold_batch_norm_before
+from steelyard.layers.batch_norm_folding import (
+    channels_of,
+    fold_batch_norm,
+    fold_batch_norm_before,
+)
 from steelyard.layers.deform_conv import DeformConv2d
 from steelyard.layers.flgc import FLGConv2d
 from steelyard.layers.same_padding import SameConv2d
@@ -94,6 +98,26 @@ def test_normalisation_after_a_layer_is_folded_exactly(name: str, affine: bool) 
     assert type(folded) is type(layer)
     for old, now in zip(before, (layer, bn), strict=True):
         assert all(torch.equal(old[key], value) for key, value in now.state_dict().items())
+
+
+@pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_normalisation_of_a_sum_or_a_concatenation_is_folded_exactly(
+    affine: bool, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    a, b = (nn.Conv2d(4, 6, 3, padding=1, bias=bias).double() for _ in range(2))
+    x = torch.randn(2, 4, 5, 5, dtype=torch.float64)
+    bn = trained(nn.BatchNorm2d(6, affine=affine))
+    assert isinstance(bn, nn.BatchNorm2d)
+    scaled = fold_batch_norm(b, bn, shift=False)
+    assert (scaled.bias is not None) == bias
+    torch.testing.assert_close(fold_batch_norm(a, bn)(x) + scaled(x), bn(a(x) + b(x)))
+    both = trained(nn.BatchNorm2d(12, affine=affine))
+    assert isinstance(both, nn.BatchNorm2d)
+    parts = [channels_of(both, part) for part in (slice(6), slice(-6, None))]
+    folded = [fold_batch_norm(conv, part)(x) for conv, part in zip((a, b), parts, strict=True)]
+    torch.testing.assert_close(torch.cat(folded, 1), both(torch.cat((a(x), b(x)), 1)))
 
 
 @pytest.mark.parametrize("affine", [True, False], ids=["affine", "plain"])

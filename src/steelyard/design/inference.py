@@ -60,7 +60,8 @@ def optimize_for_inference(
     Raises:
         UsageError: the input is not known, or arguments do not fit together.
         InputError: the network cannot be captured.
-        ModelError: ``check`` found outputs that differ by more than rounding: a defect, please report it.
+        ModelError: ``check`` found outputs that differ by more than rounding: a defect, please report it;
+            or the network itself gives NaN or infinity on the inputs, so that there is nothing to compare.
     """
     given = probe(model, input_shape, inputs, kwargs)
     better = _inference_forms(copy.deepcopy(model).eval())
@@ -190,7 +191,7 @@ def _compare(model: nn.Module, better: nn.Module, given: Probe) -> None:
     """Runs both in eval mode.
 
     Raises:
-        ModelError: outputs differ by more than rounding.
+        ModelError: outputs differ by more than rounding, or the model's own are not finite.
     """
     arguments = given.arguments(model)
     with torch.no_grad():
@@ -203,6 +204,12 @@ def _compare(model: nn.Module, better: nn.Module, given: Probe) -> None:
         for expected, found in pairs:
             if not expected.is_floating_point():
                 continue
+            if not expected.isfinite().all():
+                raise ModelError(
+                    f"{type(model).__name__} itself gives NaN or infinity on these inputs, before any change",
+                    expected="finite outputs, to compare with",
+                    hint="inputs=... with real data, or check=False",
+                )
             scale = max(float(expected.abs().amax()), 1e-30) if expected.numel() else 1.0
             error = float((expected - found).abs().amax()) / scale if expected.numel() else 0.0
             if not error <= TOLERANCE * (1 if expected.dtype.itemsize >= 4 else 1000):

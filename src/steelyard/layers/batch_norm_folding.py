@@ -22,17 +22,21 @@ TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 Layer = TypeVar("Layer", bound=nn.Module)
 
 
-def fold_batch_norm(layer: Layer, bn: _BatchNorm) -> Layer:
+def fold_batch_norm(layer: Layer, bn: _BatchNorm, *, shift: bool = True) -> Layer:
     """The one layer that computes ``bn(layer(x))`` of eval mode; neither argument is changed.
 
     Exact for every stride, padding, dilation and group count, since the normalisation acts on finished
     outputs. The result is of the same kind, has a bias, and keeps dtype, device and mode.
+
+    A normalisation of a sum goes into every summand, with its shift in one of them only; one of a
+    concatenation goes into every part (`channels_of`).
 
     Args:
         layer: a (transposed) convolution or an ``nn.Linear`` whose outputs are (N, M). A class derived
             from one of them says by ``linear_in_weight = True`` that its outputs are, per filter,
             linear in ``weight`` and ``bias``.
         bn: batch normalisation of its M output channels, with running statistics.
+        shift: False to apply the scale only; then no bias is added.
 
     Raises:
         UsageError: another kind of layer, a weight that is computed from others (weight or spectral
@@ -40,7 +44,7 @@ def fold_batch_norm(layer: Layer, bn: _BatchNorm) -> Layer:
     """
     folded = _copy_of(layer, linear=getattr(type(layer), "linear_in_weight", False))
     weight, bias = folded.get_parameter("weight"), dict(folded.named_parameters()).get("bias")
-    scale, shift = _affine(bn, _out_channels(folded), type(layer).__name__, weight.dtype)
+    scale, constant = _affine(bn, _out_channels(folded), type(layer).__name__, weight.dtype)
     wide = weight.detach().to(scale.dtype)
     groups = _groups(folded)
     if isinstance(folded, TRANSPOSED):
@@ -48,9 +52,11 @@ def fold_batch_norm(layer: Layer, bn: _BatchNorm) -> Layer:
         wide = wide.view(groups, -1, weight.shape[1], weight[0, 0].numel()) * factor
     else:
         wide = wide.view(len(weight), -1) * scale.view(-1, 1)
+    if not shift:
+        constant = torch.zeros_like(constant)
     if bias is not None:
-        shift = shift + scale * bias.detach()
-    _set(folded, wide.view_as(weight), shift)
+        constant = constant + scale * bias.detach()
+    _set(folded, wide.view_as(weight), constant if shift or bias is not None else None)
     return folded
 
 
@@ -88,6 +94,17 @@ def fold_batch_norm_before(bn: _BatchNorm, layer: Layer) -> Layer:
         constant = constant + bias.detach()
     _set(folded, taps.view_as(weight), constant)
     return folded
+
+
+def channels_of(bn: nn.BatchNorm2d, channels: slice) -> nn.BatchNorm2d:
+    """The normalisation of some of the channels, with copies of what it knows of them."""
+    state = {
+        name: value[channels] if value.ndim else value for name, value in bn.state_dict().items()
+    }
+    count = len(range(*channels.indices(bn.num_features)))
+    part = nn.BatchNorm2d(count, bn.eps, bn.momentum, bn.affine, bn.track_running_stats)
+    part.load_state_dict(state, assign=True)
+    return copy.deepcopy(part).train(bn.training)
 
 
 def _copy_of(layer: Layer, *, linear: bool = False) -> Layer:
@@ -151,8 +168,10 @@ def _any(shift: Tensor) -> bool:
     return shift.is_meta or bool(shift.any())
 
 
-def _set(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+def _set(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> None:
     """Puts both in as parameters of the old weight's dtype."""
     old = layer.get_parameter("weight")
     for name, value in (("weight", weight), ("bias", bias)):
-        layer.register_parameter(name, nn.Parameter(value.to(old.dtype), old.requires_grad))
+        if value is not None:
+            value = nn.Parameter(value.to(old.dtype), old.requires_grad)
+        layer.register_parameter(name, value)

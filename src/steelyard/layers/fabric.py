@@ -5,6 +5,7 @@ Saxena and Verbeek 2016 (arXiv:1606.02492), sec. 3.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Literal
 
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from steelyard.errors import UsageError
+from steelyard.layers.batch_norm_folding import channels_of, fold_batch_norm
 from steelyard.layers.unpool import insert_zeros
 
 Source = Literal["same", "finer", "coarser"]
@@ -42,6 +44,15 @@ class NeighbourConv2d(nn.Module):
         upper = F.pad(self.upper(x[:, 1:]), (0, 0, 0, 0, 0, 1))
         out: Tensor = self.own(x) + lower + upper
         return out
+
+    def folded(self, bn: nn.BatchNorm2d, *, shift: bool) -> NeighbourConv2d:
+        """``bn`` of eval mode behind this, or its scale alone, as one `NeighbourConv2d`."""
+        result = copy.deepcopy(self)
+        result.own = fold_batch_norm(self.own, bn, shift=shift)
+        behind, ahead = channels_of(bn, slice(1, None)), channels_of(bn, slice(-1))
+        result.lower = fold_batch_norm(self.lower, behind, shift=False)
+        result.upper = fold_batch_norm(self.upper, ahead, shift=False)
+        return result
 
 
 def _depthwise(channels: int, stride: int) -> nn.Conv2d:
@@ -90,7 +101,7 @@ class FabricJoin(nn.Module):
                 else nn.Conv2d(before, channels, 3, stride, 1, bias=False)
             )
             self.convs.append(conv)
-        self.bn = nn.BatchNorm2d(channels)
+        self.bn: nn.Module = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
@@ -102,3 +113,16 @@ class FabricJoin(nn.Module):
             terms.append(conv(x))
         out: Tensor = self.relu(self.bn(sum(terms[1:], terms[0])))
         return out
+
+    def for_inference(self) -> FabricJoin:
+        """The same of eval mode: the normalisation scales all summands and shifts the first one."""
+        if not isinstance(self.bn, nn.BatchNorm2d):
+            return self
+        result = copy.deepcopy(self)
+        for i, conv in enumerate(self.convs):
+            if isinstance(conv, NeighbourConv2d):
+                result.convs[i] = conv.folded(self.bn, shift=i == 0)
+            else:
+                result.convs[i] = fold_batch_norm(conv, self.bn, shift=i == 0)
+        result.bn = nn.Identity()
+        return result

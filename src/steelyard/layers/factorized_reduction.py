@@ -6,9 +6,13 @@ nets/nasnet); also in AmoebaNet, ENAS and DARTS.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from steelyard.layers.batch_norm_folding import channels_of, fold_batch_norm
 
 
 class FactorizedReduction(nn.Module):
@@ -31,7 +35,7 @@ class FactorizedReduction(nn.Module):
         self.relu = nn.ReLU() if relu else nn.Identity()
         self.path1 = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)
         self.path2 = nn.Conv2d(in_channels, out_channels - half, 1, stride=2, bias=False)
-        self.bn = nn.BatchNorm2d(out_channels, eps=eps)
+        self.bn: nn.Module = nn.BatchNorm2d(out_channels, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, M, ceil(H/2), ceil(W/2))."""
@@ -39,3 +43,14 @@ class FactorizedReduction(nn.Module):
         odd = F.pad(x, (0, x.shape[3] % 2, 0, x.shape[2] % 2))[:, :, 1:, 1:]
         out: Tensor = self.bn(torch.cat([self.path1(x), self.path2(odd)], dim=1))
         return out
+
+    def for_inference(self) -> FactorizedReduction:
+        """The same of eval mode, with the normalisation folded into the two convolutions."""
+        if not isinstance(self.bn, nn.BatchNorm2d):
+            return self
+        half = self.path1.out_channels
+        folded = copy.deepcopy(self)
+        folded.path1 = fold_batch_norm(self.path1, channels_of(self.bn, slice(half)))
+        folded.path2 = fold_batch_norm(self.path2, channels_of(self.bn, slice(half, None)))
+        folded.bn = nn.Identity()
+        return folded
