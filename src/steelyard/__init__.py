@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from steelyard.hardware.registry import device as device
     from steelyard.hardware.registry import list_devices as list_devices
     from steelyard.hardware.roofline import roofline as roofline
+    from steelyard.hardware.systolic import systolic as systolic
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -77,6 +78,7 @@ _WHERE = {
     "Accelerator": "steelyard.hardware.device",
     "Roofline": "steelyard.hardware.device",
     "roofline": "steelyard.hardware.roofline",
+    "systolic": "steelyard.hardware.systolic",
     "bounds": "steelyard.hardware.bounds",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
