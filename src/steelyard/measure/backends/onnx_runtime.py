@@ -1,0 +1,116 @@
+"""ONNX Runtime on the CPU, or on CUDA where that build of it is installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from steelyard.errors import BackendError, MissingExtraError
+from steelyard.measure.backend import Array, Program, Setting
+from steelyard.measure.export import onnx_file
+
+
+class OnnxRuntime:
+    """See the module."""
+
+    name = "onnxruntime"
+    title = "ONNX Runtime"
+    options: Mapping[str, str] = {
+        "int8": "weights and activations quantised after training (QDQ, per channel)",
+        "cuda": "CUDA provider",
+    }
+
+    def missing(self) -> str:
+        """It is an extra."""
+        if importlib.util.find_spec("onnxruntime") is None:
+            return "the package onnxruntime is not installed; try: pip install 'steelyard[onnxruntime]'"
+        return ""
+
+    def load(self, program: Program, setting: Setting) -> OnnxRunner:
+        """A session with as many threads as PyTorch has."""
+        path = onnx_file(program)
+        if "int8" in setting.options:
+            from steelyard.measure.quantize import quantize_onnx
+
+            path = quantize_onnx(program, path)
+        provider = "CUDAExecutionProvider" if "cuda" in setting.options else "CPUExecutionProvider"
+        return OnnxRunner(program, str(path), provider, optimised=True)
+
+
+class OnnxRunner:
+    """A session, its inputs, and its last outputs."""
+
+    def __init__(self, program: Program, path: str, provider: str, *, optimised: bool) -> None:
+        runtime = _runtime()
+        import torch
+
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        level = runtime.GraphOptimizationLevel
+        options.graph_optimization_level = (
+            level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+        )
+        try:
+            self.session: Any = runtime.InferenceSession(path, options, providers=[provider])
+        except Exception as error:  # a dozen classes of its own, none of them public
+            raise BackendError(
+                f"ONNX Runtime refused {program.name}: {_first_line(error)}"
+            ) from None
+        used = self.session.get_providers()
+        if used[0] != provider:
+            raise BackendError(
+                f"ONNX Runtime fell back from {provider} to {used[0]}",
+                hint="pip install onnxruntime-gpu, or leave out +cuda",
+            )
+        self.ran = f"ONNX Runtime {runtime.__version__} {used[0]}"
+        names = [item.name for item in self.session.get_inputs()]
+        self.feed = dict(zip(names, (x.numpy() for x in program.inputs), strict=True))
+        self.out: list[Any] = []
+
+    def run(self) -> None:
+        """One inference."""
+        self.out = []
+        self.out = self.session.run(None, self.feed)
+
+    def outputs(self) -> Sequence[Array]:
+        """Of the last run."""
+        return [np.array(x, dtype=np.float32 if x.dtype.kind == "f" else x.dtype) for x in self.out]
+
+    def close(self) -> None:
+        """Drops the session."""
+        self.session, self.feed, self.out = None, {}, []
+
+
+def plain_outputs(program: Program) -> tuple[Array, ...]:
+    """Outputs with every graph optimisation off: the reference for a network that is an ONNX file.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        BackendError: it refuses the file.
+    """
+    runner = OnnxRunner(program, str(onnx_file(program)), "CPUExecutionProvider", optimised=False)
+    runner.run()
+    return tuple(runner.outputs())
+
+
+def _runtime() -> Any:
+    try:
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+    except ImportError:
+        raise MissingExtraError(
+            "running ONNX files", extra="onnxruntime", package="onnxruntime"
+        ) from None
+    return onnxruntime
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+ONNX_RUNTIME = OnnxRuntime()
