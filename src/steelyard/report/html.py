@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import importlib
 from collections.abc import Iterator, Sequence
-from importlib import resources
+from typing import TYPE_CHECKING, Any
 
-from steelyard._version import __version__
 from steelyard.cost import Comparison, CostReport, compare
 from steelyard.report.chartdata import layer_bars, module_tree
 from steelyard.report.describe import FAMILIES, family
 from steelyard.report.differences import changes_table, groups_table, totals_table
 from steelyard.report.document import findings_table
-from steelyard.report.escape import html_text, script_json
+from steelyard.report.escape import html_text
+from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import layer_table, table_html
-from steelyard.report.jsontext import dumps
 from steelyard.report.svg import bar_charts, legend, timeline
 from steelyard.report.table import Cell, Column, Table
 from steelyard.report.words import (
@@ -26,12 +24,20 @@ from steelyard.report.words import (
 )
 from steelyard.units import format_bytes, format_si
 
+if TYPE_CHECKING:
+    from steelyard.report.placed import Placed
+
 _MOST_FINDINGS = 25
 _SCRIPT_TITLES = {"macs": "MACs", "params": "parameters", "memory": "memory of the outputs"}
 
 
 def page(
-    costs: Sequence[CostReport], *, title: str, created: str, provenance: Sequence[tuple[str, str]]
+    costs: Sequence[CostReport],
+    *,
+    title: str,
+    created: str,
+    provenance: Sequence[tuple[str, str]],
+    placed: Sequence[Sequence[Placed]] = (),
 ) -> str:
     """The whole page.
 
@@ -40,63 +46,58 @@ def page(
         title: its heading.
         created: date and time, as it is printed.
         provenance: (what, value) pairs for the foot of the page.
+        placed: for each network itself on devices; none where no device was asked for.
     """
-    return "".join(_page(costs, title, created, provenance))
+    plots: dict[str, Any] = {}
+    devices = list(placed) or [()] * len(costs)
+    return frame(
+        _body(costs, devices, plots),
+        title=title,
+        created=created,
+        units="MACs are multiply-accumulates; FLOPs are 2 × MACs. 1 MB is 10<sup>6</sup> bytes.",
+        links=_links(costs, devices),
+        provenance=provenance,
+        # the body is drawn before this is read
+        data={
+            "titles": _SCRIPT_TITLES,
+            "networks": [{"modules": module_tree(cost).to_dict()} for cost in costs],
+            "plots": plots,
+        },
+    )
 
 
-def _page(
-    costs: Sequence[CostReport], title: str, created: str, provenance: Sequence[tuple[str, str]]
+def _body(
+    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]], plots: dict[str, Any]
 ) -> Iterator[str]:
-    style, script = _asset("report.css"), _asset("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    yield '<meta name="referrer" content="no-referrer">\n'
-    yield f'<meta name="generator" content="steelyard {html_text(__version__)}">\n'
-    yield f"<title>{html_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-    yield f"<header><h1>{html_text(title)}</h1>"
-    yield f'<p class="soft">Made by steelyard {html_text(__version__)}, {html_text(created)}. '
-    yield "MACs are multiply-accumulates; FLOPs are 2 × MACs. 1 MB is 10<sup>6</sup> bytes.</p>"
     if len(costs) > 1:
-        yield _navigation(costs)
-    yield "</header>\n<main>\n"
-    if len(costs) > 1:
-        yield from _side_by_side(costs)
+        yield from _side_by_side(costs, devices)
     for number, cost in enumerate(costs):
-        yield from _network(cost, number)
-    yield "</main>\n"
-    yield _provenance(provenance)
-    yield '<noscript><p class="soft">Sorting, filtering and the module map need JavaScript.</p></noscript>'
-    yield '<div id="tip" role="tooltip" hidden></div>\n'
-    data = {
-        "titles": _SCRIPT_TITLES,
-        "networks": [{"modules": module_tree(cost).to_dict()} for cost in costs],
-    }
-    yield f'<script type="application/json" id="data">{script_json(dumps(data))}</script>\n'
-    yield f"<script>{script}</script>\n</body>\n</html>\n"
+        yield from _network(cost, number, devices[number], plots)
 
 
-def _asset(name: str) -> str:
-    return resources.files("steelyard.report").joinpath("assets", name).read_text("utf-8")
+def _devices() -> Any:
+    # looked up when there are any: the hardware room loads numpy
+    return importlib.import_module("steelyard.report.htmldevices")
 
 
-def _navigation(costs: Sequence[CostReport]) -> str:
-    items = "".join(
-        f'<li><a href="#network-{number}">{html_text(cost.workload.name)}</a></li>'
-        for number, cost in enumerate(costs)
-    )
-    return f'<nav aria-label="networks"><ul><li><a href="#comparison">Comparison</a></li>{items}</ul></nav>'
+def _links(
+    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]]
+) -> list[tuple[str, str]]:
+    links = [("comparison", "Comparison")] if len(costs) > 1 else []
+    for number, cost in enumerate(costs):
+        if len(costs) > 1:
+            links.append((f"network-{number}", cost.workload.name))
+        if devices[number]:
+            links += _devices().device_links(devices[number], str(number))
+    return links
 
 
 # ---- one network ---------------------------------------------------------------------------
 
 
-def _network(cost: CostReport, number: int) -> Iterator[str]:
+def _network(
+    cost: CostReport, number: int, placed: Sequence[Placed], plots: dict[str, Any]
+) -> Iterator[str]:
     load = cost.workload
     yield f'<section class="network" id="network-{number}"><h2>{html_text(load.name)}</h2>\n'
     for sentence in summary(cost):
@@ -126,6 +127,8 @@ def _network(cost: CostReport, number: int) -> Iterator[str]:
         "click on a heading sorts.</p>"
     )
     yield layer_table(cost)
+    if placed:
+        yield from _devices().devices_html(placed, str(number), plots)
     yield "</section>\n"
 
 
@@ -208,9 +211,14 @@ def _findings(cost: CostReport) -> Iterator[str]:
 # ---- several networks ----------------------------------------------------------------------
 
 
-def _side_by_side(costs: Sequence[CostReport]) -> Iterator[str]:
+def _side_by_side(
+    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]]
+) -> Iterator[str]:
     yield '<section id="comparison"><h2>Comparison</h2>'
     yield table_html(networks_table(costs), sortable=True)
+    found = [placed for several in devices for placed in several]
+    if found:
+        yield table_html(_devices().placed_table(found), sortable=True)
     if len(costs) == 2:
         yield from _difference(compare(costs[0], costs[1]))
     yield "</section>\n"
@@ -248,11 +256,3 @@ def _difference(comparison: Comparison) -> Iterator[str]:
         changes_table(comparison, limit=30),
     ):
         yield table_html(table)
-
-
-# ---- foot ----------------------------------------------------------------------------------
-
-
-def _provenance(pairs: Sequence[tuple[str, str]]) -> str:
-    facts = "".join(f"<dt>{html_text(k)}</dt><dd>{html_text(v)}</dd>" for k, v in pairs)
-    return f'<footer><h2>Where this comes from</h2><dl class="facts">{facts}</dl></footer>\n'

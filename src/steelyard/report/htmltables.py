@@ -30,18 +30,25 @@ Attributes = Callable[[int], str]
 
 
 def table_html(
-    table: Table, *, sortable: bool = False, attributes: Attributes | None = None
+    table: Table,
+    *,
+    sortable: bool = False,
+    attributes: Attributes | None = None,
+    link: Attributes | None = None,
 ) -> str:
     """``table`` as an HTML table in a box that scrolls sideways.
 
     Args:
         sortable: headings are buttons that the script sorts by.
         attributes: more attributes for the n-th row of the body, already escaped.
+        link: id of the element that the n-th row's name leads to, "" for none.
     """
-    return "".join(_table(table, sortable, attributes))
+    return "".join(_table(table, sortable, attributes, link))
 
 
-def _table(table: Table, sortable: bool, attributes: Attributes | None) -> Iterator[str]:
+def _table(
+    table: Table, sortable: bool, attributes: Attributes | None, link: Attributes | None
+) -> Iterator[str]:
     scale = scales(table)
     prose = any(column.wrap for column in table.columns)
     css = ' class="sortable"' if sortable else ' class="prose"' if prose else ""
@@ -60,7 +67,9 @@ def _table(table: Table, sortable: bool, attributes: Attributes | None) -> Itera
     yield "</tr></thead><tbody>"
     for number, row in enumerate(table.rows):
         more = f" {attributes(number)}" if attributes is not None else ""
-        yield f"<tr{more}>" + _row(row, scale, table.columns, raw=sortable) + "</tr>"
+        target = link(number) if link is not None else ""
+        cells = _row(row, scale, table.columns, raw=sortable, target=target)
+        yield f"<tr{more}>{cells}</tr>"
     yield "</tbody>"
     if table.rest or table.total:
         yield "<tfoot>"
@@ -75,7 +84,12 @@ def _table(table: Table, sortable: bool, attributes: Attributes | None) -> Itera
 
 
 def _row(
-    row: Sequence[Cell], scale: Sequence[Scale], columns: Sequence[Column], *, raw: bool = False
+    row: Sequence[Cell],
+    scale: Sequence[Scale],
+    columns: Sequence[Column],
+    *,
+    raw: bool = False,
+    target: str = "",
 ) -> str:
     parts = []
     for number, (cell, s, column) in enumerate(zip(row, scale, columns, strict=True)):
@@ -84,6 +98,7 @@ def _row(
             text += f'<span class="share" style="--s:{max(0.0, min(1.0, cell)):.4f}"></span>'
         value = f' data-v="{cell!r}"' if raw and isinstance(cell, (int, float)) else ""
         if number == 0:
+            text = f'<a href="#{target}">{text}</a>' if target else text
             parts.append(f'<th scope="row"{value}>{text}</th>')
         else:
             css = ' class="n"' if column.numeric else ' class="wrap"' if column.wrap else ""

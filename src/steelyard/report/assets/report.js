@@ -1,28 +1,4 @@
-"use strict";
 (() => {
-  // ---- tooltip: any element with data-tip ------------------------------------------------
-  const tip = document.getElementById("tip");
-  const place = (x, y) => {
-    const box = tip.getBoundingClientRect();
-    tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - box.width - 8)) + "px";
-    tip.style.top = Math.max(4, y + 18 + box.height > innerHeight ? y - box.height - 10 : y + 18) + "px";
-  };
-  let lit = [];
-  const light = (layer, section) => {
-    lit.forEach((el) => el.classList.remove("lit"));
-    lit = layer === null ? [] : [...section.querySelectorAll(`[data-layer="${layer}"]`)];
-    lit.forEach((el) => el.classList.add("lit"));
-  };
-  document.addEventListener("pointermove", (event) => {
-    const el = event.target instanceof Element ? event.target.closest("[data-tip]") : null;
-    const section = el && el.closest(".network");
-    light(section && "layer" in el.dataset ? el.dataset.layer : null, section);
-    tip.hidden = !el;
-    if (el) { tip.textContent = el.dataset.tip; place(event.clientX, event.clientY); }
-  });
-  document.addEventListener("pointerleave", () => { tip.hidden = true; });
-  document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
-
   // ---- tables: sort by a click on the heading, filter by text and kind --------------------
   for (const table of document.querySelectorAll("table.sortable")) {
     const body = table.tBodies[0];
@@ -55,14 +31,14 @@
     const box = table.closest(".layers");
     if (!box) continue;
     const search = box.querySelector("input[type=search]");
-    const kinds = box.querySelector("select");
+    const kinds = box.querySelector("select");  // some tables have none
     const count = box.querySelector("[role=status]");
     const filter = () => {
       const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
       for (const row of original) {
         const text = row.textContent.toLowerCase();
-        const kind = kinds.value;
+        const kind = kinds ? kinds.value : "";
         const fits = (kind === "" || (kind === "macs" ? row.dataset.macs === "1" : row.dataset.kind === kind)) &&
           words.every((word) => text.includes(word));
         row.hidden = !fits;
@@ -71,7 +47,7 @@
       count.textContent = `${shown} of ${original.length} rows shown`;
     };
     search.addEventListener("input", filter);
-    kinds.addEventListener("change", filter);
+    if (kinds) kinds.addEventListener("change", filter);
     filter();
   }
 
@@ -183,5 +159,4 @@
   document.querySelectorAll(".modules").forEach((box) => {
     treemap(box, data.networks[Number(box.dataset.network)].modules, data.titles);
   });
-  document.documentElement.dataset.ready = "1";
 })();

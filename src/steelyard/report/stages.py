@@ -1,0 +1,74 @@
+"""Energy and latency of a network on an accelerator by stage: few bars for networks of many layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from steelyard.report.layerpanels import OPERAND_COLOURS, OPERAND_WORDS, joules
+from steelyard.report.placed import Placed, Row
+from steelyard.report.plotdata import Panel, linear_ticks, stack
+from steelyard.report.words import percent
+from steelyard.units import format_si
+
+_Series = list[tuple[str, str, list[float]]]
+
+
+def stage_panels(placed: Placed) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
+    """Energy by level and by operand and cycles of each stage, and the stages' names."""
+    groups = _stages(placed)
+    clock = getattr(placed.device, "clock_hz", 1.0)
+
+    def seconds(cycles: float) -> str:
+        return format_si(cycles / clock, "s")
+
+    def series(colours: dict[str, str], value: Callable[[Row, str], float]) -> _Series:
+        return [
+            (name, colour, [sum(value(row, name) for row in rows) for rows in groups.values()])
+            for name, colour in colours.items()
+        ]
+
+    operands = series(OPERAND_COLOURS, lambda row, name: row.cost.operands.get(name, 0.0))
+    words = [(OPERAND_WORDS[name], colour, values) for name, colour, values in operands]
+    parts = (
+        (
+            "Energy by memory, links and operations",
+            "J",
+            series(placed.levels, lambda row, name: row.cost.levels.get(name, 0.0)),
+            joules,
+        ),
+        ("Energy by type of data", "J", words, joules),
+        ("Latency", "s", series(placed.waits, lambda row, name: row.split.get(name, 0.0)), seconds),
+    )
+    panels = tuple(_panel(groups, *part) for part in parts)
+    return panels, tuple(groups)
+
+
+def _stages(placed: Placed) -> dict[str, list[Row]]:
+    rows = {row.name: row for row in placed.rows}
+    groups: dict[str, list[Row]] = {}
+    for stage, layers in placed.workload.groupby("stage").items():
+        found = [rows[layer.name] for layer in layers if layer.name in rows]
+        if found:
+            groups[stage] = found
+    return groups
+
+
+def _panel(
+    groups: dict[str, list[Row]],
+    title: str,
+    unit: str,
+    series: _Series,
+    show: Callable[[float], str],
+) -> Panel:
+    bands, limit = stack([one for one in series if any(one[2])])
+    tips = []
+    for number, (stage, rows) in enumerate(groups.items()):
+        whole = sum(band.values[number] for band in bands)
+        lines = [f"stage {stage}, {len(rows)} layers", show(whole)]
+        lines += [
+            f"{band.title} {show(band.values[number])}, {percent(band.values[number] / whole)}"
+            for band in bands
+            if band.values[number]
+        ]
+        tips.append("\n".join(lines))
+    return Panel(title, unit, "", linear_ticks(limit, show), bands, tuple(tips))
