@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
 import steelyard as sy
-from steelyard.errors import UsageError
+from steelyard.errors import ShapeError, UsageError
 from steelyard.zoo.registry import default_registry
 from steelyard.zoo.weights.fit import fit
 
@@ -102,3 +104,53 @@ def test_backbones_of_the_earliest_networks(name: str, channels: tuple[int, ...]
         backbone = sy.create(name, features_only=True)
     assert backbone.channels == channels
     assert not any(isinstance(m, nn.Linear) for m in backbone.modules())
+
+
+ONE_SIZE = [
+    ("alexnet", {"width": 0.1}),
+    ("zfnet", {"width": 0.1}),
+    ("overfeat_fast", {"width": 0.1}),
+    ("pvanet", {"width": 0.25}),
+    ("lenet5", {}),
+    ("lenet_caffe", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), ONE_SIZE)
+def test_images_of_another_size_than_the_linear_layers(name: str, settings: dict[str, Any]) -> None:
+    with torch.device("meta"):
+        network = sy.create(name, **settings).eval()
+    _, channels, side, _ = network.input_shape  # type: ignore[misc]
+    larger = torch.empty(1, channels, side + 64, side + 64, device="meta")
+    made_for = rf"made for; its linear layers fit no other size\ntry: create\(..., resolution={side + 64}\)"
+    with pytest.raises(ShapeError, match=made_for):
+        network(larger)
+    with pytest.raises(ShapeError, match=made_for):
+        sy.capture(network, input_shape=larger.shape)
+    with pytest.raises(ShapeError, match="square images; resolution="):
+        network(larger[..., :side])
+    with torch.device("meta"):
+        assert sy.create(name, **settings, resolution=side + 64).eval()(larger).ndim == 2
+
+
+def test_images_that_are_too_small_or_have_other_channels() -> None:
+    network = sy.create("vgg11", width=0.1).eval()
+    with pytest.raises(
+        ShapeError, match=r"shape \(1, 3, 8, 8\).*\nexpected: \(N, 3, 224, 224\), .* a pixel"
+    ):
+        network(torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ShapeError, match=r"try: create\(..., in_channels=1\)"):
+        network(torch.zeros(1, 1, 224, 224))
+
+
+def test_other_errors_stay_what_they_are() -> None:
+    network = sy.create("lenet_caffe").eval()
+    with pytest.raises(RuntimeError, match=r"dtype|type"):
+        network(torch.zeros(1, 1, 28, 28, dtype=torch.float64))
+    network.get_submodule("ip1").register_forward_pre_hook(_no_memory)
+    with pytest.raises(torch.OutOfMemoryError):
+        network(torch.zeros(1, 1, 60, 60))
+
+
+def _no_memory(*_: object) -> None:
+    raise torch.OutOfMemoryError("none left")

@@ -22,6 +22,8 @@ class AlexNet(Network):
     The second, fourth and fifth convolution work in ``groups`` groups: one a graphics card in 2012.
     """
 
+    one_size = True
+
     def __init__(self, config: AlexNetConfig) -> None:
         super().__init__()
         g = config.groups

@@ -34,6 +34,8 @@ class LeNet5(Network):
     C5 is a convolution as large as the map, so that its outputs are 1x1.
     """
 
+    one_size = True
+
     def __init__(self, config: LeNet5Config) -> None:
         super().__init__()
         maps1, maps3, units5, units6 = (scaled(c, config.width) for c in (6, 16, 120, 84))
@@ -78,6 +80,8 @@ class LeNet5(Network):
 
 class CaffeLeNet(Network):
     """20 and 50 filters, max pooling, 500 hidden ReLUs: (N, 1, 28, 28) -> (N, classes)."""
+
+    one_size = True
 
     def __init__(self, config: CaffeLeNetConfig) -> None:
         super().__init__()

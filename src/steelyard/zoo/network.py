@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from steelyard.errors import UsageError
+from steelyard.errors import ShapeError, UsageError
 
 _GROWTH = 2**8 * 3**2
 """An image that is wider by so many pixels has maps that are wider by so many over their stride."""
@@ -22,9 +22,11 @@ class Network(nn.Module):
 
     Attributes:
         input_shape: (N, C, H, W) that `create` made it for, with N = 1; None if built by hand.
+        one_size: whether its linear layers fit the map of that one size of image.
     """
 
     input_shape: tuple[int, int, int, int] | None = None
+    one_size = False
 
     def trunk(self) -> Iterable[nn.Module]:
         """The chain of modules from the image (N, C, H, W) to the last feature map, in order.
@@ -47,10 +49,23 @@ class Network(nn.Module):
         raise UsageError(f"{type(self).__name__} has no head behind a last feature map")
 
     def forward(self, x: Tensor) -> Any:
-        """(N, C, H, W) -> (N, classes)."""
-        for module in self.trunk():
-            x = module(x)
-        return self.classify(x)
+        """(N, C, H, W) -> (N, classes).
+
+        Raises:
+            ShapeError: images that are too small, have other channels, or are not of the one size.
+        """
+        y = x
+        try:
+            for module in self.trunk():
+                y = module(y)
+            return self.classify(y)
+        except RuntimeError as error:
+            if self.input_shape is None or x.shape[1:] == self.input_shape[1:]:
+                raise
+            # subclasses say something else: out of memory, not implemented
+            if type(error) is not RuntimeError:
+                raise
+            raise _misfit(self, self.input_shape, tuple(x.shape), error) from error
 
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """The last map of every resolution, largest first: (N, C, H, W) -> (N, C_i, H_i, W_i), ..."""
@@ -101,6 +116,30 @@ class Backbone(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, C, H, W) -> (N, channels[i], ~H/strides[i], ~W/strides[i]) for every i."""
         return self.network.feature_maps(x)
+
+
+def _misfit(
+    network: Network, made_for: tuple[int, ...], given: tuple[int, ...], error: RuntimeError
+) -> ShapeError:
+    """What to say of images that a network cannot take."""
+    _, channels, height, width = made_for
+    expected = f"(N, {channels}, {height}, {width}), which it was made for"
+    hint = ""
+    if len(given) == 4 and given[1] != channels:
+        hint = f"create(..., in_channels={given[1]})"
+    elif network.one_size and len(given) == 4:
+        expected += "; its linear layers fit no other size"
+        square = given[2] == given[3]
+        resolution = f"create(..., resolution={given[2]})"
+        hint = resolution if square else "square images; resolution=... sets their size"
+    elif len(given) == 4:
+        expected += ", or any size that leaves a pixel in every map"
+    first = str(error).strip().split("\n")[0]
+    return ShapeError(
+        f"{type(network).__name__} cannot take an input of shape {given}: {first}",
+        expected=expected,
+        hint=hint,
+    )
 
 
 def shrinks(before: Tensor, after: Tensor) -> bool:

@@ -47,6 +47,8 @@ class OverFeat(Network):
     (N, 3, H, W) -> (N, classes), H = W = 231 (fast) or 221 (accurate).
     """
 
+    one_size = True
+
     def __init__(self, config: OverFeatConfig) -> None:
         super().__init__()
         fast = config.variant == "fast"

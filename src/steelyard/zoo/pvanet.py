@@ -123,6 +123,8 @@ class PVANet(Network):
     (N, 3, H, W) -> (N, classes).
     """
 
+    one_size = True
+
     def __init__(self, config: PVANetConfig) -> None:
         super().__init__()
         stem = scaled(16, config.width)

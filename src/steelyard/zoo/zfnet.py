@@ -19,6 +19,8 @@ class ZFNet(Network):
     (N, 3, 224, 224) -> (N, classes).
     """
 
+    one_size = True
+
     def __init__(self, config: ZFNetConfig) -> None:
         super().__init__()
         c1, c2, c3, c4, c5 = (scaled(c, config.width) for c in config.channels)
