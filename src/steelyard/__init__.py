@@ -39,6 +39,13 @@ if TYPE_CHECKING:
     from steelyard.hardware.registry import list_devices as list_devices
     from steelyard.hardware.roofline import roofline as roofline
     from steelyard.hardware.systolic import systolic as systolic
+    from steelyard.measure.api import measure as measure
+    from steelyard.measure.api import measure_all as measure_all
+    from steelyard.measure.backend import list_backends as list_backends
+    from steelyard.measure.backend import register_backend as register_backend
+    from steelyard.measure.measurement import Failure as Failure
+    from steelyard.measure.measurement import Measurement as Measurement
+    from steelyard.measure.measurement import Measurements as Measurements
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -80,6 +87,13 @@ _WHERE = {
     "roofline": "steelyard.hardware.roofline",
     "systolic": "steelyard.hardware.systolic",
     "bounds": "steelyard.hardware.bounds",
+    "measure": "steelyard.measure.api",
+    "measure_all": "steelyard.measure.api",
+    "list_backends": "steelyard.measure.backend",
+    "register_backend": "steelyard.measure.backend",
+    "Failure": "steelyard.measure.measurement",
+    "Measurement": "steelyard.measure.measurement",
+    "Measurements": "steelyard.measure.measurement",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",

@@ -79,7 +79,7 @@ def capture_options(function: _Function) -> _Function:
 
     options = [
         click.option(
-            "--input", "shapes", multiple=True, metavar="[NAME=]SHAPE", callback=_shapes,
+            "--input", "shapes", multiple=True, metavar="[NAME=]SHAPE", callback=read_shapes,
             help="Shape of an input, e.g. 1x3x224x224; once for each input. Default: the source's own.",
         ),
         click.option("--batch", type=click.IntRange(min=1), help="Number of samples."),
@@ -94,9 +94,10 @@ def capture_options(function: _Function) -> _Function:
     return wrapped  # type: ignore[return-value]
 
 
-def _shapes(
+def read_shapes(
     ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]
 ) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Callback of an option: (name or "", shape) for each text."""
     parsed = []
     for text in texts:
         name, _, sizes = text.rpartition("=")

@@ -1,5 +1,16 @@
-"""Measuring real networks on real data."""
+"""Measuring real networks on the machine at hand."""
 
-from steelyard.measure.sparsity import LayerSparsity, MeasuredSparsity, measure_sparsity
+from steelyard.measure import layout as _layout  # noqa: F401 - teaches the report room to print them
+from steelyard.measure.api import measure, measure_all
+from steelyard.measure.backend import list_backends, register_backend
+from steelyard.measure.measurement import Failure, Measurement, Measurements
 
-__all__ = ["LayerSparsity", "MeasuredSparsity", "measure_sparsity"]
+__all__ = [
+    "Failure",
+    "Measurement",
+    "Measurements",
+    "list_backends",
+    "measure",
+    "measure_all",
+    "register_backend",
+]

@@ -1,0 +1,88 @@
+"""``steelyard measure SOURCE...``: how fast networks run on this machine, in several runtimes side by side."""
+
+from __future__ import annotations
+
+import click
+
+from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._sources import read_shapes
+
+
+class _List(click.ParamType[tuple[int | str, ...]]):
+    """Values joined by commas."""
+
+    name = "list"
+
+    def __init__(self, kind: type[int] | type[str]) -> None:
+        self.kind = kind
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int | str, ...]:
+        """The values, none of them empty."""
+        try:
+            return tuple(self.kind(part) for part in str(value).split(",") if part.strip())
+        except ValueError:
+            self.fail(f"{value!r} is no list of whole numbers, such as 1,32", param, ctx)
+
+
+@click.command("measure")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--backend", "backends", type=_List(str), default="eager", show_default=True, metavar="NAME,...",
+    help="eager, compile, onnxruntime, openvino; options with +, e.g. eager+channels_last+bfloat16.",
+)  # fmt: skip
+@click.option("--batch", "batches", type=_List(int), default="1", show_default=True, metavar="N,...", help="Samples in an inference.")  # fmt: skip
+@click.option("--threads", type=_List(int), metavar="N,...", help="Of the computation; default: one a core.")  # fmt: skip
+@click.option("--input", "shapes", multiple=True, callback=read_shapes, metavar="SHAPE", help="Of one input, e.g. 1x3x224x224; default: the source's own.")  # fmt: skip
+@click.option("--budget", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, metavar="SECONDS", help="Of samples for each row.")  # fmt: skip
+@click.option("--tolerance", type=click.FloatRange(0), help="Outputs may differ from float32 by this share of the largest; default: by precision.")  # fmt: skip
+@click.option("--keep-freed", is_flag=True, help="Let the C library keep freed memory (fewer page faults at large batches).")  # fmt: skip
+@output_options(*FORMATS)
+def command(
+    sources: tuple[str, ...],
+    backends: tuple[str, ...],
+    batches: tuple[int, ...],
+    threads: tuple[int, ...] | None,
+    shapes: tuple[tuple[str, tuple[int, ...]], ...],
+    budget: float,
+    tolerance: float | None,
+    keep_freed: bool,
+    output: Output,
+) -> None:
+    """Measure each SOURCE in each setting; outputs are compared with float32 in PyTorch first.
+
+    Every row runs in a process of its own, with its threads pinned; rows of one network and batch take turns.
+    All samples are kept: --json has them.
+
+    \b
+    steelyard measure resnet50 mobilenet_v2 --backend eager,onnxruntime,openvino --batch 1,32 --threads 1,2
+    steelyard measure net.onnx --backend onnxruntime,openvino
+    """
+    import steelyard
+
+    kept: list[steelyard.Measurement | steelyard.Failure] = []
+    with output.steps("starting") as say:
+        try:
+            result = steelyard.measure_all(
+                sources,
+                backends=backends,
+                batches=batches,
+                threads=threads or (None,),
+                input_shape=shapes[0][1] if shapes else None,
+                tolerance=tolerance,
+                keep_freed=keep_freed,
+                budget_s=budget,
+                progress=lambda doing, share: say(f"{share:4.0%} {doing}"),
+                keep=kept.append,
+            )
+        except KeyboardInterrupt:
+            rows = tuple(row for row in kept if isinstance(row, steelyard.Measurement))
+            if rows:
+                output.show(
+                    steelyard.Measurements(rows, warnings=("interrupted: not all was measured",))
+                )
+            raise
+    output.show(result)
+    if result.failures:
+        click.get_current_context().exit(4)
