@@ -173,12 +173,30 @@ def _accelerators():
 def test_presets(name):
     found = device(name)
     assert yaml.load(timeloop_architecture(found), Loader)
-    if sum(len(array.axes) for array in found.arrays) <= 4:
-        sizes = yaml.safe_load(zigzag_accelerator(found))["operational_array"]["sizes"]
-        assert prod(sizes) == found.pes
-    else:
-        with pytest.raises(InputError, match="axes"):
-            zigzag_accelerator(found)
+    sizes = yaml.safe_load(zigzag_accelerator(found))["operational_array"]["sizes"]
+    assert prod(sizes) == found.pes
+
+
+def test_zigzag_axes():
+    """Those that not every loop may use are among the four that ZigZag has hints for."""
+    axes = tuple(Axis(f"a{i}", i + 2, dims=("M",) if i == 4 else None) for i in range(5))
+    found = Accelerator("five", (Memory("dram"), Array("grid", axes)), 1.0)
+    array = yaml.safe_load(zigzag_accelerator(found))["operational_array"]
+    sizes = dict(zip(array["dimensions"], array["sizes"], strict=True))
+    assert sizes == {"D1": 6, "D2": 2, "D3": 3, "D4": 4, "D5": 5}
+    (default,) = yaml.safe_load(zigzag_mapping(found))
+    assert default["spatial_mapping_hint"]["D1"] == ["K"]
+    assert set(default["spatial_mapping_hint"]) == {"D1", "D2", "D3", "D4"}
+    bound = tuple(Axis(f"a{i}", 2, dims=("M",)) for i in range(5))
+    with pytest.raises(InputError, match="5 axes, 5 of them"):
+        zigzag_accelerator(Accelerator("bound", (Memory("dram"), Array("grid", bound)), 1.0))
+
+
+def test_zigzag_leaves_out_a_queue():
+    """ZigZag fills the innermost memories first and wants room above for all of it."""
+    text = zigzag_accelerator(device("eyeriss"))
+    assert list(yaml.safe_load(text)["memories"]) == ["spad_I", "spad_W", "spad_O", "glb", "dram"]
+    assert "filter_buffer is left out" in text
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="zigzag-dse needs Python 3.11")

@@ -28,6 +28,9 @@ UNBOUNDED_BITS = 2**53
 
 _NAMES: Mapping[Operand, str] = {"I": "I1", "W": "I2", "O": "O"}
 _DIMS = dict(zip(DIMENSIONS, ("B", "G", "K", "C", "OY", "OX", "FY", "FX"), strict=True))
+_AXES = 9
+_HINTED = ("D1", "D2", "D3", "D4")
+"""The axes for which a mapping file may name loops."""
 _READS: Mapping[Operand, tuple[str, ...]] = {"I": ("tl",), "W": ("tl",), "O": ("tl", "th")}
 _WRITES: Mapping[Operand, tuple[str, ...]] = {"I": ("fh",), "W": ("fh",), "O": ("fl", "fh")}
 
@@ -96,6 +99,9 @@ def zigzag_accelerator(device: Accelerator) -> str:
     names = _axis_names(device)
     notes = ["ZigZag has no energy of links, and shares every operand along every axis"]
     memories: dict[str, Any] = {}
+    below: dict[
+        Operand, float
+    ] = {}  # bytes of all instances of the memory inside, for each operand
     # ZigZag wants the innermost first
     for place in reversed(range(len(device.levels))):
         level = device.levels[place]
@@ -108,6 +114,14 @@ def zigzag_accelerator(device: Accelerator) -> str:
             for axis in other.axes
         ]
         for part in parts(level):
+            room = (part.capacity_bytes or 0.0) * device.instances(level.name)
+            if len(part.holds) == 1 and 0 < room < below.get(part.holds[0], 0.0):
+                notes.append(
+                    f"{part.name} is left out: it holds less than the memories inside of it, and "
+                    "ZigZag, which passes by none, would have to fill it first"
+                )
+                continue
+            below |= dict.fromkeys(part.holds, room)
             memories[part.name] = _memory(part, device, inside, notes)
             if not part.double_buffered and set(level.double_buffered) & set(part.holds):
                 notes.append(
@@ -122,7 +136,7 @@ def zigzag_accelerator(device: Accelerator) -> str:
     array = {
         "unit_energy": float(device.mac_pj),
         "unit_area": 0.0,
-        "dimensions": list(names.values()) or ["D1"],
+        "dimensions": [names[axis.name] for axis in axes] or ["D1"],
         "sizes": [axis.size for axis in axes] or [1],
         **({"systolic_dimensions": passed} if passed else {}),
     }
@@ -137,6 +151,7 @@ def zigzag_mapping(device: Accelerator) -> str:
     hints = {
         names[axis.name]: [_DIMS[dim] for dim in (axis.dims or DIMENSIONS)]
         for axis in _axes(device)
+        if names[axis.name] in _HINTED
     }
     default = {
         "name": "default",
@@ -151,12 +166,16 @@ def _axes(device: Accelerator) -> list[Axis]:
 
 
 def _axis_names(device: Accelerator) -> dict[str, str]:
+    """ZigZag's name of each axis; those that not every loop may use come first, for their hints."""
     axes = _axes(device)
-    if len(axes) > 4:
+    bound = [axis for axis in axes if axis.dims is not None]
+    if len(axes) > _AXES or len(bound) > len(_HINTED):
         raise InputError(
-            f"device {device.name!r} has {len(axes)} axes",
-            expected="at most ZigZag's four, D1 to D4",
+            f"device {device.name!r} has {len(axes)} axes, {len(bound)} of them for some loops only",
+            expected=f"at most ZigZag's {_AXES}, and {len(_HINTED)} with hints",
         )
+    if len(axes) > len(_HINTED):
+        axes = bound + [axis for axis in axes if axis.dims is None]
     return {axis.name: f"D{number}" for number, axis in enumerate(axes, 1)}
 
 
