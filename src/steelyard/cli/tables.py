@@ -68,3 +68,23 @@ def row_stationary(output: Output) -> None:
     with output.steps() as step:
         result = tables.row_stationary(progress=step)
     output.show(result)
+
+
+@command.command("dataflows")
+@click.option(
+    "--batch",
+    "batches",
+    multiple=True,
+    type=int,
+    default=(16,),
+    show_default=True,
+    help="Images at once: 1, 16, 64 (convolutions), 16, 64, 256 (fully connected layers); several.",
+)
+@output_options(*FORMATS)
+def dataflows(batches: tuple[int, ...], output: Output) -> None:
+    """The study's six dataflows through the mapper, on equal area, and what the free optimum saves."""
+    from steelyard import tables
+
+    with output.steps() as step:
+        result = tables.dataflows(batches=batches, progress=step)
+    output.show(result)

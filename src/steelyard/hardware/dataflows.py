@@ -51,11 +51,11 @@ DATAFLOWS: dict[str, Dataflow] = {
             "OS-A",
             "output stationary, one channel: a patch of one output map at a time",
             "O",
-            tuple("PQ"),
+            tuple("NPQ"),
             (),
         ),
         Dataflow(
-            "OS-B", "output stationary, several channels and positions", "O", tuple("GMPQ"), ()
+            "OS-B", "output stationary, several channels and positions", "O", tuple("NGMPQ"), ()
         ),
         Dataflow("OS-C", "output stationary, one position of many channels", "O", tuple("NGM"), ()),
         Dataflow(

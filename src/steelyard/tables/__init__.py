@@ -2,6 +2,7 @@
 
 from steelyard.tables import hardware_layout as _hardware_layout  # noqa: F401
 from steelyard.tables import layout as _layout  # noqa: F401 - teaches the report room to print them
+from steelyard.tables.dataflows import Dataflows, dataflows
 from steelyard.tables.eyeriss_chip import EyerissChip, eyeriss_chip
 from steelyard.tables.networks import Entry, Networks, networks
 from steelyard.tables.popular_networks import Cell, PopularNetworks, Row, popular_networks
@@ -9,12 +10,14 @@ from steelyard.tables.row_stationary import RowStationary, row_stationary
 
 __all__ = [
     "Cell",
+    "Dataflows",
     "Entry",
     "EyerissChip",
     "Networks",
     "PopularNetworks",
     "Row",
     "RowStationary",
+    "dataflows",
     "eyeriss_chip",
     "networks",
     "popular_networks",

@@ -1,4 +1,4 @@
-"""How the tables on accelerators are printed: `EyerissChip` a network a table, `RowStationary` a PE count."""
+"""How the tables on accelerators are printed: `EyerissChip`, `RowStationary`, `Dataflows`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import groupby
 
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
+from steelyard.tables.dataflows import PES, Dataflows, FlowLayer, FlowMean
 from steelyard.tables.eyeriss_chip import ChipLayer, EyerissChip
 from steelyard.tables.row_stationary import FlowEnergy, RowStationary
 
@@ -54,6 +55,7 @@ def _layer(e: ChipLayer) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
+_KINDS = {"CONV": "convolutions", "FC": "fully connected layers"}
 _LEVELS = {"dram": "DRAM", "buffer": "buffer", "array": "array", "rf": "RF"}
 _STUDY = (
     Column("batch", "batch"),
@@ -71,10 +73,9 @@ _STUDY = (
 @document.register
 def row_stationary_document(result: RowStationary) -> Document:
     """The re-run's total beside ours, and ours by level and operand."""
-    titles = {"CONV": "convolutions", "FC": "fully connected layers"}
     tables = tuple(
         Table(
-            f"AlexNet's {titles[kind]}, {pes} PEs",
+            f"AlexNet's {_KINDS[kind]}, {pes} PEs",
             _STUDY,
             tuple(_flow(result, entry) for entry in entries),
         )
@@ -98,4 +99,76 @@ def _flow(result: RowStationary, e: FlowEnergy) -> tuple[Cell, ...]:
         total or "cannot run",
         "" if factor is None else f"{factor:.2f}",
         *parts,
+    )
+
+
+_MEANS = (
+    Column("batch", "batch"),
+    Column("dataflow", "dataflow"),
+    Column("published", "published"),
+    Column("published_factor", "over RS"),
+    Column("mapped", "mapped"),
+    Column("factor", "over RS"),
+    Column("free", "free saves (%)"),
+    *(
+        Column(f"{side}_{operand}", f"{title}, {said}", rank=rank)
+        for operand, title, rank in (("I", "inputs", 1), ("W", "weights", 2), ("O", "sums", 2))
+        for side, said in (("published", "published"), ("mapped", "mapped"))
+    ),
+)
+_LAYERS = (
+    Column("layer", "layer"),
+    Column("dataflow", "dataflow"),
+    Column("published", "published"),
+    Column("mapped", "mapped"),
+    Column("free", "free optimum"),
+    Column("saved", "saved (%)"),
+)
+
+
+@document.register
+def dataflows_document(result: Dataflows) -> Document:
+    """Means over the layers, then each layer."""
+    tables: list[Table] = []
+    for kind, means in groupby(result.means, key=lambda mean: mean.kind):
+        title = f"AlexNet's {_KINDS[kind]}, {PES[kind]} PEs, mean"
+        tables.append(Table(title, _MEANS, tuple(map(_flow_mean, means))))
+    for (kind, batch), layers in groupby(result.layers, key=lambda e: (e.kind, e.batch)):
+        by_layer = sorted(layers, key=lambda e: e.layer)
+        title = f"AlexNet's {_KINDS[kind]}, batch {batch}"
+        tables.append(Table(title, _LAYERS, tuple(map(_flow_layer, by_layer))))
+    lead = (
+        "Energy of an operation under six dataflows of equal area: the row-stationary study's simulator run "
+        "again, beside the mapper's optimum under each dataflow, and the optimum free of any.",
+    )
+    return Document("dataflows, mapped", lead, tuple(tables), result.notes)
+
+
+def _flow_mean(mean: FlowMean) -> tuple[Cell, ...]:
+    parts = (
+        f"{side[operand]:.2f}" if side else ""
+        for operand in ("I", "W", "O")
+        for side in (mean.published, mean.mapped)
+    )
+    return (
+        str(mean.batch),
+        mean.dataflow,
+        f"{mean.published['total']:.2f}" if mean.published else "cannot run",
+        "" if mean.published_factor is None else f"{mean.published_factor:.2f}",
+        f"{mean.mapped['total']:.2f}",
+        f"{mean.factor:.2f}",
+        f"{100 * (1 - mean.free / mean.mapped['total']):.1f}",
+        *parts,
+    )
+
+
+def _flow_layer(e: FlowLayer) -> tuple[Cell, ...]:
+    mapped = e.mapped["total"]
+    return (
+        e.layer,
+        e.dataflow,
+        f"{e.published['total']:.2f}" if e.published else "cannot run",
+        f"{mapped:.2f}",
+        f"{e.free:.2f}",
+        f"{100 * (1 - e.free / mapped):.1f}",
     )

@@ -133,7 +133,7 @@ def row_stationary(
         if kind not in LAYERS:
             raise UnknownNameError("kind of layers in the study", kind, LAYERS)
     text = (resources.files("steelyard.tables") / "row_stationary.csv").read_text(encoding="utf-8")
-    nests = _alexnet()
+    nests = alexnet_nests()
     entries = []
     for row in csv.DictReader(text.splitlines()):
         if row["kind"] not in kinds or int(row["PEs"]) not in pes:
@@ -179,7 +179,7 @@ def _energy(
     return {figure: value / macs for figure, value in sums.items()}, mappings
 
 
-def _alexnet() -> dict[str, LoopNest]:
+def alexnet_nests() -> dict[str, LoopNest]:
     """AlexNet's layers as the study has them: the first fully connected one is a 6 x 6 convolution."""
     load = capture("alexnet")
     nests = {}
