@@ -43,6 +43,10 @@ help:
 	@$(PIP) --no-deps -r benchmarks/requirements.txt
 	@touch $@
 
+.venv/.distributed: .venv/.dev
+	@$(PIP) --no-build-isolation -e '.[distributed]'
+	@touch $@
+
 # ---- tasks -----------------------------------------------------------------------------------
 
 ONNX_NETWORKS = import importlib.util as u, pathlib as p; print(p.Path(u.find_spec("onnx").origin).parent / "backend/test/data/light")
@@ -70,7 +74,7 @@ check: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
-verify: .venv/.bench browser
+verify: .venv/.bench .venv/.distributed browser
 	$(BIN)/pytest -q -m slow
 	$(BIN)/python benchmarks/same_networks.py
 	$(BIN)/steelyard tables popular-networks
@@ -88,7 +92,7 @@ browser:
 # Writes constraints.txt anew from the newest versions that pyproject.toml allows.
 lock:
 	@$(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install --quiet torch==2.13.0 hatchling editables '.[dev]'
+	@.venv-lock/bin/python -m pip install --quiet torch==2.13.0 hatchling editables '.[dev,distributed]'
 	@{ sed -n '/^#/p' constraints.txt; .venv-lock/bin/python -m pip freeze --all \
 	  | grep -viE '^(-e|#|pip=|setuptools=|steelyard)' | sed 's/+cpu$$//'; } > constraints.new
 	@mv constraints.new constraints.txt

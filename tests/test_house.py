@@ -87,6 +87,10 @@ def test_tests_mirror_the_rooms() -> None:
     assert rooms <= {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
 
 
+NOT_IN_DEV = {"ray"}
+"""Too large for everyone; `make verify` installs it."""
+
+
 def constraints() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line.split("==") for line in lines if line and not line.startswith("#")]
@@ -101,7 +105,7 @@ def test_every_requirement_is_pinned_and_the_pins_are_what_runs() -> None:
     names = {re.split(r"[<>=\[ ;]", line)[0].lower() for line in wanted} - {"steelyard"}
     pins = constraints()
     assert names <= set(pins)
-    for name in names:
+    for name in names - NOT_IN_DEV:
         assert metadata.version(name).split("+")[0] == pins[name], name
 
 

@@ -95,19 +95,19 @@ def test_points_are_the_estimates_of_the_variants(tmp_path):
 
 def test_resumed_after_it_was_killed(tmp_path, monkeypatch):
     solved = []
-    solve = room._Task.solve
+    solve = room._solve
 
-    def counted(task, workload):
+    def counted(workload, task):
         if len(solved) == 2:
             raise KeyboardInterrupt
         solved.append(task.settings["x.size"])
-        return solve(task, workload)
+        return solve(workload, task)
 
-    monkeypatch.setattr(room._Task, "solve", counted)
+    monkeypatch.setattr(room, "_solve", counted)
     sweeps = [Sweep("x.size", (2, 4, 6, 8))]
     with pytest.raises(KeyboardInterrupt):
         explore(LOAD, EYERISS, sweeps, workers=1, store=tmp_path / "s")
-    monkeypatch.setattr(room._Task, "solve", solve)
+    monkeypatch.setattr(room, "_solve", solve)
     again = explore(LOAD, EYERISS, sweeps, workers=1, store=tmp_path / "s")
     assert solved == [2, 4]
     assert again.solved == 2

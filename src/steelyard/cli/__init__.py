@@ -11,6 +11,7 @@ Each verb is one file here with a ``command``; it parses, calls the public API a
 70    a mistake in steelyard itself
 130   interrupted (Ctrl-C)
 141   the reader of the output went away (``steelyard ... | head``)
+143   ended by another program (SIGTERM)
 ====  =====================================================================================
 """
 

@@ -38,6 +38,13 @@ class Output:
     path: Path | None
     quiet: bool
 
+    @property
+    def picture(self) -> Path | None:
+        """The file, where its name asks for a page or a chart and no other form was asked for."""
+        ends = (".html", ".htm", ".svg", ".png", ".pdf")
+        drawn = self.format == "table" and self.path and self.path.suffix.lower() in ends
+        return self.path if drawn else None
+
     def show(self, result: object, document: Document | None = None) -> None:
         """Prints ``result``: its ``to_dict()`` as JSON, all its records as CSV, else ``document``.
 
@@ -127,6 +134,42 @@ class Output:
             timer.cancel()
             timer.join()
             spinner.stop()
+
+    @contextmanager
+    def bar(self, doing: str) -> Iterator[Callable[..., None]]:
+        """A progress bar while it takes over a second: on a terminal's stderr, not if quiet.
+
+        The function that it yields is called with (done, all) and, where that helps, the name of what is done.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda done, every, what="": None
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as Remaining
+
+        from steelyard.report.escape import printable
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            Remaining(),
+            TextColumn("{task.fields[what]}", markup=False),
+        )
+        progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        task = progress.add_task(printable(doing), total=None, what="")
+        timer = threading.Timer(1.0, progress.start)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield lambda done, every, what="": progress.update(
+                task, completed=done, total=every, what=printable(what)
+            )
+        finally:
+            timer.cancel()
+            timer.join()
+            progress.stop()
 
 
 def _json(result: object) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._signals import ending_in_order
 from steelyard.cli._sources import Source, capture_options
 from steelyard.errors import UnknownNameError, UsageError
 
@@ -58,7 +59,22 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     help="Vary the device, e.g. glb.capacity_bytes=32KiB..1MiB or dataflow=RS,WS; several combine.",
 )
 @click.option(
-    "--workers", type=click.IntRange(min=1), help="Processes for --sweep; default: one a core."
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Processes (--sweep) or threads; default: one a core.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="Where --sweep runs: processes of this machine, or a Ray cluster.",
+)
+@click.option(
+    "--address",
+    default="",
+    metavar="ADDRESS",
+    help="The cluster: auto (the default), local, HOST:PORT or ray://HOST:PORT.",
 )
 @click.option(
     "--zeros",
@@ -86,6 +102,8 @@ def command(
     no_cache: bool,
     sweeps: tuple[str, ...],
     workers: int | None,
+    engine: Any,
+    address: str,
     zeros: Path | None,
     folder: Path | None,
     how: Source,
@@ -94,13 +112,15 @@ def command(
     """Estimate the network SOURCE on accelerators, each layer with its best mapping.
 
     Energy by memory level, cycles, utilisation and DRAM traffic, layer by layer and in total. Mappings are
-    kept: the second time is quick.
+    kept: the second time is quick. A FILE that ends in .html gets a page with charts and every mapping drawn,
+    one in .svg, .png or .pdf the charts; of a sweep, its Pareto front.
 
     \b
     steelyard estimate alexnet --device eyeriss --batch 4
     steelyard estimate mobilenet_v2 --device eyeriss_v2 --device tpu_v1 --objective edp
     steelyard estimate alexnet --device eyeriss --dataflow RS --mapping conv2
     steelyard estimate alexnet --device eyeriss --sweep glb.capacity_bytes=32KiB..1MiB --sweep x.size=7,14
+    steelyard estimate alexnet --device eyeriss --sweep dataflow=RS,WS --engine ray --address ray://host:10001
     """
     import steelyard
 
@@ -112,19 +132,28 @@ def command(
         densities = read_zeros(zeros)
     load = how.capture(source, output)
     if sweeps:
-        if len(chosen) > 1 or layers or densities is not None or folder is not None or budget:
+        others = {
+            "--mapping": layers, "--zeros": densities, "--export": folder, "--budget": budget,
+            "--separate": separate, "--no-cache": no_cache, "several --device": len(chosen) > 1,
+        }  # fmt: skip
+        if given := [name for name, value in others.items() if value]:
             raise UsageError(
-                "--sweep with several devices, --mapping, --zeros, --export or --budget",
-                expected="--sweep with one --device, --objective, --dataflow and --workers",
+                f"--sweep with {', '.join(given)}",
+                expected="--sweep with one --device, --objective, --dataflow, --workers and --engine",
             )
-        _explore(load, chosen[0], sweeps, objective, dataflow, workers, output)
+        options = {"objective": objective, "dataflow": dataflow, "workers": workers}
+        options |= {"engine": engine, "address": _address(engine, address)}
+        _explore(load, chosen[0], sweeps, options, output)
         return
+    if engine != "local" or address:
+        raise UsageError("--engine or --address without --sweep", expected="--sweep PATH=VALUES")
     settings: dict[str, Any] = {
         "objective": objective,
         "dataflow": dataflow,
         "pointwise": "separate" if separate else "fused",
         "budget_s": budget,
         "cache": not no_cache,
+        "workers": workers,
     }
     found = [_estimate(load, device, settings, output) for device in chosen]
     if densities is not None:
@@ -133,6 +162,8 @@ def command(
         found = [with_zeros(result, densities) for result in found]
     if layers:
         _draw(found, layers, output)
+    elif output.picture is not None:
+        _picture("save_estimates", output, load, found)
     else:
         _show(found, output)
     if folder is not None:
@@ -144,22 +175,15 @@ def _estimate(
 ) -> steelyard.Estimate:
     import steelyard
 
-    doing = f"mapping {load.name} to {device.name}"
-    with output.steps(doing) as step:
-
-        def progress(done: int, every: int, layer: str) -> None:
-            step(f"{doing}: {done} of {every} different layers, {layer}")
-
-        return steelyard.estimate(load, device, progress=progress, **settings)
+    with ending_in_order(), output.bar(f"mapping {load.name} to {device.name}") as step:
+        return steelyard.estimate(load, device, progress=step, **settings)
 
 
 def _explore(
     load: steelyard.Workload,
     device: Any,
     sweeps: tuple[str, ...],
-    objective: Any,
-    dataflow: str,
-    workers: int | None,
+    options: dict[str, Any],
     output: Output,
 ) -> None:
     from steelyard.hardware.explore import explore
@@ -167,17 +191,27 @@ def _explore(
 
     parsed = [parse_sweep(text) for text in sweeps]
     doing = f"mapping {load.name} to variants of {device.name}"
-    with output.steps(doing) as step:
-        found = explore(
-            load,
-            device,
-            parsed,
-            objective=objective,
-            dataflow=dataflow,
-            workers=workers,
-            progress=lambda done, every: step(f"{doing}: {done} of {every}"),
-        )
-    output.show(found)
+    with ending_in_order(), output.bar(doing) as step:
+        found = explore(load, device, parsed, progress=step, **options)
+    if output.picture is not None:
+        _picture("save_exploration", output, found)
+    else:
+        output.show(found)
+
+
+def _address(engine: str, address: str) -> str:
+    if address and engine != "ray":
+        raise UsageError(f"--address {address} without a cluster", expected="--engine ray")
+    return address or "auto"
+
+
+def _picture(name: str, output: Output, *results: Any) -> None:
+    """A page, or a chart, as the file's name says."""
+    from steelyard.report import pictures
+
+    with output.working(f"drawing {output.picture}"):
+        getattr(pictures, name)(*results, output.picture)
+    output.note(f"written: {output.picture}")
 
 
 def _show(found: list[steelyard.Estimate], output: Output) -> None:

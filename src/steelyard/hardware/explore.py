@@ -1,28 +1,31 @@
 """`explore`: a network on every variant of a device: design-space exploration that resumes where it stopped.
 
-Points are solved by several processes. Each is written to a SQLite file as soon as it is known; a sweep that
-was killed, or one that overlaps with an earlier one, does not solve a point again.
+Points are solved by several processes or machines (`steelyard.hardware.engines`). Each is written to a SQLite
+file as soon as it is known; a sweep that was killed, or one that overlaps with an earlier one, does not solve a
+point again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
+from operator import le
 from pathlib import Path
 from typing import Any
 
 from steelyard._cache import cache_folder
 from steelyard._display import Printable
 from steelyard.errors import InputError, UsageError
+from steelyard.hardware.dataflows import dataflow as known_dataflow
 from steelyard.hardware.device import Accelerator
+from steelyard.hardware.engines import ENGINES, Engine, on_processes, on_ray
 from steelyard.hardware.estimate import estimate
+from steelyard.hardware.kept import Kept
 from steelyard.hardware.mapper import Objective
 from steelyard.hardware.mapping_cache import MODEL
 from steelyard.hardware.sweep import Sweep, Value, settings, variant
@@ -69,6 +72,7 @@ class Exploration(Printable):
         sweeps: what was varied.
         points: in the order of the values, the last sweep's changing fastest.
         solved: points that were not in the file.
+        notes: what a reader of the numbers must know.
     """
 
     workload: str
@@ -78,14 +82,14 @@ class Exploration(Printable):
     sweeps: tuple[Sweep, ...]
     points: tuple[Point, ...]
     solved: int
+    notes: tuple[str, ...] = ()
 
     @property
     def front(self) -> tuple[Point, ...]:
         """The Pareto front: no other point is at least as good in all four costs and better in one."""
         known = [point for point in self.points if not point.problem]
-        return tuple(
-            point for point in known if not any(_beats(other.costs, point.costs) for other in known)
-        )
+        on_front = _on_front([point.costs for point in known])
+        return tuple(point for point, on in zip(known, on_front, strict=True) if on)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, schema ``steelyard.exploration/1``."""
@@ -98,6 +102,7 @@ class Exploration(Printable):
             "batch": self.batch,
             "points": [asdict(point) | {"on_front": point in front} for point in self.points],
             "solved": self.solved,
+            "notes": list(self.notes),
         }
 
 
@@ -109,6 +114,8 @@ def explore(
     objective: Objective = "energy",
     dataflow: str = "",
     workers: int | None = None,
+    engine: Engine = "local",
+    address: str = "auto",
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> Exploration:
@@ -121,31 +128,57 @@ def explore(
         objective, dataflow: as in `estimate`; a sweep of ``dataflow`` overrides the latter.
         workers: processes, which import the calling script anew: it needs ``if __name__ == "__main__":``;
             None: one a core.
+        engine: ``local``: processes of this machine; ``ray``: a Ray cluster.
+        address: of the cluster; see `steelyard.hardware.engines.on_ray`.
         store: the file that keeps points; None: in the cache folder.
         progress: called with (done, all).
 
     Raises:
-        UsageError: nothing to vary, or too much.
-        UnknownNameError: no such parameter.
-        InputError: a value that no device can have, or a store that cannot be used.
+        UsageError: nothing to vary, too much, or no such engine.
+        UnknownNameError: no such parameter or dataflow.
+        InputError: a value that no device can have, or a ``store`` that cannot be used.
+        MissingExtraError: Ray is not installed.
+        BackendError: the processes or the cluster gave up; what is done is kept.
     """
     if not isinstance(device, Accelerator):
         raise UsageError("a roofline has nothing to vary", expected="an accelerator")
+    if engine not in ENGINES:
+        raise UsageError(f"the engine {engine!r}", expected=" or ".join(ENGINES))
     tasks = [
         _Task(chosen, variant(device, chosen), objective, dataflow) for chosen in settings(sweeps)
     ]
+    for flow in {task.flow for task in tasks} - {""}:
+        known_dataflow(flow)
+    points = _Points(store)
     keys = [task.key(workload) for task in tasks]
-    base = _Store(store or cache_folder() / "sweeps.sqlite")
-    known = base.get(keys)
-    missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
-    for key, point in _solved(workload, missing, workers or os.cpu_count() or 1):
-        base.put(key, point)
-        known[key] = point
-        if progress:
-            progress(len(set(keys) & set(known)), len(set(keys)))
-    points = tuple(known[key] for key in keys)
+    known = points.get(keys)
+    every, missing = len(set(keys)), dict(zip(keys, tasks, strict=True))
+    missing = {key: task for key, task in missing.items() if key not in known}
+    if progress:
+        progress(len(known), every)
+    solve = partial(_solve, workload)
+    solved = (
+        on_ray(solve, missing, address, workers)
+        if engine == "ray"
+        else on_processes(solve, missing, workers or os.cpu_count() or 1)
+    )
+    notes: list[str] = []
+    with closing(solved):  # at once, also when interrupted while a point is written
+        for key, (point, said) in solved:
+            points.put(key, point)
+            known[key] = point
+            notes += said
+            if progress:
+                progress(len(known), every)
     return Exploration(
-        workload.name, device.name, objective, workload.batch, tuple(sweeps), points, len(missing)
+        workload=workload.name,
+        device=device.name,
+        objective=objective,
+        batch=workload.batch,
+        sweeps=tuple(sweeps),
+        points=tuple(known[key] for key in keys),
+        solved=len(missing),
+        notes=tuple(dict.fromkeys([*points.notes, *notes])),
     )
 
 
@@ -171,78 +204,58 @@ class _Task:
     def flow(self) -> str:
         return str(self.settings.get("dataflow", self.dataflow)).upper()
 
-    def solve(self, workload: Workload) -> Point:
-        room = sum(
-            self.device.instances(memory.name)
-            * (sum(c.values()) if not isinstance(c, int | float) else c)
-            for memory in self.device.memories
-            if (c := memory.capacity_bytes) is not None
+
+def _solve(workload: Workload, task: _Task) -> tuple[Point, tuple[str, ...]]:
+    """The point, and what a reader of its numbers must know."""
+    device = task.device
+    room = sum(
+        device.instances(memory.name) * (sum(c.values()) if not isinstance(c, int | float) else c)
+        for memory in device.memories
+        if (c := memory.capacity_bytes) is not None
+    )
+    try:
+        found = estimate(workload, device, objective=task.objective, dataflow=task.flow, workers=1)
+    except InputError as error:
+        return Point(task.settings, None, None, None, None, device.pes, room, error.given), ()
+    point = Point(
+        task.settings, found.energy_pj, found.latency_s, found.dram_accesses,
+        found.utilization, device.pes, room,
+    )  # fmt: skip
+    return point, found.notes
+
+
+class _Points:
+    """Points by key, in a file that the caller named or in the cache folder."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._kept = Kept(
+            path or cache_folder() / "sweeps.sqlite", "points", begin_anew=path is None
         )
-        try:
-            found = estimate(
-                workload, self.device, objective=self.objective, dataflow=self.flow, workers=1
-            )
-        except InputError as error:
-            return Point(
-                self.settings, None, None, None, None, self.device.pes, room, str(error.given)
-            )
-        return Point(
-            self.settings, found.energy_pj, found.latency_s, found.dram_accesses,
-            found.utilization, self.device.pes, room,
-        )  # fmt: skip
-
-
-def _solved(
-    workload: Workload, missing: dict[str, _Task], workers: int
-) -> Iterator[tuple[str, Point]]:
-    if workers == 1 or len(missing) < 2:
-        yield from ((key, task.solve(workload)) for key, task in missing.items())
-        return
-    # spawned: the parent may have threads
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(missing)), mp_context=context) as pool:
-        futures = {pool.submit(task.solve, workload): key for key, task in missing.items()}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-class _Store:
-    """Points by key in a SQLite file; a point is there as a whole or not at all."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._do(
-                "CREATE TABLE IF NOT EXISTS points (key TEXT PRIMARY KEY, point TEXT NOT NULL)"
-            )
-        except (OSError, sqlite3.Error) as error:
-            raise InputError(
-                f"cannot use {path} to keep points: {error}",
-                expected="a file of an earlier sweep, or none",
-            ) from error
-
-    def _do(self, statement: str, values: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-        with closing(sqlite3.connect(self.path, timeout=30)) as base, base:
-            return list(base.execute(statement, values))
+        self.notes = self._kept.notes
 
     def get(self, keys: Sequence[str]) -> dict[str, Point]:
-        """The points that are there."""
-        wanted = set(keys)
-        rows = self._do("SELECT key, point FROM points")
-        return {key: Point(**json.loads(text)) for key, text in rows if key in wanted}
+        found = {}
+        for key, text in self._kept.get(list(dict.fromkeys(keys))).items():
+            try:
+                found[key] = Point(**json.loads(text))
+            except (ValueError, TypeError):
+                self.notes.append("a kept point could not be read and was solved again")
+        return found
 
     def put(self, key: str, point: Point) -> None:
-        """Keeps a point."""
-        self._do("INSERT OR REPLACE INTO points VALUES (?, ?)", (key, json.dumps(asdict(point))))
+        self._kept.put(key, json.dumps(asdict(point)))
 
 
-def _beats(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+def _on_front(costs: Sequence[tuple[float, ...]]) -> list[bool]:
+    """Which rows no other row beats. Only rows that come before one in order can beat it."""
+    on_front = [False] * len(costs)
+    front: list[tuple[float, ...]] = []
+    for place in sorted(range(len(costs)), key=lambda k: costs[k]):
+        row = costs[place]
+        if not any(one != row and all(map(le, one, row)) for one in front):
+            on_front[place] = True
+            front.append(row)
+    return on_front
 
 
 # below the classes that it prints, so that whoever has an exploration can print it

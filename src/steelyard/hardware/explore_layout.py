@@ -37,6 +37,7 @@ def exploration_document(result: Exploration) -> Document:
         lead=(f"Batch {result.batch}; each layer's mapping minimises {result.objective}.",),
         tables=(Table("", columns, rows),),
         notes=tuple(note for note in notes if note),
+        warnings=result.notes,
     )
 
 

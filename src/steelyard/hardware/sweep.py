@@ -2,7 +2,7 @@
 
 A sweep is written ``PATH=VALUES``. PATH is a memory's or axis's field (``glb.capacity_bytes``,
 ``spad.capacity_bytes.W``, ``x.size``, ``dram.read_bandwidth``), a field of the device (``clock_hz``,
-``mac_pj``) or ``dataflow``. VALUES are a list (``32KiB,64KiB``) or a range that doubles (``32KiB..1MiB``).
+``mac_pj``) or ``dataflow``; ``glb_bytes`` is short for ``glb.capacity_bytes``. VALUES are a list (``32KiB,64KiB``) or a range that doubles (``32KiB..1MiB``).
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ def parse_sweep(text: str) -> Sweep:
         raise UsageError(
             f"the sweep {text!r}", expected="PATH=VALUES, e.g. glb.capacity_bytes=32KiB..1MiB"
         )
+    if "." not in path and path.endswith("_bytes"):
+        path = f"{path.removesuffix('_bytes')}.capacity_bytes"
     if path == "dataflow":
         return Sweep(path, tuple(dict.fromkeys(word.strip().upper() for word in values.split(","))))
     first, dots, last = values.partition("..")
