@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
@@ -14,10 +15,41 @@ from steelyard.errors import UsageError
 @click.command("report")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--title", help="Headline of the report.")
+@click.option(
+    "--device",
+    "devices",
+    multiple=True,
+    metavar="NAME",
+    help="What it costs on a device, or a YAML file's; several are compared.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(("energy", "latency", "edp", "dram")),
+    default="energy",
+    show_default=True,
+    help="With --device: what each layer's mapping minimises.",
+)
+@click.option(
+    "--dataflow",
+    default="",
+    metavar="NAME",
+    help="With --device: WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any.",
+)
 @capture_options
 @output_options()
-def command(sources: tuple[str, ...], title: str | None, how: Source, output: Output) -> None:
+def command(
+    sources: tuple[str, ...],
+    title: str | None,
+    devices: tuple[str, ...],
+    objective: Any,
+    dataflow: str,
+    how: Source,
+    output: Output,
+) -> None:
     """Write a report on one network or several: charts, treemap and sortable tables on one HTML page.
+
+    With --device energy by memory and type of data, utilisation, latency, roofline and each layer's mapping
+    drawn as loops, too.
 
     The suffix of FILE chooses the form: .html, .md, .txt, .csv or .json. Without -o the HTML page goes
     to stdout, unless that is a terminal.
@@ -25,6 +57,7 @@ def command(sources: tuple[str, ...], title: str | None, how: Source, output: Ou
     \b
     steelyard report resnet50 -o resnet50.html
     steelyard report alexnet vgg16 net.onnx -o three.html
+    steelyard report mobilenet_v2 --device eyeriss --device tpu_v1 -o devices.html
     """
     import steelyard
 
@@ -36,8 +69,15 @@ def command(sources: tuple[str, ...], title: str | None, how: Source, output: Ou
     for load in loads:
         for warning in load.warnings:
             output.warn(f"{load.name}: {warning}")
-    with output.working("drawing the report"):
-        page = steelyard.report(*loads, title=title)
+    with output.steps("drawing the report") as step:
+        page = steelyard.report(
+            *loads,
+            title=title,
+            devices=devices,
+            objective=objective,
+            dataflow=dataflow,
+            progress=step,
+        )
         if output.format == "json":
             output.show(page)
         elif output.path is None:

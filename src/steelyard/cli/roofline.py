@@ -18,7 +18,7 @@ from steelyard.errors import UsageError
 @click.option(
     "--dataflow",
     metavar="NAME",
-    help="With --steps: WS, OS-A, OS-B, OS-C, IS, NLR, RS or any; else the device's own.",
+    help="Of the seven bounds: WS, OS-A, OS-B, OS-C, IS, NLR, RS or any; else the device's own.",
 )
 @capture_options
 @output_options(*FORMATS)
@@ -27,22 +27,30 @@ def command(
 ) -> None:
     """Print the speed that a device's ceilings allow each layer of SOURCE, and which ceiling it meets.
 
+    A FILE that ends in .html, .svg, .png or .pdf gets the roofline as a chart.
+
     \b
     steelyard roofline resnet50 --device h100 --dtype float16
     steelyard roofline mobilenet_v2 --device cpu
     steelyard roofline mobilenet_v2 --device tpu_v1 --steps
+    steelyard roofline mobilenet_v2 --device tpu_v1 -o roofline.svg
     """
     import steelyard
 
-    if dataflow is not None and not steps:
-        raise UsageError("--dataflow without --steps", expected="both")
+    if dataflow is not None and not steps and output.picture is None:
+        raise UsageError("--dataflow without --steps", expected="both, or a chart")
     with output.working("measuring this machine" if device == "cpu" else "reading the device"):
         found = steelyard.device(device)
     load = how.capture(source, output)
-    if not steps:
+    flow = "" if dataflow == "any" else dataflow.upper() if dataflow else None
+    if output.picture is not None:
+        from steelyard.report.pictures import save_roofline
+
+        save_roofline(load, found, output.picture, dataflow=flow)
+        output.note(f"written: {output.picture}")
+    elif not steps:
         output.show(steelyard.roofline(load, found))
     elif isinstance(found, steelyard.Accelerator):
-        flow = "" if dataflow == "any" else dataflow.upper() if dataflow else None
         output.show(steelyard.bounds(load, found, dataflow=flow))
     else:
         raise UsageError(f"--steps on {found.name}, a roofline", expected="an accelerator")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard._version import __version__
 from steelyard.cost import CostReport
@@ -23,6 +23,10 @@ from steelyard.report.html import networks_table, page
 from steelyard.report.table import Column, Document, Table
 from steelyard.workload import Workload
 
+if TYPE_CHECKING:
+    from steelyard.hardware.mapper import Objective
+    from steelyard.report.placed import Placed
+
 SCHEMA = "steelyard.report/1"
 
 
@@ -34,11 +38,13 @@ class Report:
         costs: the networks' costs, in the order given.
         title: heading.
         created: when it was made (UTC).
+        placed: for each network itself on the devices that were asked for; empty without any.
     """
 
     costs: tuple[CostReport, ...]
     title: str
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    placed: tuple[tuple[Placed, ...], ...] = ()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the report in the form that the suffix of ``path`` names, completely or not at all.
@@ -77,7 +83,18 @@ class Report:
             load = cost.workload
             text = f"captured from {load.source}; content SHA-256 {load.digest[:16]}…"
             pairs.append((load.name, text))
-        return page(self.costs, title=self.title, created=self._when, provenance=pairs)
+        devices = {placed.device.name: placed.device.title for one in self.placed for placed in one}
+        pairs += [
+            (name, f"{text}; steelyard devices {name} shows the source of each number")
+            for name, text in devices.items()
+        ]
+        return page(
+            self.costs,
+            title=self.title,
+            created=self._when,
+            provenance=pairs,
+            placed=self.placed,
+        )
 
     @property
     def _when(self) -> str:
@@ -108,7 +125,8 @@ class Report:
         """Plain data under the schema ``steelyard.report/1``.
 
         Keys: ``schema``, ``steelyard`` (version), ``title``, ``created`` (ISO 8601, UTC),
-        ``networks`` (`CostReport.to_dict` of each, with ``training_memory`` and ``findings``).
+        ``networks`` (`CostReport.to_dict` of each, with ``training_memory``, ``findings`` and, if devices
+        were asked for, ``devices``).
         """
         return {
             "schema": SCHEMA,
@@ -120,21 +138,34 @@ class Report:
                     **cost.to_dict(),
                     "training_memory": cost.training_memory().to_dict(),
                     "findings": [finding.to_dict() for finding in cost.findings],
+                    **self._devices(number),
                 }
-                for cost in self.costs
+                for number, cost in enumerate(self.costs)
             ],
         }
+
+    def _devices(self, number: int) -> dict[str, Any]:
+        if not self.placed:
+            return {}
+        return {"devices": [placed.to_dict() for placed in self.placed[number]]}
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
         return jsontext.to_json(self)
 
     def _documents(self) -> tuple[Document, ...]:
-        documents = tuple(render.document(cost) for cost in self.costs)
+        documents = tuple(
+            render.document(result)
+            for number, cost in enumerate(self.costs)
+            for result in (cost, *self._results(number))
+        )
         if len(self.costs) < 2:
             return documents
         both = Document("comparison", tables=(networks_table(self.costs),))
         return (both, *documents)
+
+    def _results(self, number: int) -> list[object]:
+        return [placed.result for placed in self.placed[number]] if self.placed else []
 
     def __str__(self) -> str:
         return "\n\n".join(terminal.to_text(document) for document in self._documents())
@@ -152,26 +183,45 @@ class Report:
         return "".join(render.to_html_fragment(document) for document in self._documents())
 
 
-def report(*networks: object, title: str | None = None, input_shape: object = None) -> Report:
-    """Weighs ``networks`` and returns their report.
+def report(
+    *networks: object,
+    title: str | None = None,
+    input_shape: object = None,
+    devices: Sequence[object] = (),
+    objective: Objective = "energy",
+    dataflow: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> Report:
+    """Weighs ``networks``, estimates them on ``devices``, and returns their report.
 
     Args:
         networks: one or several of: a `CostReport`, a `Workload`, or anything that
             `steelyard.capture` takes (a module, a file's name, a zoo name).
         title: heading of the report; made from the names if not given.
         input_shape: handed on to `steelyard.capture` for those that must still be captured.
+        devices: names, files or devices: accelerators, to which every layer is mapped, and rooflines.
+        objective, dataflow: of the mappings, as in `steelyard.estimate`.
+        progress: called with what is being done.
 
     Raises:
-        UsageError: no network was given.
-        SteelyardError: whatever `steelyard.capture` raises.
+        UsageError: no network was given, or a device has no peak for the network's data type.
+        SteelyardError: whatever `steelyard.capture`, `steelyard.device` and `steelyard.estimate` raise.
     """
     if not networks:
         raise UsageError(
             "report() was given no network", expected="one or several", hint="sy.report('resnet50')"
         )
+    if isinstance(devices, str):
+        raise UsageError(f"devices={devices!r}", expected="several", hint=f"devices=[{devices!r}]")
     costs = tuple(_cost(network, input_shape) for network in networks)
     heading = title if title is not None else _title(costs)
-    return Report(costs, printable(heading))
+    placed: tuple[tuple[Placed, ...], ...] = ()
+    if devices:
+        # looked up when needed: the hardware room loads numpy
+        on = importlib.import_module("steelyard.report.placed").place_on
+        settings = (objective, dataflow, progress)
+        placed = tuple(on(cost.workload, devices, *settings) for cost in costs)
+    return Report(costs, printable(heading), placed=placed)
 
 
 def _cost(network: object, input_shape: object) -> CostReport:

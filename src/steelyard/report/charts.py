@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import os
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from steelyard.cost import CostReport
-from steelyard.errors import MissingExtraError, UsageError
+from steelyard.errors import UsageError
 from steelyard.report.chartdata import METRICS, Metric, ModuleNode, layer_bars, metric, module_tree
 from steelyard.report.describe import FAMILIES
-from steelyard.report.escape import printable
-from steelyard.report.files import write_file
+from steelyard.report.figures import load, save_figure, short
 from steelyard.report.svg import show
 from steelyard.units import format_bytes
 from steelyard.workload import Workload
@@ -37,18 +33,8 @@ COLOURS: dict[str, str] = {
 }
 """Colour of each family of layers, as in the HTML report."""
 
-_FORMATS = (".png", ".svg", ".pdf")
 _MOST_LABELS = 60
 _HEADER = 0.036
-_RC = {
-    "text.parse_math": False,  # names with a dollar sign are names
-    "svg.hashsalt": "steelyard",
-    "svg.fonttype": "none",  # text stays text: it can be searched and read aloud
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-}
 
 
 def save_chart(
@@ -77,12 +63,6 @@ def save_chart(
         raise UsageError(
             f"there is no chart of a {type(result).__name__}", expected="a CostReport or a Workload"
         )
-    suffix = Path(os.fspath(path)).suffix.lower()
-    if suffix not in _FORMATS:
-        raise UsageError(
-            f"cannot save a chart as {os.fspath(path)!r}",
-            expected="a name that ends in " + ", ".join(_FORMATS),
-        )
     drawers: dict[str, Callable[[Any, CostReport], None]] = {
         "bars": _draw_bars,
         "treemap": lambda figure, report: _draw_treemap(figure, report, by),
@@ -93,36 +73,13 @@ def save_chart(
             f"no chart of kind {kind!r} by {by!r}",
             expected=f"kind: {', '.join(drawers)}; by: {', '.join(METRICS)}",
         )
-    matplotlib = _load("matplotlib")
-    figures = _load("matplotlib.figure")
-    out = io.BytesIO()
-    with matplotlib.rc_context(_RC), warnings.catch_warnings():
-        # characters that the font lacks are drawn as boxes
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = figures.Figure(layout="constrained")
-        drawers[kind](figure, report)
-        extra = {"Date": None} if suffix == ".svg" else {}
-        figure.savefig(out, format=suffix[1:], dpi=150, metadata=extra)
-    return write_file(path, out.getvalue())
-
-
-def _load(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise MissingExtraError("drawing a chart", extra="plots", package=package) from error
+    return save_figure(path, lambda figure: drawers[kind](figure, report))
 
 
 def _heading(report: CostReport) -> str:
     total = report.total
     numbers = ", ".join(f"{show(metric(total, m), m)} {METRICS[m][0]}" for m in METRICS)
-    return f"{_short(report.workload.name, 60)}: {numbers}"
-
-
-def _short(text: str, longest: int) -> str:
-    text = printable(text)
-    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 :]}"
+    return f"{short(report.workload.name, 60)}: {numbers}"
 
 
 # ---- bars ----------------------------------------------------------------------------------
@@ -144,7 +101,7 @@ def _draw_bars(figure: Any, report: CostReport) -> None:
         axis.margins(x=0.01)
     every = max(1, -(-len(bars) // _MOST_LABELS))
     ticks = range(0, len(bars), every)
-    axes[-1].set_xticks(list(ticks), [_short(bars[i].name, 28) for i in ticks], rotation=90)
+    axes[-1].set_xticks(list(ticks), [short(bars[i].name, 28) for i in ticks], rotation=90)
     axes[-1].tick_params(axis="x", labelsize=7)
     step = f", one in {every} named" if every > 1 else ""
     axes[-1].set_xlabel(f"layers with MACs in order of execution ({len(bars)}{step})")
@@ -156,7 +113,7 @@ def _si_axis(axis: Any, which: Metric) -> None:
 
 
 def _legend(figure: Any, families: Sequence[str]) -> None:
-    patch = _load("matplotlib.patches").Patch
+    patch = load("matplotlib.patches").Patch
     present = [key for key in FAMILIES if key in families]
     handles = [patch(color=COLOURS[key], label=FAMILIES[key]) for key in present]
     if handles:
@@ -183,13 +140,13 @@ def _draw_timeline(figure: Any, report: CostReport) -> None:
         at = memory.timeline.index(memory.peak_bytes) + 0.5
         axis.axvline(at, color="#b3261e", linestyle="--", linewidth=1)
         side = "right" if at > len(live) / 2 else "left"
-        text = f" peak {format_bytes(memory.peak_bytes)} at {_short(memory.at_layer, 40)} "
+        text = f" peak {format_bytes(memory.peak_bytes)} at {short(memory.at_layer, 40)} "
         axis.annotate(
             text, (at, memory.peak_bytes), color="#b3261e", ha=side, va="bottom", fontsize=8
         )
     axis.set_ylim(0, max(1.0, 1.12 * memory.peak_bytes))
     axis.set_xlim(0, max(1, len(memory.timeline)))
-    axis.set_title(f"{_short(report.workload.name, 60)}: activation memory while each layer runs")
+    axis.set_title(f"{short(report.workload.name, 60)}: activation memory while each layer runs")
     axis.set_xlabel("layer, in order of execution")
     axis.set_ylabel("live activation memory (B)")
     _si_axis(axis, "memory")
@@ -208,7 +165,7 @@ def _draw_treemap(figure: Any, report: CostReport, by: Metric) -> None:
     axis.set_ylim(1, 0)
     title, _ = METRICS[by]
     total = show(metric(report.total, by), by)
-    axis.set_title(f"{_short(report.workload.name, 60)}: {total} {title} by module")
+    axis.set_title(f"{short(report.workload.name, 60)}: {total} {title} by module")
     root = module_tree(report)
     _draw_node(axis, root, by, (0.0, 0.0, 1.6, 1.0))
     shown = [leaf.bar.family for leaf in root.leaves() if leaf.bar and metric(leaf.cost, by)]
@@ -216,8 +173,8 @@ def _draw_treemap(figure: Any, report: CostReport, by: Metric) -> None:
 
 
 def _draw_node(axis: Any, node: ModuleNode, by: Metric, box: tuple[float, ...]) -> None:
-    squarify = _load("squarify")
-    rectangle = _load("matplotlib.patches").Rectangle
+    squarify = load("squarify")
+    rectangle = load("matplotlib.patches").Rectangle
     left, top, width, height = box
     children = [_only(child, by) for child in _visible(node, by)]
     children.sort(key=lambda child: -metric(child.cost, by))
@@ -258,4 +215,4 @@ def _write_label(axis: Any, name: str, box: tuple[float, ...], colour: str) -> N
     x, y, width, height = box
     fits = int((width - 0.012) / 0.0125)
     if fits >= 3 and height > 0.035:
-        axis.text(x + 0.006, y + 0.008, _short(name, fits), color=colour, fontsize=7, va="top")
+        axis.text(x + 0.006, y + 0.008, short(name, fits), color=colour, fontsize=7, va="top")

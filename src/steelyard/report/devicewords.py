@@ -33,11 +33,15 @@ def _how(placed: Placed, found: Estimate) -> str:
     flow = f"of dataflow {found.dataflow}" if found.dataflow else "of any dataflow"
     proven = "proven the best" if found.gap < 1e-9 else f"at most {found.gap:.2%} from the best"
     return (
-        f"{found.workload} on {placed.device.title or placed.device.name}: "
-        f"{joules(found.energy_pj)} and {format_si(found.latency_s, 's')} for {images}, which is "
-        f"{found.throughput_per_s:,.4g} images a second at {format_si(found.power_w, 'W')}. Each "
-        f"layer's mapping minimises {found.objective}, {proven} {flow}."
+        f"{found.workload} takes {joules(found.energy_pj)} and {format_si(found.latency_s, 's')} for {images} on "
+        f"{_device(placed)}: {found.throughput_per_s:,.4g} images a second at "
+        f"{format_si(found.power_w, 'W')}. Each layer's mapping minimises {found.objective}, {proven} {flow}."
     )
+
+
+def _device(placed: Placed) -> str:
+    title = placed.device.title
+    return f"{placed.device.name} ({title})" if title else placed.device.name
 
 
 def _energy(placed: Placed, found: Estimate) -> str:
@@ -106,9 +110,9 @@ def _roof(placed: Placed) -> str:
     bound = sum(1 for point in roof.layers if point.macs and point.limit == "memory")
     layers = sum(1 for point in roof.layers if point.macs)
     return (
-        f"{roof.workload} on {placed.device.title or placed.device.name}: no program is faster than "
-        f"{format_si(roof.time_s, 's')}, {format_si(roof.attainable_macs_per_s, 'MAC/s')} of "
-        f"{format_si(roof.peak_macs_per_s, 'MAC/s')} in {roof.dtype}. The memory is the limit for "
+        f"No program runs {roof.workload} in less than {format_si(roof.time_s, 's')} on {_device(placed)}: "
+        f"{format_si(roof.attainable_macs_per_s, 'MAC/s')} of {format_si(roof.peak_macs_per_s, 'MAC/s')} in "
+        f"{roof.dtype}. The memory is the limit for "
         f"{percent(roof.memory_share)} of that time and in {bound} of {layers} layers that multiply and accumulate. "
         "Of this device only the ceilings are known: there is no energy and no mapping."
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
+from steelyard.errors import UsageError
 from steelyard.hardware.bounds import Bounds, LayerBounds, bounds
 from steelyard.hardware.device import Accelerator, Array, Roofline
-from steelyard.hardware.estimate import Estimate, LayerEstimate
+from steelyard.hardware.estimate import Estimate, LayerEstimate, estimate
 from steelyard.hardware.estimate_layout import dram_bytes
 from steelyard.hardware.evaluate import Evaluation
+from steelyard.hardware.mapper import Objective
+from steelyard.hardware.registry import device as find_device
 from steelyard.hardware.roofline import Point, RooflineReport, roofline
 from steelyard.report.describe import family, operator
 from steelyard.workload import Layer, Workload
@@ -94,6 +99,20 @@ class Placed:
         return {point.name: point for point in self.roof.layers}
 
     @property
+    def result(self) -> Estimate | RooflineReport:
+        """What is printed: the estimate, else the roofline."""
+        return self.estimate if self.estimate is not None else self.roof
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ``device``, ``estimate``, ``roofline`` and ``bounds``, None where there is none."""
+        return {
+            "device": self.device.name,
+            "estimate": None if self.estimate is None else self.estimate.to_dict(),
+            "roofline": self.roof.to_dict(),
+            "bounds": None if self.bounds is None else self.bounds.to_dict(),
+        }
+
+    @property
     def levels(self) -> dict[str, str]:
         """Colour of each level of the energy: memories from outside in, arrays, ``MAC``."""
         if not isinstance(self.device, Accelerator):
@@ -135,6 +154,44 @@ def place(
         dataflow = estimate.dataflow
     steps = bounds(load, device, dataflow=dataflow) if isinstance(device, Accelerator) else None
     return Placed(load, device, roofline(load, device), estimate, steps)
+
+
+def place_on(
+    load: Workload,
+    devices: Sequence[object],
+    objective: Objective = "energy",
+    dataflow: str = "",
+    progress: Callable[[str], None] | None = None,
+) -> tuple[Placed, ...]:
+    """A network on several devices, estimated where there is something to map to.
+
+    Args:
+        load: the network.
+        devices: names, files, or devices.
+        objective, dataflow: of the mappings, as in `steelyard.estimate`.
+        progress: called with what is being done.
+
+    Raises:
+        SteelyardError: whatever `steelyard.device`, `steelyard.estimate` and `place` raise.
+    """
+    placed = []
+    for given in devices:
+        device = find_device(given) if isinstance(given, str | Path) else given
+        if not isinstance(device, Accelerator | Roofline):
+            raise UsageError(
+                f"a {type(given).__name__} is no device", expected="a name, a file or a device"
+            )
+        found = None
+        if isinstance(device, Accelerator):
+            doing = f"mapping {load.name} to {device.name}"
+
+            def step(done: int, every: int, layer: str, doing: str = doing) -> None:
+                if progress is not None:
+                    progress(f"{doing}: {done} of {every} different layers, {layer}")
+
+            found = estimate(load, device, objective=objective, dataflow=dataflow, progress=step)
+        placed.append(place(load, device, found))
+    return tuple(placed)
 
 
 def _row(index: int, layer: Layer, cost: LayerEstimate, whole: Estimate) -> Row:
