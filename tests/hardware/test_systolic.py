@@ -13,7 +13,7 @@ from systolic_machine import Clash, keep_second, keep_sums
 import steelyard as sy
 from steelyard.errors import UnknownNameError, UsageError
 from steelyard.hardware.problem import Problem
-from steelyard.hardware.systolic import Folding, SystolicArray, folding
+from steelyard.hardware.systolic import Folding, SystolicArray, cycles_apart, folding
 from steelyard.workload import LoopNest
 
 small = st.integers(1, 5)
@@ -111,3 +111,24 @@ def test_what_is_no_systolic_array(
 ) -> None:
     with pytest.raises(error, match=says):
         sy.systolic(sy.capture("lenet5"), array, flow)
+
+
+def test_an_estimate_shows_the_folds_apart() -> None:
+    load = sy.capture("lenet5")
+    held = sy.estimate(load, "tpu_v1", dataflow="WS", cache=False, workers=1)
+    expected = {layer.name: layer.apart for layer in sy.systolic(load, "tpu_v1").layers}
+    assert held.folds_apart() == held.to_dict()["systolic_cycles_apart"] == expected
+    for layer in held.layers:
+        for problem, answer in layer.parts:
+            fold = folding(problem, SystolicArray(256, 256), "WS")
+            assert answer.evaluation.compute_cycles >= fold.folds * fold.steps
+
+
+def test_only_systolic_devices_and_dataflows_have_folds() -> None:
+    problem = Problem.of(LoopNest.linear(5, 300, 10))
+    tpu, eyeriss = sy.device("tpu_v1"), sy.device("eyeriss")
+    assert isinstance(tpu, sy.Accelerator)
+    assert isinstance(eyeriss, sy.Accelerator)
+    assert cycles_apart({"fc": [problem]}, tpu, "WS") == {"fc": 2 * (2 * 256 + 256 + 5 - 2)}
+    assert cycles_apart({"fc": [problem]}, tpu, "RS") == {}
+    assert cycles_apart({"fc": [problem]}, eyeriss, "WS") == {}

@@ -90,6 +90,7 @@ def _how(result: Estimate) -> str:
 
 def _layers(result: Estimate) -> Table:
     levels = list(result.energy_by_level())
+    apart = result.folds_apart()
     columns = (
         Column("layer", "layer"),
         Column("macs", "MACs", "count", rank=4),
@@ -99,11 +100,12 @@ def _layers(result: Estimate) -> Table:
             for level in levels
         ),
         Column("cycles", "cycles", "count"),
+        *((Column("cycles_apart", "folds apart", "count"),) if apart else ()),
         Column("utilization", "utilisation", "share", rank=1),
         Column("dram_bytes", "DRAM", "bytes", rank=1),
     )
     shown = [layer for layer in result.layers if layer.energy_pj or layer.cycles]
-    rows = tuple(_row(layer, levels, dram_bytes(layer, result)) for layer in shown)
+    rows = tuple(_row(layer, levels, apart, dram_bytes(layer, result)) for layer in shown)
     by_level = result.energy_by_level()
     total: tuple[Cell, ...] = (
         "total",
@@ -111,21 +113,31 @@ def _layers(result: Estimate) -> Table:
         result.energy_pj * MICRO,
         *(by_level[level] * MICRO for level in levels),
         result.cycles,
+        *((sum(apart.values()),) if apart else ()),
         result.utilization,
         _dram(result),
     )
     hidden = len(result.layers) - len(shown)
-    notes = (f"{hidden} layers that cost nothing here are not shown",) if hidden else ()
-    return Table("", columns, rows, total=total, notes=notes)
+    notes = []
+    if hidden:
+        notes.append(f"{hidden} layers that cost nothing here are not shown")
+    if apart:
+        notes.append(
+            "folds apart: the systolic array alone, filled and drained for every fold, as SCALE-Sim counts"
+        )
+    return Table("", columns, rows, total=total, notes=tuple(notes))
 
 
-def _row(layer: LayerEstimate, levels: list[str], moved: float) -> tuple[Cell, ...]:
+def _row(
+    layer: LayerEstimate, levels: list[str], apart: dict[str, int], moved: float
+) -> tuple[Cell, ...]:
     return (
         layer.name,
         layer.macs or None,
         layer.energy_pj * MICRO,
         *(layer.levels.get(level, 0.0) * MICRO for level in levels),
         layer.cycles,
+        *((apart.get(layer.name),) if apart else ()),
         layer.utilization if layer.macs else None,
         moved,
     )

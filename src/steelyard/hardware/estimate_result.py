@@ -11,6 +11,7 @@ from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Operand
 from steelyard.hardware.mapper import Found, Objective
 from steelyard.hardware.problem import Problem
+from steelyard.hardware.systolic import cycles_apart
 
 SCHEMA = "steelyard.estimate/1"
 
@@ -136,6 +137,18 @@ class Estimate(Printable):
         """pJ by I, W, O and ``MAC``."""
         return add_up(layer.operands for layer in self.layers)
 
+    def folds_apart(self) -> dict[str, int]:
+        """Of a systolic array under WS or IS: by layer the cycles that SCALE-Sim counts, else nothing.
+
+        Each fold fills and drains the array, memories keep up; see `steelyard.hardware.systolic`.
+        """
+        mapped = {
+            layer.name: [problem for problem, _ in layer.parts]
+            for layer in self.layers
+            if layer.parts
+        }
+        return cycles_apart(mapped, self.device, self.dataflow)
+
     def layer(self, name: str) -> LayerEstimate:
         """The layer of that name.
 
@@ -170,6 +183,7 @@ class Estimate(Printable):
                 "energy_pj_by_level": self.energy_by_level(),
                 "energy_pj_by_operand": self.energy_by_operand(),
             },
+            "systolic_cycles_apart": self.folds_apart(),
             "layers": [self._layer(layer) for layer in self.layers],
             "problems": self.problems,
             "searched": self.searched,

@@ -34,7 +34,7 @@ well, and takes folds as pipelined without a beginning and an end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil, prod
 from pathlib import Path
@@ -334,6 +334,22 @@ def systolic(
         if problems:
             layers.append(SystolicLayer(layer.name, _fold(problems, grid, flow)))
     return Systolic(load.name, name, grid, flow, tuple(layers))
+
+
+def cycles_apart(
+    layers: Mapping[str, Iterable[Problem]], device: Accelerator, dataflow: str
+) -> dict[str, int]:
+    """Cycles by layer with folds apart; empty if the device or the dataflow is not systolic."""
+    if dataflow not in SPREAD:
+        return {}
+    try:
+        array = SystolicArray.of(device)
+    except UsageError:
+        return {}
+    return {
+        name: sum(part.apart for part in _fold(problems, array, dataflow))
+        for name, problems in layers.items()
+    }
 
 
 def _fold(problems: Iterable[Problem], array: SystolicArray, flow: str) -> tuple[Folding, ...]:
