@@ -13,6 +13,7 @@ from steelyard.hardware.compression import (
     EYERISS,
     RunLength,
     bitmask_ratio,
+    csc_ratio,
     mean_run_length_pairs,
     run_length_decode,
     run_length_encode,
@@ -107,3 +108,12 @@ def test_refused():
         RunLength(5, 16).pairs_per_word(16)
     with pytest.raises(UsageError, match="zip"):
         stored_ratio("zip", 0.5)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.3, 0.7, 1.0])
+def test_csc_is_a_4_bit_run_before_each_value(density):
+    source = np.random.default_rng(0)
+    values = source.random(200_000) < density
+    bits = run_length_pairs(values, code=RunLength(run_bits=4)) * (4 + 8)
+    assert csc_ratio(density) == pytest.approx(bits / (8 * values.size), rel=0.01)
+    assert stored_ratio("csc", density, bits=8) == min(1, csc_ratio(density))

@@ -9,7 +9,8 @@ from steelyard.hardware.compression import bitmask_ratio, run_length_ratio
 from steelyard.hardware.device import Accelerator, Array, Axis, Link, Memory
 from steelyard.hardware.evaluate import evaluate
 from steelyard.hardware.mapping import Mapping
-from steelyard.hardware.sparsity import Densities, Sparsity, with_sparsity
+from steelyard.hardware.sparsity import Densities, with_sparsity
+from steelyard.hardware.zero_means import Sparsity
 from steelyard.workload import LoopNest
 
 DEVICE = Accelerator(

@@ -10,6 +10,7 @@ from steelyard.errors import FileFormatError
 from steelyard.hardware.device import Accelerator, Array, Axis, Device, Link, Memory, Roofline
 from steelyard.hardware.yamlfile import parse_device, read_device, source_of
 from steelyard.hardware.yamlwriter import to_yaml
+from steelyard.hardware.zero_means import Sparsity
 
 SMALL = """\
 schema: steelyard.device/1
@@ -51,6 +52,19 @@ def test_the_example_means_this() -> None:
         sources={"levels.pes": "a paper"},
     )
     assert parse_device(CEILING) == Roofline("cpu2", {"float32": 1.5e12}, {"dram": 25.6e9})
+
+
+def test_what_a_device_makes_of_zeros_is_in_its_file() -> None:
+    said = "zeros: {gate: [I], skip: [W], compress: {I: run_length, O: csc}}\n"
+    device = parse_device(SMALL + said)
+    assert isinstance(device, Accelerator)
+    assert device.zeros == Sparsity(("I",), ("W",), {"I": "run_length", "O": "csc"})
+    assert parse_device(to_yaml(device)) == device
+    without = parse_device(SMALL)
+    assert isinstance(without, Accelerator)
+    assert without.zeros == Sparsity()
+    # kept mappings do not depend on it
+    assert without.digest == device.digest
 
 
 @given(devices())
@@ -167,6 +181,9 @@ def test_a_mistake_is_told(old, new, says) -> None:
         ),
         (SMALL + "bits: {I: 8, W: 8}\n", "bits: no O"),
         (SMALL + "bits: 0\n", "bits: 0"),
+        (SMALL + "zeros: {gate: [O]}\n", "zeros.gate: 'O' is not known"),
+        (SMALL + "zeros: {compress: {I: zip}}\n", "zeros.compress.I: 'zip' is not known"),
+        (SMALL + "zeros: {gates: [I]}\n", "unknown key 'gates'"),
         (SMALL + "dataflow: OSA\n", "dataflow: 'OSA' is not known"),
         (SMALL + "node_nm: 65 nm\n", "node_nm: '65 nm' is no number"),
         (CEILING.replace("1.5 TMAC/s", "1.5 TFLOPS"), "'1.5 TFLOPS' has no unit MAC/s"),

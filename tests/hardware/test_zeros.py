@@ -4,7 +4,9 @@ import pytest
 
 from steelyard.errors import UnknownNameError
 from steelyard.hardware.estimate import estimate
-from steelyard.hardware.sparsity import PRESETS, Densities, Sparsity, with_sparsity
+from steelyard.hardware.registry import device
+from steelyard.hardware.sparsity import Densities, with_sparsity
+from steelyard.hardware.zero_means import Sparsity
 from steelyard.hardware.zeros import with_zeros
 from steelyard.workload import Layer, LoopNest, Workload
 
@@ -24,7 +26,7 @@ def test_layers_are_those_of_with_sparsity(dense):
     assert found.layer("one") == dense.layer("one")
     ((_, answer),) = dense.layer("two").parts
     alone = with_sparsity(
-        answer.evaluation, dense.device, Densities(I=0.3, O=0.4), PRESETS["eyeriss"]
+        answer.evaluation, dense.device, Densities(I=0.3, O=0.4), device("eyeriss").zeros
     )
     two = found.layer("two")
     assert two.energy_pj == alone.energy_pj < dense.layer("two").energy_pj

@@ -2,7 +2,9 @@
 
 Run lengths as in the Eyeriss chip (Chen et al., JSSC 52 (1), 2017, fig. 8): a 5-bit run of zeros and the
 16-bit value after it, three such pairs and one bit more in a 64-bit word; 32 zeros in a row take a pair whose
-value is zero. Bit mask: one bit an element, and the elements that are not zero.
+value is zero. CSC as in Eyeriss v2 (JETCAS 9 (2), 2019, sec. IV-B): a 4-bit run before each value, packed without
+gaps; the address of each column is left out, as its share depends on the tile. Bit mask: one bit an element, and the
+elements that are not zero.
 
 Averages are over elements that are zero or not independently of each other. Real maps have their zeros in
 clumps, so their runs are longer and they compress better; count those with `run_length_pairs`.
@@ -13,14 +15,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil, isfinite, log
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from steelyard.errors import UsageError
-
-Scheme = Literal["none", "run_length", "bitmask"]
-SCHEMES: tuple[Scheme, ...] = ("none", "run_length", "bitmask")
+from steelyard.hardware.zero_means import SCHEMES, Scheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,7 @@ class RunLength:
 
 
 EYERISS = RunLength()
+CSC_RUN_BITS = 4
 
 
 def run_length_pairs(values: Any, *, code: RunLength = EYERISS) -> int:
@@ -156,6 +157,18 @@ def run_length_ratio(density: float, *, bits: int = 16, code: RunLength = EYERIS
     return code.word_bits / code.pairs_per_word(bits) / plain
 
 
+def csc_ratio(density: float, *, bits: int = 8) -> float:
+    """Compressed size over plain size of a long stream of values, each with the run of zeros before it.
+
+    >>> csc_ratio(1.0), csc_ratio(0.0)  # dense: 4 bits more for each 8; a pair stands for 16 zeros
+    (1.5, 0.09375)
+    """
+    code = RunLength(run_bits=CSC_RUN_BITS, word_bits=CSC_RUN_BITS + bits + 1)
+    # one pair a word, of which the end-of-stream bit is no part
+    pair = CSC_RUN_BITS + bits
+    return run_length_ratio(density, bits=bits, code=code) * pair / code.word_bits
+
+
 def bitmask_ratio(density: float, *, bits: int = 16) -> float:
     """Compressed size over plain size: density + 1 / bits; exact for the density that the data have.
 
@@ -174,6 +187,7 @@ def stored_ratio(scheme: Scheme, density: float, *, bits: int = 16) -> float:
     ratios: Mapping[str, float] = {
         "none": 1.0,
         "run_length": run_length_ratio(density, bits=bits),
+        "csc": csc_ratio(density, bits=bits),
         "bitmask": bitmask_ratio(density, bits=bits),
     }
     if scheme not in ratios:

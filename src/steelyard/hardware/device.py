@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import InputError, UnknownNameError
+from steelyard.hardware.zero_means import Sparsity
 
 Operand = Literal["I", "W", "O"]
 LinkKind = Literal["unicast", "multicast", "neighbour", "reduce"]
@@ -217,6 +218,7 @@ class Accelerator(Device):
         title: one line.
         node_nm, area_mm2: process and chip area, where known.
         dataflow: name of the dataflow that the device is built for, "" for any.
+        zeros: what it makes of zeros; nothing if not said.
         sources: where each number comes from: path in the device's file -> text.
     """
 
@@ -229,6 +231,7 @@ class Accelerator(Device):
     node_nm: float | None = None
     area_mm2: float | None = None
     dataflow: str = ""
+    zeros: Sparsity = field(default_factory=Sparsity)
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -302,9 +305,9 @@ class Accelerator(Device):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that an estimate depends on (names, title and sources left out)."""
+        """SHA-256 of everything that a mapping depends on (names, sources, use of zeros left out)."""
         content = asdict(self)
-        for word in ("name", "title", "sources", "node_nm", "area_mm2"):
+        for word in ("name", "title", "sources", "zeros", "node_nm", "area_mm2"):
             del content[word]
         kinds = [type(level).__name__ for level in self.levels]
         text = json.dumps([content, kinds], sort_keys=True)

@@ -51,7 +51,11 @@ def accelerator_document(device: Accelerator) -> Document:
     ]
     return Document(
         f"{device.name}: {device.title}" if device.title else device.name,
-        lead=(*facts, *_physical(device.node_nm, device.area_mm2, device.dataflow)),
+        lead=(
+            *facts,
+            *_physical(device.node_nm, device.area_mm2, device.dataflow),
+            *([f"zeros: {device.zeros}"] if str(device.zeros) else []),
+        ),
         tables=(
             Table("memories, outermost first", _LEVELS, tuple(memories)),
             Table("arrays, outermost first", _AXES, tuple(axes)),

@@ -2,7 +2,8 @@
 
 An operation with a zero operand changes nothing. *Gating* leaves it idle: its cycle passes, but neither the
 unit nor the memories beside it work. *Skipping* does not even spend the cycle. *Compression* stores an operand
-in the outermost memory without most of its zeros. A device that does none of these costs what `evaluate` says.
+in the outermost memory without most of its zeros. A device says which it does (``zeros:`` in its file); one that
+does none costs what `evaluate` says.
 
 The counts are expectations: operands are zero independently of each other, skipped operations are spread
 evenly over units and time (so the cycles are a lower bound: real zeros leave some units waiting), and tiles
@@ -12,13 +13,14 @@ compress as well as whole maps. Densities are shares of elements that are not ze
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import ceil, isfinite, prod
 
-from steelyard.errors import UnknownNameError, UsageError
-from steelyard.hardware.compression import SCHEMES, Scheme, stored_ratio
+from steelyard.errors import UsageError
+from steelyard.hardware.compression import stored_ratio
 from steelyard.hardware.device import OPERANDS, Accelerator, Memory, Operand, PerOperand
 from steelyard.hardware.evaluate import Access, Evaluation
+from steelyard.hardware.zero_means import Sparsity
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,48 +40,6 @@ class Densities:
     def of(self, operand: Operand) -> float:
         """The share of one operand."""
         return {"I": self.I, "W": self.W, "O": self.O}[operand]
-
-
-@dataclass(frozen=True, slots=True)
-class Sparsity:
-    """What a device makes of zeros.
-
-    Attributes:
-        gate: operands (I, W) whose zeros keep the unit, and the innermost accesses of the others, from working.
-        skip: operands whose zeros cost no cycle either; they need not be in ``gate``.
-        compress: how each operand is stored in the outermost memory; of O only what is final.
-    """
-
-    gate: tuple[Operand, ...] = ()
-    skip: tuple[Operand, ...] = ()
-    compress: Mapping[Operand, Scheme] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for operand in (*self.gate, *self.skip):
-            if operand not in ("I", "W"):
-                raise UsageError(
-                    f"zeros of {operand!r} do nothing to an operation", expected="I or W"
-                )
-        for operand, scheme in self.compress.items():
-            if operand not in OPERANDS:
-                raise UnknownNameError("operand", operand, OPERANDS)
-            if scheme not in SCHEMES:
-                raise UnknownNameError("compression", scheme, SCHEMES)
-
-    @property
-    def idle(self) -> tuple[Operand, ...]:
-        """Operands whose zeros spare energy."""
-        return tuple(operand for operand in ("I", "W") if operand in (*self.gate, *self.skip))
-
-
-PRESETS: Mapping[str, Sparsity] = {
-    "eyeriss": Sparsity(gate=("I",), compress={"I": "run_length", "O": "run_length"}),
-    "eyeriss_v2": Sparsity(
-        skip=("I", "W"), compress={"I": "run_length", "W": "run_length", "O": "run_length"}
-    ),
-}
-"""What the devices that have such means do (Eyeriss: JSSC 2017, sec. V.E and fig. 8; v2: JETCAS 9 (2), 2019,
-sec. IV, whose compressed columns are taken as run lengths here); every other device does nothing."""
 
 
 def with_sparsity(

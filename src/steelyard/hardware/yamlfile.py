@@ -53,11 +53,12 @@ from steelyard.hardware.quantities import (
     whole_bytes,
 )
 from steelyard.hardware.yamltree import Node, parse_tree, read_tree
+from steelyard.hardware.zero_means import SCHEMES, Scheme, Sparsity
 
 SCHEMA = "steelyard.device/1"
 
 _COMMON = ("schema", "kind", "name", "title", "sources", "clock_hz", "node_nm", "area_mm2")
-_ACCELERATOR = (*_COMMON, "dataflow", "bits", "mac_pj", "levels")
+_ACCELERATOR = (*_COMMON, "dataflow", "bits", "mac_pj", "levels", "zeros")
 _ROOFLINE = (*_COMMON, "peak_macs_per_s", "bandwidth_bytes_per_s", "memory_bytes", "power_w")
 _MEMORY = (
     "holds", "capacity_bytes", "read_pj", "write_pj", "word_bits", "read_bandwidth", "write_bandwidth",
@@ -135,6 +136,7 @@ def _accelerator(top: Node) -> Accelerator:
             area_mm2=_optional(entries, "area_mm2", positive),
             dataflow=_optional(entries, "dataflow", lambda node: _choice(node, tuple(DATAFLOWS)))
             or "",
+            zeros=_optional(entries, "zeros", _zeros) or Sparsity(),
             sources=_sources(top),
         ),
     )
@@ -143,6 +145,20 @@ def _accelerator(top: Node) -> Accelerator:
             f"the arrays multiply to {device.pes:,} units", expected=f"at most {MAX_WHOLE:,}"
         )
     return device
+
+
+def _zeros(node: Node) -> Sparsity:
+    entries = node.known(("gate", "skip", "compress"))
+    idle: dict[str, tuple[Operand, ...]] = {}
+    for use in ("gate", "skip"):
+        items = entries[use].items() if use in entries else []
+        idle[use] = tuple(cast(Operand, _choice(item, ("I", "W"))) for item in items)
+    compress = entries["compress"].known(OPERANDS) if "compress" in entries else {}
+    return Sparsity(
+        idle["gate"],
+        idle["skip"],
+        {cast(Operand, o): cast(Scheme, _choice(n, SCHEMES)) for o, n in compress.items()},
+    )
 
 
 def _level(name: str, node: Node) -> Memory | Array:

@@ -38,6 +38,13 @@ def to_dict(device: Device) -> dict[str, Any]:
             "dataflow": device.dataflow,
             "bits": dict(device.bits),
             "mac_pj": device.mac_pj,
+            "zeros": _said(
+                {
+                    "gate": list(device.zeros.gate) or None,
+                    "skip": list(device.zeros.skip) or None,
+                    "compress": dict(device.zeros.compress),
+                }
+            ),
             "levels": {level.name: _level(level) for level in device.levels},
             "sources": dict(device.sources),
         }

@@ -11,7 +11,8 @@ from steelyard.errors import FileFormatError, InputError, UnknownNameError
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.estimate_layers import dram_traffic
 from steelyard.hardware.estimate_result import Estimate, LayerEstimate, add_up
-from steelyard.hardware.sparsity import PRESETS, Densities, Sparsity, with_sparsity
+from steelyard.hardware.sparsity import Densities, with_sparsity
+from steelyard.hardware.zero_means import Sparsity
 
 
 def with_zeros(
@@ -22,7 +23,7 @@ def with_zeros(
     Args:
         result: an estimate.
         densities: by layer, e.g. ``measure_sparsity(...).densities``; layers left out are dense.
-        means: what the device makes of zeros; None: what the preset of its name does (most: nothing).
+        means: what the device makes of zeros; None: what its file says (most: nothing).
 
     Raises:
         UnknownNameError: densities of a layer that the estimate has not.
@@ -31,14 +32,14 @@ def with_zeros(
     for name in densities:
         if name not in names:
             raise UnknownNameError("layer", name, names)
-    chosen = means if means is not None else PRESETS.get(result.device.name, Sparsity())
+    chosen = result.device.zeros if means is None else means
     layers = tuple(
         _sparse(layer, result.device, densities[layer.name], chosen)
         if layer.name in densities and layer.parts
         else layer
         for layer in result.layers
     )
-    note = f"zeros of {len(densities)} layers: {_said(chosen)}; mappings as without them"
+    note = f"zeros of {len(densities)} layers: {str(chosen) or 'this device makes nothing of them'}; mappings as without them"
     return replace(result, layers=layers, notes=(*result.notes, note))
 
 
@@ -88,15 +89,3 @@ def _sparse(
         levels=add_up(cost.energy_by_level() for cost in costs),
         operands=add_up(cost.energy_by_operand() for cost in costs),
     )
-
-
-def _said(means: Sparsity) -> str:
-    said = [
-        f"{word} on {' '.join(of)}"
-        for word, of in (("gated", means.gate), ("skipped", means.skip))
-        if of
-    ]
-    stored = {o: scheme for o, scheme in means.compress.items() if scheme != "none"}
-    if stored:
-        said.append("stored as " + ", ".join(f"{o} {scheme}" for o, scheme in stored.items()))
-    return ", ".join(said) or "this device makes nothing of them"
