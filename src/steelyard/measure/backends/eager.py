@@ -65,7 +65,7 @@ def placed(program: Program, setting: Setting) -> tuple[nn.Module, tuple[Tensor,
     if "folded" in setting.options:
         from steelyard.design.inference import optimize_for_inference
 
-        model = optimize_for_inference(model)
+        model = optimize_for_inference(model, inputs=program.inputs)
     inputs = program.inputs
     if "channels_last" in setting.options:
         layout = torch.channels_last

@@ -1,0 +1,50 @@
+"""Every backend passes the public contract, in each of its precisions and layouts that this machine has."""
+
+import pytest
+
+from steelyard.measure.backend import backend
+from steelyard.measure.conformance import BackendContract
+
+
+class TestEager(BackendContract):
+    backend = backend("eager")
+
+
+class TestChannelsLast(BackendContract):
+    backend = backend("eager")
+    options = ("channels_last",)
+
+
+class TestBfloat16(BackendContract):
+    backend = backend("eager")
+    options = ("bfloat16", "channels_last")
+
+
+class TestFolded(BackendContract):
+    backend = backend("eager")
+    options = ("folded",)
+
+
+@pytest.mark.slow
+class TestCompile(BackendContract):
+    backend = backend("compile")
+
+
+class TestOnnxRuntime(BackendContract):
+    backend = backend("onnxruntime")
+
+
+@pytest.mark.slow
+class TestOnnxRuntimeInt8(BackendContract):
+    backend = backend("onnxruntime")
+    options = ("int8",)
+
+
+class TestOpenVino(BackendContract):
+    backend = backend("openvino")
+
+
+@pytest.mark.slow
+class TestOpenVinoInt8(BackendContract):
+    backend = backend("openvino")
+    options = ("int8",)
