@@ -181,7 +181,7 @@ def test_a_mistake_is_told(old, new, says) -> None:
         ),
         (SMALL + "bits: {I: 8, W: 8}\n", "bits: no O"),
         (SMALL + "bits: 0\n", "bits: 0"),
-        (SMALL + "zeros: {gate: [O]}\n", "zeros.gate: 'O' is not known"),
+        (SMALL + "zeros: {gate: [O]}\n", "zeros.gate[0]: 'O' is not known"),
         (SMALL + "zeros: {compress: {I: zip}}\n", "zeros.compress.I: 'zip' is not known"),
         (SMALL + "zeros: {gates: [I]}\n", "unknown key 'gates'"),
         (SMALL + "dataflow: OSA\n", "dataflow: 'OSA' is not known"),
