@@ -69,8 +69,8 @@ def devices(draw: Draw) -> Accelerator:
 
 
 @st.composite
-def mappings(draw: Draw, problem: Problem, device: Accelerator) -> Mapping:
-    """Any loops in any order, dividing or not, with any bypass."""
+def mappings(draw: Draw, problem: Problem, device: Accelerator, *, living: bool = False) -> Mapping:
+    """Any loops in any order, dividing or not, with any bypass; operands may live on the chip if asked."""
     inner = dict.fromkeys(DIMENSIONS, 1)
     loops: list[tuple[Loop, ...]] = []
     for place in range(len(device.levels) - 1, -1, -1):
@@ -96,8 +96,13 @@ def mappings(draw: Draw, problem: Problem, device: Accelerator) -> Mapping:
                         inner[dim] *= bound
             own.reverse()
         loops.append(tuple(own))
-    keep = []
+    keep, resident = [], []
     for operand in OPERANDS:
         can = [m.name for m in device.memories if operand in m.holds]
-        keep.append((operand, tuple(n for n in can if n == "dram" or draw(st.booleans()))))
-    return Mapping(tuple(reversed(loops)), tuple(keep))
+        homes = [n for n in can if device.instances(n) == 1]
+        home = draw(st.sampled_from(homes)) if living else "dram"
+        if home != "dram":
+            resident.append(operand)
+        inside = can[can.index(home) + 1 :]
+        keep.append((operand, (home, *(n for n in inside if draw(st.booleans())))))
+    return Mapping(tuple(reversed(loops)), tuple(keep), tuple(resident))

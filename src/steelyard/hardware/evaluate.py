@@ -101,7 +101,7 @@ class Evaluation:
         exact_cycles: the whole layer: the most of (compute + stall) and of each memory.
         units_used: units that have work in the fullest cycle, and of how many.
         units: multiply-accumulate units of the device.
-        footprint_bytes: for each memory the largest tiles of one instance.
+        footprint_bytes: for each memory the largest tiles of one instance, without what is resident.
     """
 
     macs: int
@@ -227,7 +227,7 @@ def _fit(
             * device.bits[operand]
             / 8
             for operand in OPERANDS
-            if level.name in mapping.keeps(operand)
+            if level.name in mapping.keeps(operand)[operand in mapping.resident :]
         }
         room[level.name] = sum(need.values())
         capacity = level.capacity_bytes
@@ -259,10 +259,10 @@ def _accesses(
     found: list[Access] = []
     for place, level in enumerate(device.levels):
         for operand in OPERANDS:
-            if not isinstance(level, Memory) or (place, operand) not in counts:
+            if not isinstance(level, Memory) or (place and (place, operand) not in counts):
                 continue
-            count = counts[place, operand]
-            if operand == "O":
+            count = counts.get((place, operand), {})
+            if operand == "O" and count:
                 # an element's first arrival in a tile finds nothing to add to
                 count["psum_reads"] = count["updates"] - count.get("drains", outputs)
             found.append(_priced(level, operand, count, device.bits[operand]))

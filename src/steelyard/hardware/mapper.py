@@ -5,13 +5,16 @@ For each choice of bypasses and each pattern of orders the cost of a tiling is a
 that another chain beats in every product, and runs a branch and bound over trees of chains: the least factor of
 each group in a node bounds everything below it. What is dropped cannot be better than what is kept, so the
 result is the optimum of `steelyard.hardware.mapspace`; under a time budget it comes with the gap that remains.
+
+Of mappings that are equally good a second search takes the fastest one (for energy), or the one of least energy
+(for latency and dram).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,8 +23,9 @@ from steelyard.errors import InputError, UsageError
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Memory
 from steelyard.hardware.evaluate import Evaluation, evaluate
+from steelyard.hardware.mapper_groups import GROUPS, Groups
 from steelyard.hardware.mapper_system import System
-from steelyard.hardware.mapper_tables import GROUPS, Assembly, Groups, Keeps
+from steelyard.hardware.mapper_tables import Assembly, Keeps
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
 from steelyard.hardware.problem import Problem
@@ -30,6 +34,9 @@ Objective = Literal["energy", "latency", "edp", "dram"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 _MODES = {"energy": 0, "dram": 0, "latency": 1, "edp": 2}
+_SECOND: dict[Objective, Objective] = {"energy": "latency", "latency": "energy", "dram": "energy"}
+_EQUAL = 1e-9
+"""Relative difference up to which two costs are equal: sums of floating-point numbers in other orders."""
 _CHUNK = 200_000
 _DEEP = 1024
 _LIMIT_WEIGHT = 3.0
@@ -123,13 +130,15 @@ class _Task:
     pattern: tuple[Order, ...]
     system: System = field(repr=False)
     groups: Groups = field(repr=False)
+    least: float = 0.0  # below which none of its mappings is, as far as it was searched
 
 
 class _Search:
     def __init__(self, space: Mapspace, objective: Objective) -> None:
         self.space, self.objective = space, objective
         self.mode = _MODES[objective]
-        self.best = np.array([np.inf])
+        self.caps = (np.inf, np.inf)
+        self.best = np.array([np.inf, np.inf])
         self.winner: tuple[_Task, list[int]] | None = None
         self.visited = self.searched = 0
         self.left_bound = np.inf
@@ -177,20 +186,38 @@ class _Search:
         return self._cost(task.system, low, high)
 
     def _cost(self, system: System, low: Any, high: Any) -> float:
-        return float(
-            kernels.cost(
-                low,
-                high,
-                system.rows,
-                system.fixed,
-                system.entries,
-                system.walls,
-                system.stalls,
-                self.mode,
-            )
-        )
+        return float(kernels.cost(low, high, system.arrays(self.caps), self.mode))
 
     def run(self, ended: Callable[[], bool]) -> None:
+        """Finds the best mapping, and among equally good ones the best in the second respect."""
+        self._find(ended)
+        if self.left_bound == np.inf and self.winner is not None and self.objective in _SECOND:
+            self._break_ties(ended)
+            self.left_bound = np.inf
+
+    def _break_ties(self, ended: Callable[[], bool]) -> None:
+        second = _SECOND[self.objective]
+        evaluation = evaluate(self.space.problem, self._mapping(), self.space.device)
+        most = objective_value(evaluation, self.objective) * (1 + _EQUAL)
+        self.best[0] = objective_value(evaluation, second) * (1 - _EQUAL)
+        self.mode = _MODES[second]
+        if self.objective != "dram":
+            self.caps = (most, np.inf) if self.objective == "energy" else (np.inf, most)
+        counted = "energy" if self.objective == "dram" else "latency"
+        traffic = most if self.objective == "dram" else None
+        for task in self.tasks:
+            if task.bound > most or ended():
+                break
+            if task.least > most:
+                continue
+            assembly = Assembly(self.space, task.keeps, counted, traffic)
+            again = replace(task, system=assembly.system(task.pattern))
+            tables = self._tables(again)
+            again.bound = self._root(again, tables) if tables else np.inf
+            if again.bound < self.best[0]:
+                self._explore(again, ended)
+
+    def _find(self, ended: Callable[[], bool]) -> None:
         for position, task in enumerate(self.tasks):
             if task.bound >= self.best[0]:
                 break
@@ -198,7 +225,9 @@ class _Search:
                 self.left_bound = min(self.left_bound, self.tasks[position].bound)
                 break
             self.searched += 1
+            self.best[1] = np.inf
             self._explore(task, ended)
+            task.least = self.best[1]
 
     def _explore(self, task: _Task, ended: Callable[[], bool]) -> None:
         tables = self._tables(task)
@@ -223,14 +252,11 @@ class _Search:
         stack[0] = sizes[:-1]
         bounds = np.full(_DEEP, task.bound)
         state = np.array([1, 0, 0])
-        system = task.system
+        forest = (left, right, row, low, high, wide)
+        system = task.system.arrays(self.caps)
         while state[0] > 0:
             state[1] = _CHUNK
-            found = kernels.search(
-                left, right, row, low, high, wide,
-                system.rows, system.fixed, system.entries, system.walls, system.stalls,
-                self.mode, stack, bounds, state, self.best,
-            )  # fmt: skip
+            found = kernels.search(forest, system, self.mode, stack, bounds, state, self.best)
             if found[0] >= 0:
                 self.winner = (
                     task,
@@ -248,14 +274,16 @@ class _Search:
         share = part / np.maximum(part.sum(axis=1, keepdims=True), 1e-300)
         return share.max(axis=0) + _LIMIT_WEIGHT * (task.system.limits > 0).any(axis=0)
 
-    def result(self) -> Found:
+    def _mapping(self) -> Mapping:
         if self.winner is None:
             raise InputError(
                 f"no mapping fits {self.space.device.name!r}: whatever the tiles, a memory is too small",
                 hint="larger memories, or fewer constraints",
             )
-        task, items = self.winner
-        mapping = _mapping(task, items, self.space)
+        return _mapping(*self.winner, self.space)
+
+    def result(self) -> Found:
+        mapping = self._mapping()
         evaluation = evaluate(self.space.problem, mapping, self.space.device)
         value = objective_value(evaluation, self.objective)
         return Found(
@@ -310,4 +338,5 @@ def _mapping(task: _Task, items: list[int], space: Mapspace) -> Mapping:
             else:
                 own += [Loop(dim, chains[dim][k], slots[k].name) for dim in dims]
         loops.append(tuple(own))
-    return Mapping(tuple(loops), task.keeps)
+    resident = tuple(operand for operand, _ in space.constraints.resident)
+    return Mapping(tuple(loops), task.keeps, resident)

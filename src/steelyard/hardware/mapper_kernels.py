@@ -229,12 +229,17 @@ def tree(items, weights):
 
 
 @jit
-def cost(low, high, rows, fixed, limits, walls, stalls, mode):
+def cost(low, high, system, mode):
     """The least objective of anything with products from ``low`` to ``high``; infinite if nothing fits.
 
-    rows 0: energy; 1: compute cycles; from 2: cycles of ports. limits: (wall, column, weight) by wall; the
-    sum of each wall's must not exceed it.
+    Args:
+        low, high: least and greatest product of each column.
+        system: (rows, fixed, limits, walls, stalls, caps). rows 0: energy; 1: compute cycles; from 2: cycles of
+            ports. limits: (wall, column, weight) by wall; the sum of each wall's must not exceed it. caps: the
+            most energy and the most cycles.
+        mode: 0: energy, 1: cycles, 2: their product.
     """
+    rows, fixed, limits, walls, stalls, caps = system
     width = len(low)
     wall = -1
     need = 0.0
@@ -249,7 +254,9 @@ def cost(low, high, rows, fixed, limits, walls, stalls, mode):
     for j in range(width):
         weight = rows[0, j]
         energy += weight * (low[j] if weight >= 0 else high[j])
-    if mode == 0:
+    if energy > caps[0]:
+        return np.inf
+    if mode == 0 and caps[1] == np.inf:
         return energy
     cycles = fixed[1]
     for j in range(width):
@@ -263,57 +270,70 @@ def cost(low, high, rows, fixed, limits, walls, stalls, mode):
         for j in range(width):
             busy += rows[k, j] * low[j]
         cycles = max(cycles, busy)
-    if mode == 1:
-        return cycles
-    return energy * cycles
+    if cycles > caps[1]:
+        return np.inf
+    if mode == 0:
+        return energy
+    return cycles if mode == 1 else energy * cycles
 
 
 @jit
-def search(
-    left,
-    right,
-    row,
-    low,
-    high,
-    wide,
-    rows,
-    fixed,
-    limits,
-    walls,
-    stalls,
-    mode,
-    stack,
-    bounds,
-    state,
-    best,
-):
+def child_costs(nodes, split, pair, low, high, system, mode, work):
+    """`cost` of a combination of nodes with the node of group ``split`` replaced by each of a pair.
+
+    ``work`` is (4, width) numbers to write to.
+    """
+    width = low.shape[1]
+    least, top, below, above = work[0], work[1], work[2], work[3]
+    signed = False
+    for j in range(width):
+        least[j] = 1.0
+        top[j] = 1.0
+        if system[0][0, j] < 0:
+            signed = True
+    for g in range(len(nodes)):
+        if g != split:
+            node = nodes[g]
+            for j in range(width):
+                least[j] *= low[node, j]
+            if signed:
+                for j in range(width):
+                    top[j] *= high[node, j]
+    for j in range(width):
+        below[j] = least[j] * low[pair[0], j]
+        above[j] = top[j] * high[pair[0], j]
+    first = cost(below, above, system, mode)
+    for j in range(width):
+        below[j] = least[j] * low[pair[1], j]
+        above[j] = top[j] * high[pair[1], j]
+    return first, cost(below, above, system, mode)
+
+
+@jit
+def search(trees, system, mode, stack, bounds, state, best):
     """Depth-first branch and bound over one node of each group's tree; resumes where it stopped.
 
     Args:
-        left ... wide: the trees of all groups one after another.
+        trees: left, right, row, low, high, wide of all groups' trees, one after another.
+        system, mode: see `cost`.
         stack, bounds: open combinations of nodes and their least cost; state[0] is their number.
         state: open, nodes to visit in this call, nodes visited.
-        best: [cost] of the incumbent; combinations that cannot be below it are dropped.
+        best: cost of the incumbent, combinations that cannot be below it are dropped; least cost of those
+            and of all leaves.
 
     Returns:
         the best combination of leaves found in this call, all -1 if none.
     """
+    left, right, _, low, high, wide = trees
     groups = stack.shape[1]
-    width = low.shape[1]
     found = np.full(groups, -1, np.int64)
-    least = np.empty(width)
-    top = np.empty(width)
-    below = np.empty(width)
-    above = np.empty(width)
-    signed = False
-    for j in range(width):
-        if rows[0, j] < 0:
-            signed = True
+    work = np.empty((4, low.shape[1]))
     todo = state[1]
     while state[0] > 0 and todo > 0:
         state[0] -= 1
         depth = state[0]
         if bounds[depth] >= best[0]:
+            best[1] = min(best[1], bounds[depth])
             continue
         todo -= 1
         state[2] += 1
@@ -325,29 +345,12 @@ def search(
                 split = g
         if split < 0:
             best[0] = bounds[depth]
+            best[1] = min(best[1], best[0])
             found[:] = stack[depth]
             continue
         parent = stack[depth, split]
-        for j in range(width):
-            least[j] = 1.0
-            top[j] = 1.0
-        for g in range(groups):
-            if g != split:
-                node = stack[depth, g]
-                for j in range(width):
-                    least[j] *= low[node, j]
-                if signed:
-                    for j in range(width):
-                        top[j] *= high[node, j]
         a, b = left[parent], right[parent]
-        for j in range(width):
-            below[j] = least[j] * low[a, j]
-            above[j] = top[j] * high[a, j]
-        cost_a = cost(below, above, rows, fixed, limits, walls, stalls, mode)
-        for j in range(width):
-            below[j] = least[j] * low[b, j]
-            above[j] = top[j] * high[b, j]
-        cost_b = cost(below, above, rows, fixed, limits, walls, stalls, mode)
+        cost_a, cost_b = child_costs(stack[depth], split, (a, b), low, high, system, mode, work)
         if cost_a < cost_b:
             a, b = b, a
             cost_a, cost_b = cost_b, cost_a
@@ -356,9 +359,13 @@ def search(
             stack[depth, split] = a
             bounds[depth] = cost_a
             depth += 1
+        else:
+            best[1] = min(best[1], cost_a)
         if cost_b < best[0]:
             stack[depth, split] = b
             bounds[depth] = cost_b
             depth += 1
+        else:
+            best[1] = min(best[1], cost_b)
         state[0] = depth
     return found

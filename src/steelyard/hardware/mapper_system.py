@@ -52,6 +52,10 @@ class System:
         where = np.argwhere(self.limits)
         return np.column_stack([where, self.limits[tuple(where.T)]])
 
+    def arrays(self, caps: tuple[float, float]) -> tuple[Floats, ...]:
+        """What `mapper_kernels.cost` takes, with the most energy and the most cycles."""
+        return (self.rows, self.fixed, self.entries, self.walls, self.stalls, np.array(caps))
+
 
 class Builder:
     """Collects weights of columns and lays them out as matrices."""

@@ -1,8 +1,8 @@
-"""The mapper's tables: every count of a mapping as a product of one factor for each group of dimensions.
+"""`Assembly`: the cost of a mapping as a sum of products, for each choice of bypasses and pattern of orders.
 
-A count (elements moved, a tile's size, instances used) is a product over N, G, M, C, the window (P, R) and the
-window (Q, S), and each factor depends on that group's chains alone. So the cost of a pattern of orders is a sum
-of products: a row of weights over *columns*, each column the product of one number from each group.
+Every count is a product of one factor for each group of dimensions (`steelyard.hardware.mapper_groups`). So the
+cost of a pattern of orders is a row of weights over *columns*, each column the product of one number from each
+group.
 """
 
 from __future__ import annotations
@@ -11,179 +11,36 @@ from collections.abc import Mapping as Map
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Any
 
-import numpy as np
-
-from steelyard.hardware import mapper_kernels as kernels
-from steelyard.hardware.counting import SHARED, SPACE, STILL, TIME
-from steelyard.hardware.device import (
-    DIMENSIONS,
-    OPERANDS,
-    RELEVANT,
-    Axis,
-    Memory,
-    Operand,
-    PerOperand,
-)
-from steelyard.hardware.mapper_system import Builder, Column, Floats, System
-from steelyard.hardware.mapspace import STAYS, Mapspace, Order
-from steelyard.hardware.transfers import extent
-
-GROUPS: tuple[tuple[str, ...], ...] = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
-
-_NOTHING = 1e-30
+from steelyard.hardware.device import OPERANDS, RELEVANT, Axis, Memory, Operand, PerOperand
+from steelyard.hardware.mapper_system import Builder, Column, System
+from steelyard.hardware.mapspace import Mapspace, Order
 
 Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
 
 
-class Groups:
-    """Chains of all groups of a mapspace, and the factors of any column for them."""
-
-    def __init__(self, space: Mapspace) -> None:
-        self.space = space
-        self.slots = space.slots()
-        self.units = len(space.device.levels)
-        self.chains: dict[str, Any] = {
-            dim: np.array(space.chains(dim), np.int64).reshape(-1, len(self.slots))
-            for dim in DIMENSIONS
-        }
-        self.pairs = [self._pairs(group) for group in GROUPS]
-        self._cache: dict[tuple[int, Column], Floats] = {}
-
-    def _pairs(self, group: tuple[str, ...]) -> Any:
-        sizes = [len(self.chains[dim]) for dim in group]
-        grid = np.indices(sizes).reshape(len(sizes), -1).T
-        return np.ascontiguousarray(grid)
-
-    def restrict(self, keep: list[Any]) -> None:
-        """Drops items of the groups for good."""
-        self.pairs = [np.ascontiguousarray(p[k]) for p, k in zip(self.pairs, keep, strict=True)]
-        self._cache.clear()
-
-    def bounds(self, group: int, item: int) -> dict[str, tuple[int, ...]]:
-        """The chains of an item."""
-        return {
-            dim: tuple(int(b) for b in self.chains[dim][self.pairs[group][item, k]])
-            for k, dim in enumerate(GROUPS[group])
-        }
-
-    def allowed(self, group: int, pattern: tuple[Order, ...]) -> Any:
-        """Which items keep the claims of a pattern."""
-        keep = np.ones(len(self.pairs[group]), bool)
-        for order, memory in zip(pattern, self.space.stages(), strict=False):
-            slot = next(k for k, s in enumerate(self.slots) if s.name == memory.name)
-            for k, dim in enumerate(GROUPS[group]):
-                if not order.allows(dim):
-                    keep &= self.chains[dim][self.pairs[group][:, k], slot] == 1
-        return keep
-
-    def factors(self, group: int, column: Column) -> Floats:
-        """The factor of every item."""
-        key = (group, column)
-        if key not in self._cache:
-            self._cache[key] = self._factors(group, column)
-        return self._cache[key]
-
-    def _factors(self, group: int, column: Column) -> Floats:
-        # a window wholly in the padding moves nothing; logarithms want a number above 0
-        found = np.maximum(self._whole(group, column), _NOTHING)
-        if column.each >= 0:
-            found = found / self._instances(
-                group, [k for k, s in enumerate(self.slots) if s.axis and s.level < column.each]
-            )
-        return found
-
-    def _instances(self, group: int, slots: list[int]) -> Floats:
-        used = np.ones(len(self.pairs[group]))
-        for k, dim in enumerate(GROUPS[group]):
-            used *= self.chains[dim][self.pairs[group][:, k]][:, slots].prod(axis=1)
-        return used
-
-    def _whole(self, group: int, column: Column) -> Floats:
-        dims = GROUPS[group]
-        index = self.pairs[group]
-        if column.kind == "axis":
-            return self._instances(
-                group, [k for k, s in enumerate(self.slots) if s.name in column.shared]
-            )
-        if column.kind == "tile":
-            return self._tiles(group, column)
-        window = len(dims) == 2
-        if column.kind == "moved" and window and column.operand == "I":
-            return self._windows(group, column)
-        found = np.ones(len(index))
-        for k, dim in enumerate(dims):
-            size = self.space.problem.size(dim)
-            if column.kind == "moved" and dim in RELEVANT[column.operand]:
-                found *= size
-            else:
-                own = kernels.tile_factors(size, self.chains[dim], self._roles(column, dim))
-                found *= own[index[:, k]]
-        return found
-
-    def _roles(self, column: Column, dim: str) -> Any:
-        roles = []
-        for slot in self.slots:
-            if column.kind == "steps":
-                roles.append(STILL if slot.axis else TIME)
-            elif slot.level >= column.child:
-                roles.append(-1)
-            elif slot.axis:
-                roles.append(SHARED if slot.name in column.shared else SPACE)
-            else:
-                stays = slot.level in column.still and dim in STAYS[column.operand]
-                roles.append(STILL if stays else TIME)
-        return np.array(roles, np.int64)
-
-    def _windows(self, group: int, column: Column) -> Floats:
-        out, tap = GROUPS[group]
-        problem = self.space.problem
-        window = problem.rows if out == "P" else problem.columns
-        place, dim = column.slider
-        slot = next((k for k, s in enumerate(self.slots) if s.level == place), -1)
-        return kernels.window_factors(
-            np.array([problem.size(out), problem.size(tap)]),
-            np.array([window.stride, window.dilation, window.before, window.size]),
-            self.chains[out],
-            self.chains[tap],
-            self.pairs[group],
-            self._roles(column, out),
-            slot if dim == out else -1,
-            slot if dim == tap else -1,
-        )
-
-    def _tiles(self, group: int, column: Column) -> Floats:
-        dims, problem = GROUPS[group], self.space.problem
-        inside = [k for k, s in enumerate(self.slots) if s.level >= column.child]
-        tiles = [
-            np.minimum(self.chains[dim][:, inside].prod(axis=1), problem.size(dim)) for dim in dims
-        ]
-        index = self.pairs[group]
-        if len(dims) == 2 and column.operand == "I":
-            window = problem.rows if dims[0] == "P" else problem.columns
-            sizes = [problem.size(dim) for dim in dims]
-            both = np.stack([tiles[0][index[:, 0]], tiles[1][index[:, 1]]], axis=1)
-            kinds, where = np.unique(both, axis=0, return_inverse=True)
-            found = np.array([extent(window, *sizes, int(a), int(b)) for a, b in kinds], float)
-            return found[where.reshape(-1)]
-        found = np.ones(len(index))
-        for k, dim in enumerate(dims):
-            if dim in RELEVANT[column.operand]:
-                found *= tiles[k][index[:, k]]
-        return found
-
-
 class Assembly:
-    """Writes the rows of one choice of bypasses for any pattern of orders."""
+    """Writes the rows of one choice of bypasses for any pattern of orders.
 
-    def __init__(self, space: Mapspace, keeps: Keeps, objective: str) -> None:
+    Args:
+        space: of the mappings.
+        keeps: the choice of bypasses.
+        objective: what the first row counts: ``dram`` accesses, else energy; whether others count time.
+        traffic: the most accesses of the outermost memory, if they are limited.
+    """
+
+    def __init__(
+        self, space: Mapspace, keeps: Keeps, objective: str, traffic: float | None = None
+    ) -> None:
         self.space, self.keeps, self.objective = space, dict(keeps), objective
+        self.traffic = traffic
         self.device = space.device
         self.places = {level.name: k for k, level in enumerate(self.device.levels)}
         self.units = len(self.device.levels)
         self.slots = space.slots()
         self.outputs = prod(space.problem.size(dim) for dim in RELEVANT["O"])
+        self.resident = dict(space.constraints.resident)
+        self.home = self.places[self.keeps["O"][0]]
 
     def system(self, pattern: tuple[Order, ...]) -> System:
         """The cost under a pattern."""
@@ -211,6 +68,8 @@ class Assembly:
         if timed:
             self._ports(build, moved)
             self._stalls(build, moved)
+        if self.traffic is not None:
+            self._traffic_limit(build, moved, self.traffic)
         self._limits(build)
         return build.system()
 
@@ -268,7 +127,7 @@ class Assembly:
         if operand == "O":
             both = above.read_energy("O", bits) + above.write_energy("O", bits)
             build.add(row, columns[0], both)
-            if parent == 0:
+            if parent == self.home:
                 build.fixed[row] -= self.outputs * above.read_energy("O", bits)
         else:
             build.add(row, columns[0], above.read_energy(operand, bits))
@@ -286,6 +145,20 @@ class Assembly:
         if parent == 0:
             build.add(row, columns[0], 2.0 if operand == "O" else 1.0)
             build.fixed[row] -= self.outputs if operand == "O" else 0
+
+    def _traffic_limit(
+        self,
+        build: Builder,
+        moved: dict[tuple[int, int, Operand], list[Column]],
+        most: float,
+    ) -> None:
+        weights = {
+            columns[0]: 2.0 if operand == "O" else 1.0
+            for (parent, _, operand), columns in moved.items()
+            if parent == 0
+        }
+        if weights:
+            build.limit(weights, most + (self.outputs if self.home == 0 else 0))
 
     def _memory(self, place: int) -> Memory:
         level = self.device.levels[place]
@@ -305,7 +178,7 @@ class Assembly:
                         writes[operand] = _each(columns[0], place)
                 elif child == place and operand != "O":
                     writes[operand] = _each(columns[-1], place)
-            first = {"O": -float(self.outputs)} if place == 0 else {}
+            first = {"O": -float(self.outputs)} if place == self.home else {}
             self._port(build, reads, memory.read_bandwidth, first)
             self._port(build, writes, memory.write_bandwidth, {})
 
@@ -351,7 +224,7 @@ class Assembly:
             needs: dict[Operand, float] = {
                 o: (2 if o in memory.double_buffered else 1) * self.device.bits[o] / 8
                 for o in OPERANDS
-                if memory.name in self.keeps[o]
+                if memory.name in self.keeps[o][o in self.resident :]
             }
             columns = {o: Column("tile", o, self.places[memory.name]) for o in needs}
             if isinstance(memory.capacity_bytes, Map):

@@ -36,10 +36,13 @@ class Mapping:
         loops: for each level of the device, in its order, the loops there, outermost first: temporal at a
             memory (at most one a dimension), spatial at an array.
         keep: for each operand the names of the memories that keep it, outermost first; it bypasses the others.
+        resident: operands that live in the outermost memory that keeps them, from before the layer or beyond
+            it, and not in the device's outermost one. Their room there is not the layer's.
     """
 
     loops: tuple[tuple[Loop, ...], ...]
     keep: tuple[tuple[Operand, tuple[str, ...]], ...]
+    resident: tuple[Operand, ...] = ()
 
     @classmethod
     def make(
@@ -103,7 +106,10 @@ class Mapping:
         for operand in OPERANDS:
             kept = self.keeps(operand)
             can = [m.name for m in device.memories if operand in m.holds]
-            if [name for name in can if name in kept] != list(kept) or outermost not in kept:
+            lives = operand in self.resident and kept and device.instances(kept[0]) == 1
+            if [name for name in can if name in kept] != list(kept) or not (
+                lives or outermost in kept
+            ):
                 raise UsageError(
                     f"{operand} is kept at {', '.join(kept) or 'no level'}",
                     expected=f"{outermost} and others of {', '.join(can)}, in this order",

@@ -52,6 +52,7 @@ class Constraints:
         stationary: memory -> the operand that stays still over its innermost loops.
         whole: memory -> dimensions that lie wholly in its tile (or on the arrays inside).
         bypass: memory -> operands that must bypass it.
+        resident: operand -> memory in which it lives (`Mapping.resident`).
     """
 
     temporal: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -59,6 +60,7 @@ class Constraints:
     stationary: tuple[tuple[str, Operand], ...] = ()
     whole: tuple[tuple[str, tuple[str, ...]], ...] = ()
     bypass: tuple[tuple[str, tuple[Operand, ...]], ...] = ()
+    resident: tuple[tuple[Operand, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +220,13 @@ class Mapspace:
     def keeps(self) -> Iterator[tuple[tuple[Operand, tuple[str, ...]], ...]]:
         """Which memories keep each operand; the innermost that can hold one does not skip it."""
         barred = {(n, o) for n, operands in self.constraints.bypass for o in operands}
+        homes = dict(self.constraints.resident)
         choices = []
         for operand in OPERANDS:
             can = [m.name for m in self.device.memories if operand in m.holds]
-            can = [name for name in can if (name, operand) not in barred]
+            home = homes.get(operand, can[0])
+            can = can[can.index(home) :]
+            can = [name for name in can if name == home or (name, operand) not in barred]
             middle = can[1:-1]
             choices.append(
                 [

@@ -28,7 +28,7 @@ class Simulation:
         crossed: (axis, operand) -> elements that the axis carried, or hops on linked axes.
         compute_cycles: steps in which a unit worked.
         macs: operations executed.
-        sums: output element -> terms added into it in the outermost memory.
+        sums: output element -> terms added into it in the outermost memory that keeps it.
         peak: (memory, operand) -> the most elements that one instance needed at once.
     """
 
@@ -281,7 +281,5 @@ class _Path:
 
     def store(self, owner: Element) -> dict[Element, int]:
         """Partial sums of one instance of the parent."""
-        if self.parent == 0:
-            return self.machine.result.sums
-        (path,) = (p for p in self.machine.links if p.operand == "O" and p.child == self.parent)
-        return path.sums[owner]
+        feeding = [p for p in self.machine.links if p.operand == "O" and p.child == self.parent]
+        return feeding[0].sums[owner] if feeding else self.machine.result.sums
