@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from steelyard.errors import UsageError
-from steelyard.zoo.predict.photo import open_photo
-from steelyard.zoo.preprocessing import Preprocessing, prepared
-from steelyard.zoo.registry import create, default_input_shape, default_registry, info
-from steelyard.zoo.weights.api import fetch, is_file, load_weights, with_needed
-from steelyard.zoo.weights.sources import Source, find_source, sources_of
+from steelyard.zoo.predict.loading import load_for
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,63 +80,15 @@ def predict(
     files = [photos] if isinstance(photos, (str, os.PathLike)) else list(photos)
     if not files or top < 1:
         raise UsageError("no photo is given" if not files else f"top={top} is not possible")
-    chosen, source = _weights(model, weights)
-    steps = _steps(model, source, config)
-    inputs: list[Tensor] = []
-    remarks: list[str] = []
-    for file in files:
-        image, remark = open_photo(file)
-        inputs.append(prepared(image, steps))
-        remarks.append(remark)
-    if source is not None:
-        fetch(source, quiet=quiet)
-    network = _trained(model, chosen, config)
+    loaded = load_for(model, files, weights, config, quiet=quiet)
     return Predictions(
         model,
-        os.fspath(chosen),
+        loaded.weights,
         tuple(
-            Prediction(os.fspath(file), _guesses(network, x, top), remark)
-            for file, x, remark in zip(files, inputs, remarks, strict=True)
+            Prediction(os.fspath(file), _guesses(loaded.network, x, top), remark)
+            for file, x, remark in zip(files, loaded.inputs, loaded.remarks, strict=True)
         ),
     )
-
-
-def _weights(
-    model: str, weights: str | os.PathLike[str] | None
-) -> tuple[str | os.PathLike[str], Source | None]:
-    """What `create` takes, and the source unless it is a file."""
-    entry = default_registry().find(model)[1]
-    if weights is not None and is_file(weights):
-        return weights, None
-    known = sources_of(entry)
-    if weights is None and known:
-        return known[0].name, known[0]
-    source = find_source(entry, "" if weights is None else os.fspath(weights))
-    return source.name, source
-
-
-def _steps(model: str, source: Source | None, config: Mapping[str, object]) -> Preprocessing:
-    """The source's own steps; a resolution that is typed out changes their sizes."""
-    if source is None:
-        side = default_input_shape(model, **config)[-1]
-        return Preprocessing(round(side * 8 / 7), side, "bilinear", IMAGENET_MEAN, IMAGENET_STD)
-    steps, typed = source.preprocessing, config.get("resolution")
-    if not isinstance(typed, int):
-        return steps
-    return replace(steps, crop=typed, resize=round(typed * steps.resize / steps.crop))
-
-
-def _trained(
-    model: str, weights: str | os.PathLike[str], config: Mapping[str, object]
-) -> nn.Module:
-    """As `create` makes it, but never with a classifier that is not the file's."""
-    family, entry = default_registry().find(model)
-    settings: dict[str, Any] = with_needed(entry, weights, config)
-    network = create(model, **settings)
-    defaults: dict[str, Any] = {s.name: s.default for s in info(model).settings}
-    classes: int = (defaults | settings)["num_classes"]
-    load_weights(network, family, entry, weights, classes=classes, new_head=False)
-    return network.eval()
 
 
 def _guesses(network: nn.Module, x: Tensor, top: int) -> tuple[Guess, ...]:
