@@ -107,7 +107,7 @@ def test_a_damaged_row_is_searched_again(tmp_path: Path) -> None:
     base.close()
     second = run(tmp_path)
     assert second.searched == 1
-    assert second.notes == ("a kept mapping could not be read and was searched again",)
+    assert second.notes == ("some kept mappings were damaged and are found anew",)
 
 
 def test_more_images_cost_more(tmp_path: Path) -> None:

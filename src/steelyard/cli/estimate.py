@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -191,7 +193,8 @@ def _explore(
 
     parsed = [parse_sweep(text) for text in sweeps]
     doing = f"mapping {load.name} to variants of {device.name}"
-    with ending_in_order(), output.bar(doing) as step:
+    # Ray prints its news on stdout, which is for data
+    with ending_in_order(), redirect_stdout(sys.stderr), output.bar(doing) as step:
         found = explore(load, device, parsed, progress=step, **options)
     if output.picture is not None:
         _picture("save_exploration", output, found)

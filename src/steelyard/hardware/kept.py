@@ -83,14 +83,13 @@ class Kept:
                 file = _identity(self.path)
                 try:
                     return self._transaction(work)
-                except sqlite3.DatabaseError as error:
-                    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-                    if code & 0xFF in _DAMAGED and self.begin_anew:
+                except (OSError, sqlite3.DatabaseError, UnicodeDecodeError) as error:
+                    # a damaged file's table may have a name that is no text
+                    damaged = not isinstance(error, OSError) and _code(error) in _DAMAGED
+                    if damaged and self.begin_anew:
                         self._set_aside(file)
                     else:
                         self._stop(error)
-                except OSError as error:
-                    self._stop(error)
             return None
 
     def _transaction(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
@@ -129,6 +128,11 @@ class Kept:
             f"{self.path} cannot be used: {error}; {self.what} are not kept "
             "(the variable STEELYARD_CACHE names another folder)"
         )
+
+
+def _code(error: Exception) -> int:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

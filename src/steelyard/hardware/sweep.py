@@ -2,7 +2,8 @@
 
 A sweep is written ``PATH=VALUES``. PATH is a memory's or axis's field (``glb.capacity_bytes``,
 ``spad.capacity_bytes.W``, ``x.size``, ``dram.read_bandwidth``), a field of the device (``clock_hz``,
-``mac_pj``) or ``dataflow``; ``glb_bytes`` is short for ``glb.capacity_bytes``. VALUES are a list (``32KiB,64KiB``) or a range that doubles (``32KiB..1MiB``).
+``mac_pj``) or ``dataflow``; ``glb_bytes`` is short for ``glb.capacity_bytes``. VALUES are a list
+(``32KiB,64KiB``) or a range that doubles (``32KiB..1MiB``).
 """
 
 from __future__ import annotations

@@ -1,0 +1,23 @@
+"""Jobs for the engines' tests: they leave a file a run, and one of them kills its process the first time."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def double(folder: str, seconds: float, victim: int, job: int) -> int:
+    """Twice the job, after a while."""
+    ran = Path(folder) / f"{job}.{os.getpid()}.{time.monotonic_ns()}"
+    before = [*Path(folder).glob(f"{job}.*")]
+    ran.touch()
+    if job == victim and not before:
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(seconds)
+    return 2 * job
+
+
+def runs(folder: Path) -> dict[int, int]:
+    """How often each job was begun."""
+    jobs = [int(path.name.split(".")[0]) for path in folder.iterdir()]
+    return {job: jobs.count(job) for job in jobs}
