@@ -336,26 +336,9 @@ class Workload:
             UsageError: n < 1, or the workload's batch is 0.
             InputError: a layer's loops do not contain the batch as a factor.
         """
-        if n < 1 or self.batch < 1:
-            raise UsageError(f"cannot go from batch {self.batch} to {n}", expected="both >= 1")
-        ratio = (n, self.batch)
-        depends = set(self.inputs)
-        layers: list[Layer] = []
-        for layer in self.layers:
-            if depends.isdisjoint(layer.inputs):
-                layers.append(layer)
-                continue
-            depends.update(layer.outputs)
-            pair = layer.kind in ("matmul", "attention")
-            paired = pair and len(layer.inputs) > 1 and layer.inputs[1] in depends
-            nests = tuple(_scale_nest(nest, ratio, paired=paired) for nest in layer.nests)
-            ops = layer.ops * ratio[0] // ratio[1]
-            layers.append(replace(layer, nests=nests, ops=ops))
-        tensors = tuple(
-            replace(t, shape=_scale_shape(t.shape, ratio)) if t.name in depends else t
-            for t in self.tensors
-        )
-        return replace(self, layers=tuple(layers), tensors=tensors)
+        from steelyard.workload.scaling import with_batch
+
+        return with_batch(self, n)
 
     def with_dtype(self, dtype: str) -> Workload:
         """The same network with every floating-point tensor in ``dtype`` (e.g. ``bfloat16``, ``int8``).
@@ -395,26 +378,3 @@ class Workload:
 
 def _cut(path: str, depth: int | None) -> str:
     return path if depth is None else ".".join(path.split(".")[:depth])
-
-
-def _scale_shape(shape: tuple[int, ...], ratio: tuple[int, int]) -> tuple[int, ...]:
-    for axis, size in enumerate(shape):
-        if size % ratio[1] == 0:
-            return (*shape[:axis], size * ratio[0] // ratio[1], *shape[axis + 1 :])
-    return shape
-
-
-def _scale_nest(nest: LoopNest, ratio: tuple[int, int], *, paired: bool) -> LoopNest:
-    """Products of two dependent operands gain groups (pairs); all others gain rows.
-
-    Where the old batch does not divide those, it is in another dimension: in the groups, or (the
-    second operand being the dependent one) in the columns.
-    """
-    old = ratio[1]
-    if paired and nest.G % old == 0:
-        return nest.scaled(groups=ratio)
-    if nest.N % old and nest.G % old == 0:
-        return nest.scaled(groups=ratio)
-    if nest.N % old and nest.M % (nest.G * old) == 0:
-        return replace(nest, M=nest.M * ratio[0] // old)
-    return nest.scaled(rows=ratio)
