@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from steelyard.measure.measurement import Failure as Failure
     from steelyard.measure.measurement import Measurement as Measurement
     from steelyard.measure.measurement import Measurements as Measurements
+    from steelyard.measure.sparsity import MeasuredSparsity as MeasuredSparsity
+    from steelyard.measure.sparsity import measure_sparsity as measure_sparsity
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -94,6 +96,8 @@ _WHERE = {
     "Failure": "steelyard.measure.measurement",
     "Measurement": "steelyard.measure.measurement",
     "Measurements": "steelyard.measure.measurement",
+    "measure_sparsity": "steelyard.measure.sparsity",
+    "MeasuredSparsity": "steelyard.measure.sparsity",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",

@@ -1,5 +1,8 @@
 """Zeros counted in a run, against zeros counted by hand."""
 
+from importlib import metadata
+
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,8 +10,10 @@ from torch import nn
 
 import steelyard as sy
 from steelyard.errors import UsageError
-from steelyard.hardware.compression import run_length_pairs
-from steelyard.measure import measure_sparsity
+from steelyard.hardware.compression import mean_run_length_pairs, run_length_pairs
+from steelyard.hardware.zero_means import Sparsity
+from steelyard.hardware.zeros import with_zeros
+from steelyard.measure.sparsity import measure_sparsity
 
 
 class Net(nn.Module):
@@ -63,7 +68,11 @@ def test_against_the_tensors_themselves(net):
     assert first.output_zeros == pytest.approx(zeros(two))
     assert second.input_zeros == pytest.approx(zeros(two))
     assert function.input_zeros == pytest.approx(zeros(three))
-    assert first.input_pairs == run_length_pairs(one.numpy()) / one.numel()
+    pairs = sum(run_length_pairs(image.numpy()) for image in one)
+    assert first.input_pairs == pairs / one.numel()
+    each = [zeros(image) for image in one]
+    assert first.input_spread == pytest.approx(np.std(each))
+    assert stem.output_spread == pytest.approx(np.std(each))
     assert found.densities["twice"].W == 0.5
 
 
@@ -114,3 +123,60 @@ def test_networks_of_the_zoo_are_measured_wholly(name):
 def test_no_image(net):
     with pytest.raises(UsageError, match="no image"):
         measure_sparsity(net, [])
+
+
+def test_random_weights_are_told(net):
+    assert not measure_sparsity(net, torch.randn(1, 3, 9, 7)).notes
+    net.norm.running_mean.zero_()
+    (note,) = measure_sparsity(net, torch.randn(1, 3, 9, 7)).notes
+    assert "probably random" in note
+
+
+def test_files_and_tensors_are_not_mixed_up(net, tmp_path):
+    with pytest.raises(UsageError, match="files for a module"):
+        measure_sparsity(net, [tmp_path / "a.png"])
+    with pytest.raises(UsageError, match="tensors for 'alexnet'"):
+        measure_sparsity("alexnet", torch.rand(1, 3, 224, 224))
+
+
+PHOTOS = ("chelsea.png", "coffee.png", "rocket.jpg")
+
+
+@pytest.fixture(scope="module")
+def real() -> sy.MeasuredSparsity:
+    """MobileNetV2 with torchvision's weights on three photographs."""
+    root = metadata.distribution("scikit-image").locate_file("skimage/data")
+    return sy.measure_sparsity("mobilenet_v2", [f"{root}/{name}" for name in PHOTOS], quiet=True)
+
+
+def test_real_weights_on_real_photographs(real):
+    """ReLU6 makes zeros, linear bottlenecks do not (Sandler et al., CVPR 2018, section 3.2)."""
+    assert (real.images, real.missing, real.notes) == (3, (), ())
+    assert real.weights.startswith("torchvision")
+    bottlenecks, activated = [], []
+    for layer in real.layers[:-1]:
+        last = layer.name.endswith((".block.2.0", "1.block.1.0"))
+        (bottlenecks if last and layer.name != "features.11.block.1.0" else activated).append(layer)
+    assert len(bottlenecks) == 17
+    assert max(layer.output_zeros for layer in bottlenecks) < 1e-4
+    # Eyeriss' measured ReLU maps lie between 25 and 89 % (JSSC 2017, tables V and VI)
+    assert all(0.05 < layer.output_zeros < 0.89 for layer in activated)
+    assert 0.25 < np.mean([layer.output_zeros for layer in activated]) < 0.60
+    assert all(0 < layer.output_spread < 0.1 for layer in activated)
+    # real zeros come in clumps, and a run of 32 takes a pair of its own: a little more than scattered ones
+    for layer in real.layers:
+        if layer.input_zeros > 0.1:
+            scattered = mean_run_length_pairs(10_000, 1 - layer.input_zeros) / 10_000
+            assert 0.999 < layer.input_pairs / scattered < 1.1
+
+
+@pytest.mark.slow
+def test_what_real_zeros_spare_on_the_chips(real):
+    dense = sy.estimate(sy.capture("mobilenet_v2"), "eyeriss")
+    sparse = with_zeros(dense, real.densities)
+    assert 0.75 < sparse.energy_pj / dense.energy_pj < 0.97
+    assert sparse.dram_accesses < dense.dram_accesses
+    assert sparse.cycles <= dense.cycles
+    both = with_zeros(dense, real.densities, Sparsity(skip=("I", "W")))
+    assert both.cycles < dense.cycles
+    assert both.dram_accesses == dense.dram_accesses

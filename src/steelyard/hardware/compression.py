@@ -7,7 +7,8 @@ gaps; the address of each column is left out, as its share depends on the tile. 
 elements that are not zero.
 
 Averages are over elements that are zero or not independently of each other. Real maps have their zeros in
-clumps, so their runs are longer and they compress better; count those with `run_length_pairs`.
+clumps; every 32 zeros of a long run take a pair of their own, so real maps take a little more. Count those with
+`run_length_pairs`.
 """
 
 from __future__ import annotations
