@@ -13,7 +13,16 @@ from random_cases import devices, problems
 
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.dataflows import constraints
-from steelyard.hardware.device import DIMENSIONS, Accelerator, Array, Axis, Link, Memory, Operand
+from steelyard.hardware.device import (
+    DIMENSIONS,
+    OPERANDS,
+    Accelerator,
+    Array,
+    Axis,
+    Link,
+    Memory,
+    Operand,
+)
 from steelyard.hardware.evaluate import evaluate
 from steelyard.hardware.mapper import OBJECTIVES, Objective, find_mapping, objective_value
 from steelyard.hardware.mapping import Loop, Mapping
@@ -230,3 +239,13 @@ def test_a_budget_keeps_the_best_so_far() -> None:
 def test_an_unknown_objective() -> None:
     with pytest.raises(UsageError, match="objective 'speed'"):
         find_mapping(PROBLEMS["matrix"], EYERISS, "speed")  # type: ignore[arg-type]
+
+
+def test_keep_forbids_a_bypass() -> None:
+    """What must be kept is kept, and the best of fewer mappings is no better."""
+    free = find_mapping(PROBLEMS["matrix"], device("unshared"))
+    asked = Constraints(keep=(("GLB", OPERANDS),))
+    held = find_mapping(PROBLEMS["matrix"], device("unshared"), constraints=asked)
+    assert all("GLB" in held.mapping.keeps(operand) for operand in OPERANDS)
+    assert any("GLB" not in free.mapping.keeps(operand) for operand in OPERANDS)
+    assert held.value > free.value

@@ -52,6 +52,7 @@ class Constraints:
         stationary: memory -> the operand that stays still over its innermost loops.
         whole: memory -> dimensions that lie wholly in its tile (or on the arrays inside).
         bypass: memory -> operands that must bypass it.
+        keep: memory -> operands that must not bypass it, if it can hold them.
         resident: operand -> memory in which it lives (`Mapping.resident`).
     """
 
@@ -60,6 +61,7 @@ class Constraints:
     stationary: tuple[tuple[str, Operand], ...] = ()
     whole: tuple[tuple[str, tuple[str, ...]], ...] = ()
     bypass: tuple[tuple[str, tuple[Operand, ...]], ...] = ()
+    keep: tuple[tuple[str, tuple[Operand, ...]], ...] = ()
     resident: tuple[tuple[Operand, str], ...] = ()
 
 
@@ -220,6 +222,7 @@ class Mapspace:
     def keeps(self) -> Iterator[tuple[tuple[Operand, tuple[str, ...]], ...]]:
         """Which memories keep each operand; the innermost that can hold one does not skip it."""
         barred = {(n, o) for n, operands in self.constraints.bypass for o in operands}
+        held = {(n, o) for n, operands in self.constraints.keep for o in operands}
         homes = dict(self.constraints.resident)
         choices = []
         for operand in OPERANDS:
@@ -227,7 +230,7 @@ class Mapspace:
             home = homes.get(operand, can[0])
             can = can[can.index(home) :]
             can = [name for name in can if name == home or (name, operand) not in barred]
-            middle = can[1:-1]
+            middle = [name for name in can[1:-1] if (name, operand) not in held]
             choices.append(
                 [
                     (operand, tuple(n for n in can if n not in middle or taken[middle.index(n)]))
