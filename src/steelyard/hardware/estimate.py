@@ -22,6 +22,7 @@ from steelyard.hardware.estimate_result import Estimate as Estimate
 from steelyard.hardware.estimate_result import LayerEstimate as LayerEstimate
 from steelyard.hardware.estimate_result import Pointwise
 from steelyard.hardware.estimate_solver import Progress, Question, Solver
+from steelyard.hardware.fusion import fuse as fuse_layers
 from steelyard.hardware.mapper import OBJECTIVES, Found, Objective
 from steelyard.hardware.mapping_cache import MappingCache
 from steelyard.hardware.mapspace import Constraints
@@ -38,6 +39,7 @@ def estimate(
     dataflow: str = "",
     batch: int | None = None,
     pointwise: Pointwise = "fused",
+    fuse: bool = False,
     budget_s: float | None = None,
     workers: int | None = None,
     cache: bool | Path = True,
@@ -52,18 +54,24 @@ def estimate(
         dataflow: WS, OS-A, OS-B, OS-C, IS, NLR or RS; "": the free optimum.
         batch: images of one pass; None: as captured.
         pointwise: ``fused`` or ``separate``, see the module.
+        fuse: keep maps between consecutive layers on the chip where that pays (`steelyard.hardware.fusion`).
         budget_s: about how long to search in all; then the best so far, with its gap.
         workers: threads; None: one a core.
         cache: whether found mappings are kept on disk, or the file to keep them in.
         progress: called with (done, all, layer's name) as problems are solved.
 
     Raises:
-        UsageError: an unknown option, or a device that has no memories to map to (a roofline).
+        UsageError: an unknown option, options that exclude each other, or a device that has no memories to map to (a roofline).
         UnknownNameError: no such device or dataflow.
         InputError: a layer that fits no level of the device.
     """
     begun = time.perf_counter()
     _check(workload, objective, pointwise)
+    if fuse and pointwise != "fused":
+        raise UsageError(
+            "fuse=True with pointwise='separate'",
+            expected="one of them: what is separate goes through DRAM",
+        )
     chosen = _accelerator(device)
     if batch is not None:
         workload = workload.with_batch(batch)
@@ -74,6 +82,9 @@ def estimate(
     layers = tuple(
         layer_estimate(layer, workload, chosen, answers, pointwise) for layer in workload.layers
     )
+    fusion = None
+    if fuse:
+        layers, fusion = fuse_layers(workload, chosen, layers, objective, asked, solver)
     return Estimate(
         workload=workload.name,
         device=chosen,
@@ -86,6 +97,7 @@ def estimate(
         searched=solver.searched,
         seconds=time.perf_counter() - begun,
         notes=(*dict.fromkeys(store.notes if store else ()), *solver.notes),
+        fusion=fusion,
     )
 
 

@@ -13,7 +13,8 @@ from steelyard.hardware.problem import Problem
 from steelyard.workload import Layer, Workload
 
 _FREE = frozenset({"view", "create"})
-_POINTWISE = frozenset({"activation", "norm", "quantize", "elementwise"})
+POINTWISE = frozenset({"activation", "norm", "quantize", "elementwise"})
+"""Kinds that are applied while data pass if they keep the shape of one map."""
 
 
 def problems_of(layer: Layer) -> list[Problem]:
@@ -73,7 +74,7 @@ def _moved(
     if layer.kind not in _FREE:
         sizes = [workload.tensor(name).numel for name in layer.inputs]
         out = sum(workload.tensor(name).numel for name in layer.outputs)
-        same = layer.kind in _POINTWISE and bool(sizes) and out == max(sizes)
+        same = layer.kind in POINTWISE and bool(sizes) and out == max(sizes)
         if pointwise == "fused" and same:
             reads = sum(sizes) - max(sizes)
         else:

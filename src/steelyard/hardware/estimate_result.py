@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import InputError
@@ -12,6 +12,9 @@ from steelyard.hardware.device import Accelerator, Operand
 from steelyard.hardware.mapper import Found, Objective
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.systolic import cycles_apart
+
+if TYPE_CHECKING:
+    from steelyard.hardware.fusion import Fusion
 
 SCHEMA = "steelyard.estimate/1"
 
@@ -29,6 +32,7 @@ class LayerEstimate:
         dram: elements read from and written to the outermost memory, by operand.
         utilization: operations done of those possible in its cycles; 0 without operations.
         parts: problem and answer of each nest, empty for layers that only move data.
+        repeats: how often each part runs, for the strips of a fused layer; empty: once.
         levels: pJ by memory, array and ``MAC``.
         operands: pJ by I, W, O and ``MAC``.
     """
@@ -41,6 +45,7 @@ class LayerEstimate:
     dram: dict[Operand, int] = field(hash=False)
     utilization: float
     parts: tuple[tuple[Problem, Found], ...] = ()
+    repeats: tuple[int, ...] = ()
     levels: dict[str, float] = field(default_factory=dict, hash=False)
     operands: dict[str, float] = field(default_factory=dict, hash=False)
 
@@ -70,6 +75,7 @@ class Estimate(Printable):
         problems: different nests; searched: those not read from the cache.
         seconds: time that the answer took.
         notes: what a reader of the numbers must know.
+        fusion: which layers were fused, if that was asked for.
     """
 
     workload: str
@@ -83,6 +89,7 @@ class Estimate(Printable):
     searched: int = field(compare=False)
     seconds: float = field(compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    fusion: Fusion | None = None
 
     @property
     def macs(self) -> int:
@@ -189,6 +196,7 @@ class Estimate(Printable):
             "searched": self.searched,
             "seconds": self.seconds,
             "notes": list(self.notes),
+            **({"fusion": self.fusion.to_dict()} if self.fusion else {}),
         }
 
     def _layer(self, layer: LayerEstimate) -> dict[str, Any]:

@@ -50,8 +50,18 @@ class Solver:
     searched: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def solve(self, questions: Sequence[Question]) -> list[Found | InputError]:
-        """The answer to each question, or why there is none."""
+    def solve(
+        self, questions: Sequence[Question], *, tolerant: bool = False
+    ) -> list[Found | InputError]:
+        """The answer to each question.
+
+        Args:
+            questions: equal ones are searched once.
+            tolerant: where nothing fits, the answer is the error.
+
+        Raises:
+            InputError: nothing fits, and that is not tolerated.
+        """
         names = [key(q.problem, q.device, self.objective, q.constraints) for q in questions]
         first = dict(zip(reversed(names), reversed(questions), strict=True))
         answers: dict[str, Found | InputError] = {}
@@ -61,11 +71,15 @@ class Solver:
         self.searched += len(open_)
         if open_:
             self._say_if_slow()
-            self._search_all({name: first[name] for name in open_}, answers)
+            self._search_all({name: first[name] for name in open_}, answers, tolerant=tolerant)
         return [answers[name] for name in names]
 
     def _search_all(
-        self, questions: dict[str, Question], answers: dict[str, Found | InputError]
+        self,
+        questions: dict[str, Question],
+        answers: dict[str, Found | InputError],
+        *,
+        tolerant: bool,
     ) -> None:
         every = len(answers) + len(questions)
         each = None if self.budget_s is None else self.budget_s * self.workers / len(questions)
@@ -80,7 +94,9 @@ class Solver:
                     done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
                     for future in done:
                         name = running.pop(future)
-                        answers[name] = future.result()
+                        answers[name] = answer = future.result()
+                        if isinstance(answer, InputError) and not tolerant:
+                            raise answer
                         if self.progress:
                             self.progress(len(answers), every, questions[name].layer)
             except BaseException:
