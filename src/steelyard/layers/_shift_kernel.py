@@ -1,8 +1,8 @@
 """The shift on a CPU, compiled by numba: `move` copies bytes, so every data type is exact.
 
-A plane of a contiguous tensor moves as one block, whose few elements that ran over the rim are then set to
-zero; a channels-last tensor moves pixel by pixel in runs of channels that go the same way. Threads are those of
-PyTorch's own OpenMP, so that no second pool competes with them; where it cannot be reached, there is one.
+Neighbouring planes of a contiguous tensor that go the same way move as one block. What comes in over the rim is
+cleared on the way by a mask that repeats with every plane, or with every row where planes are large. Channels-last
+tensors move pixel by pixel in such runs of channels. Threads are those of PyTorch's own OpenMP, or only one.
 """
 
 # The compiled functions are typed by numba, from what they are called with.
@@ -27,141 +27,211 @@ from torch import Tensor
 BYTES_PER_THREAD = 1 << 16
 """Less work than this is not worth another thread."""
 
+BLOCK = 32
+"""Bytes of one load and store: half a line of the caches, so that every second load that is not aligned meets one."""
+
+SMALL = 1 << 12
+"""Masks of whole planes up to so many bytes: they stay in the nearest cache."""
+
+KEPT = 1 << 16
+"""Bytes of masks that are kept for the next image, else each is made again."""
+
 CACHED = 1 << 14
-"""Planes are moved together up to so many bytes: few calls, and their rims are still in the nearest cache."""
+"""Channels-last maps move in pieces of so many bytes, which stay in the nearest cache from run to run."""
 
 FAR = 1 << 22
-"""Channels-last maps of more bytes are not in the caches: each row is first copied as it is, since memory is quick
-only in order, and then the channels are put where they belong."""
-
-PAGE = 4096
-IN_FLIGHT = 256
-"""Bytes of stores that a load may have to wait for."""
+"""Channels-last maps of more bytes are not in the caches: each row is first copied as it is, in order."""
 
 _INT = types.int64
-_ARGUMENTS = 9
+_POINTER = types.CPointer(_INT)
+_BYTE = ir.IntType(8).as_pointer()
+_ARGUMENTS = 12
 
 
-def move(x: Tensor, table: Tensor) -> Tensor:
+def move(x: Tensor, moves: Tensor | bytes) -> Tensor:
     """Every channel displaced, zeros moving in: (N, C, H, W) -> (N, C, H, W).
 
     Args:
         x: on the CPU, contiguous or channels-last, of any data type.
-        table: (C, 2) contiguous int64: output (h, w) is input (h + dy, w + dx).
+        moves: (C, 2) contiguous int64: output (h, w) is input (h + dy, w + dx). Or the bytes of an int64 array of rows
+            (channels, dy, dx), C channels in all.
     """
-    out = torch.empty_like(x)
     batch, channels, height, width = x.shape
-    size = x.element_size()
-    last = not x.is_contiguous()
-    arguments = _pack(
-        out.data_ptr(), x.data_ptr(), table.data_ptr(), batch, channels, height, width, size, last
-    )
-    count = x.nbytes
-    if count < 2 * BYTES_PER_THREAD or (threads := torch.get_num_threads()) == 1 or not _parallel:
-        _call(arguments)
-    else:
-        _parallel(_compiled.address, arguments, min(threads, count // BYTES_PER_THREAD), 0)
+    out = torch.empty_like(x)
+    threads = torch.get_num_threads()
+    if threads > 1:
+        threads = min(threads, x.nbytes // BYTES_PER_THREAD)
+    columns = 3 if type(moves) is bytes else 2
+    if columns == 2:
+        moves = ctypes.string_at(moves.data_ptr(), moves.nbytes)
+    (_fork if threads > 1 else _call)(
+        _pack(
+            out.data_ptr(), x.data_ptr(), batch, channels, height, width, x.element_size(),
+            not x.is_contiguous(), threads, _address, len(moves) // 8, columns,
+        )
+        + moves
+    )  # fmt: skip
     return out
 
 
 _pack = struct.Struct(f"{_ARGUMENTS}q").pack
 
 
-@intrinsic
-def _copy(typing: Any, to: Any, source: Any, count: Any) -> Any:
+def _intrinsic(emit: Callable[..., None]) -> Any:
+    """A compiled function of three arguments, made of the instructions that ``emit`` writes."""
+
+    @intrinsic
+    def function(typing: Any, a: Any, b: Any, c: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            emit(builder, *args)
+            return context.get_dummy_value()
+
+        return types.void(a, b, c), codegen
+
+    return function
+
+
+@_intrinsic
+def _copy(builder: Any, to: Any, source: Any, count: Any) -> None:
     """memcpy(to, source, count), where all three are integers."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        to, source, count = args
-        byte = ir.IntType(8).as_pointer()
-        cgutils.raw_memcpy(
-            builder, builder.inttoptr(to, byte), builder.inttoptr(source, byte), count, 1
-        )
-        return context.get_dummy_value()
-
-    return types.void(_INT, _INT, _INT), codegen
+    to, source = builder.inttoptr(to, _BYTE), builder.inttoptr(source, _BYTE)
+    cgutils.raw_memcpy(builder, to, source, count, 1)
 
 
-@intrinsic
-def _zero(typing: Any, to: Any, count: Any) -> Any:
-    """memset(to, 0, count), where both are integers."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        to, count = args
-        cgutils.memset(builder, builder.inttoptr(to, ir.IntType(8).as_pointer()), count, 0)
-        return context.get_dummy_value()
-
-    return types.void(_INT, _INT), codegen
+@_intrinsic
+def _fill(builder: Any, to: Any, value: Any, count: Any) -> None:
+    """memset(to, value, count), where all three are integers."""
+    value = builder.trunc(value, ir.IntType(8))
+    cgutils.memset(builder, builder.inttoptr(to, _BYTE), count, value)
 
 
-@intrinsic
-def _integers(typing: Any, address: Any) -> Any:
-    """The address as a pointer to int64."""
+def _mover(size: int, count: int) -> Any:
+    """Copies ``count`` neighbouring blocks of ``size`` bytes, of which those stay that the masks hold, if any.
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(types.CPointer(_INT)))
-
-    return types.CPointer(_INT)(_INT), codegen
-
-
-@njit
-def _zero_few(to, count):
-    """Zeros; a fixed number of bytes is a single instruction, any other a call."""
-    if count == 4:
-        _zero(to, 4)
-    elif count == 8:
-        _zero(to, 8)
-    elif count == 2:
-        _zero(to, 2)
-    else:
-        _zero(to, count)
-
-
-@njit
-def _chased(to, source):
-    """Whether loads that ascend would meet the page offsets of the stores just before them.
-
-    Processors compare the lower 12 bits of addresses first and wait for the store, though it is to another page.
-    Large tensors all begin at the same offset, so a small step to the right or down runs into this.
+    All loads come before the stores: processors compare the lower 12 bits of addresses first and let a load wait
+    for a store just before it, though it is to another page. Large tensors begin at the same ones, so that a small
+    step to the right or down makes all loads wait that follow a store.
     """
-    return 0 < (to - source) % PAGE < IN_FLIGHT
+    block = ir.VectorType(ir.IntType(8), size).as_pointer()
+
+    def at(builder: Any, address: Any, i: int = 0) -> Any:
+        return builder.inttoptr(builder.add(address, ir.Constant(address.type, i * size)), block)
+
+    @_intrinsic
+    def moved(builder: Any, to: Any, source: Any, masks: Any) -> None:
+        values = [builder.load(at(builder, source, i), align=1) for i in range(count)]
+        kept = [
+            builder.load(at(builder, mask), align=1)
+            for mask in cgutils.unpack_tuple(builder, masks)
+        ]
+        if kept:
+            values = [builder.and_(*pair) for pair in zip(values, kept, strict=True)]
+        for i, value in enumerate(values):
+            builder.store(value, at(builder, to, i), align=1)
+
+    return moved
+
+
+_four, _one, _byte = _mover(BLOCK, 4), _mover(BLOCK, 1), _mover(1, 1)
 
 
 @njit
 def _stream(to, source, count):
-    """A copy in blocks of 64 bytes, upwards or downwards; memcpy has no choice."""
-    blocks = count // 64
-    if count < 64:
+    """A copy whose stores are aligned; memcpy has no choice of the order."""
+    if count < BLOCK:
         _copy(to, source, count)
         return
-    last = count - 64
-    if _chased(to, source):
-        _copy(to + last, source + last, 64)
-        for i in range(blocks):
-            _copy(to + (blocks - 1 - i) * 64, source + (blocks - 1 - i) * 64, 64)
-    else:
-        for i in range(blocks):
-            _copy(to + i * 64, source + i * 64, 64)
-        _copy(to + last, source + last, 64)
+    at, last = -to % BLOCK, count - BLOCK
+    _copy(to, source, BLOCK)
+    while at + 4 * BLOCK <= count:
+        _four(to + at, source + at, ())
+        at += 4 * BLOCK
+    while at < last:
+        _copy(to + at, source + at, BLOCK)
+        at += BLOCK
+    _copy(to + last, source + last, BLOCK)
 
 
 @njit
-def _planes(to, source, planes, height, width, size, dy, dx):
-    """Neighbouring planes of a contiguous tensor that go the same way."""
-    row, plane = width * size, height * width * size
-    if abs(dy) >= height or abs(dx) >= width:
-        _zero(to, planes * plane)
+def _next(at, step, period):
+    at += step
+    return at - period if at >= period else at
+
+
+@njit
+def _masked(to, source, count, mask, period, phase):
+    """`_stream` of what the mask holds; ``phase`` bytes of its first period are over."""
+    if count < BLOCK:
+        for i in range(count):
+            _byte(to + i, source + i, (mask + (phase + i) % period,))
         return
+    at, last, step = -to % BLOCK, count - BLOCK, BLOCK % period
+    _one(to, source, (mask + phase,))
+    a = (phase + at) % period
+    while at + 4 * BLOCK <= count:
+        b = _next(a, step, period)
+        c = _next(b, step, period)
+        d = _next(c, step, period)
+        _four(to + at, source + at, (mask + a, mask + b, mask + c, mask + d))
+        a = _next(d, step, period)
+        at += 4 * BLOCK
+    while at < last:
+        _one(to + at, source + at, (mask + a,))
+        a = _next(a, step, period)
+        at += BLOCK
+    _one(to + last, source + last, (mask + (phase + last) % period,))
+
+
+@njit
+def _make_mask(mask, line, height, width, size, dy, dx):
+    """Bytes of a plane that come from within are ones; behind it, it begins again. ``line`` is for one row."""
+    row, plane = width * size, height * width * size
+    left, right = max(0, -dx), min(width, width - dx)
+    _fill(line, 0, row + BLOCK)
+    _fill(line + left * size, 255, max(0, right - left) * size)
+    _fill(mask, 0, plane + BLOCK)
+    for y in range(max(0, -dy), min(height, height - dy)):
+        for i in range(0, row, BLOCK):  # what is too much are zeros
+            _copy(mask + y * row + i, line + i, BLOCK)
+    step = min(plane, BLOCK)
+    for i in range(0, BLOCK, step):
+        _copy(mask + plane + i, mask + i, step)
+
+
+@njit
+def _block(arguments, first, end, offset, mask, period, phase):
+    """Bytes first to end of the result: those of the input that lie ``offset`` behind, and zeros beyond it."""
+    to, source, batch, channels, height, width, size = arguments[:7]
+    total = batch * channels * height * width * size
+    low = min(end, max(first, -offset))
+    high = max(low, min(end, total - offset))
+    _fill(to + first, 0, low - first)
+    if mask:
+        phase = (phase + low - first) % period
+        _masked(to + low, source + low + offset, high - low, mask, period, phase)
+    else:
+        _stream(to + low, source + low + offset, high - low)
+    _fill(to + high, 0, end - high)
+
+
+@njit
+def _rows(arguments, at, end, dy, dx, mask):
+    """Rows at to end, all of planes that go the same way."""
+    to, _, _, _, height, width, size = arguments[:7]
+    row = width * size
     offset = dy * row + dx * size
-    _stream(to + max(0, -offset), source + max(0, offset), planes * plane - abs(offset))
-    if dy != 0:  # what came in from the plane above or below
-        first = height - dy if dy > 0 else 0
-        for i in range(planes):
-            _zero(to + i * plane + first * row, abs(dy) * row)
-    if dx != 0:  # what came in from the row above or below
-        first = width - dx if dx > 0 else 0
-        for i in range(planes * height):
-            _zero_few(to + i * row + first * size, abs(dx) * size)
+    if dy == 0:
+        _block(arguments, at * row, end * row, offset, mask, row, 0)
+        return
+    while at < end:  # plane by plane
+        top = at - at % height
+        ahead = min(end, top + height)
+        low = min(ahead, max(at, top - dy))
+        high = max(low, min(ahead, top + height - dy))
+        _fill(to + at * row, 0, (low - at) * row)
+        _block(arguments, low * row, high * row, offset, mask, row, 0)
+        _fill(to + high * row, 0, (ahead - high) * row)
+        at = ahead
 
 
 @njit
@@ -198,11 +268,11 @@ def _pixels(to, source, begin, end, width, inside, pixel, count, dy, dx):
     low = max(begin, min(end, -dx)) if inside else end
     high = max(low, min(end, width - dx))
     for x in range(begin, low):
-        _zero(to + x * pixel, count)
+        _fill(to + x * pixel, 0, count)
     start = source + (dy * width + dx + low) * pixel
     _copies(to + low * pixel, start, count, pixel, high - low)
     for x in range(high, end):
-        _zero(to + x * pixel, count)
+        _fill(to + x * pixel, 0, count)
 
 
 @njit
@@ -212,35 +282,58 @@ def _within(step, size):
 
 
 @njit
-def _planar(arguments, table, index, shares):
-    """One thread's share of a contiguous tensor: some neighbouring planes."""
-    to, source, _, batch, channels, height, width, size, _ = arguments
-    plane = height * width * size
-    at, end = batch * channels * index // shares, batch * channels * (index + 1) // shares
-    while at < end:
-        first = at % channels
-        dy, dx = _within(table[first, 0], height), _within(table[first, 1], width)
-        planes = 1
-        most = min(end - at, channels - first, max(1, CACHED // max(1, plane)))
-        while planes < most and table[first + planes, 0] == dy and table[first + planes, 1] == dx:
-            planes += 1
-        _planes(to + at * plane, source + at * plane, planes, height, width, size, dy, dx)
-        at += planes
+def _joined(moves, height, width):
+    """Rows (end, dy, dx) of the longest runs of neighbouring channels that go the same way."""
+    runs, count, end = np.empty((len(moves), 3), np.int64), 0, 0
+    for i in range(len(moves)):
+        end += moves[i, 0] if moves.shape[1] == 3 else 1
+        dy, dx = _within(moves[i, -2], height), _within(moves[i, -1], width)
+        if count == 0 or runs[count - 1, 1] != dy or runs[count - 1, 2] != dx:
+            count += 1
+        runs[count - 1, 0], runs[count - 1, 1], runs[count - 1, 2] = end, dy, dx
+    return runs[:count]
 
 
 @njit
-def _interleaved(arguments, table, index, shares):
+def _planar(arguments, runs, index, shares):
+    """One thread's share of a contiguous tensor: some neighbouring rows."""
+    _, _, batch, channels, height, width, size = arguments[:7]
+    row, plane = width * size, height * width * size
+    rows = batch * channels * height
+    at, end = rows * index // shares, rows * (index + 1) // shares
+    if plane == 0 or at == end:
+        return
+    small = plane <= SMALL
+    room = (plane if small else row) + 2 * BLOCK
+    slots = len(runs) if len(runs) * room <= KEPT else 1
+    memory = np.empty(slots * room + row + BLOCK, np.uint8)
+    image, run, made = at // (channels * height), 0, 0
+    while (image * channels + runs[run, 0]) * height <= at:
+        run += 1
+    while at < end:
+        last, dy, dx = runs[run]
+        stop = min(end, (image * channels + last) * height)
+        mask = memory.ctypes.data + run % slots * room if dx != 0 or (small and dy != 0) else 0
+        if mask and (made < len(runs) or slots == 1):
+            line = memory.ctypes.data + slots * room
+            _make_mask(mask, line, height if small else 1, width, size, dy if small else 0, dx)
+        if small:
+            offset = dy * row + dx * size
+            _block(arguments, at * row, stop * row, offset, mask, plane, at % height * row)
+        else:
+            _rows(arguments, at, stop, dy, dx, mask)
+        at, run, made = stop, run + 1, made + 1
+        if run == len(runs):
+            image, run = image + 1, 0
+
+
+@njit
+def _interleaved(arguments, runs, index, shares):
     """One thread's share of a channels-last tensor: some neighbouring rows, a few pixels at a time."""
-    to, source, _, batch, channels, height, width, size, _ = arguments
+    to, source, batch, channels, height, width, size = arguments[:7]
     pixel = channels * size
     far = batch * height * width * pixel > FAR
     some = max(1, CACHED // max(1, pixel))
-    ends = np.empty(channels, np.int64)  # of the runs of channels that go the same way
-    runs = 0
-    for i in range(channels):
-        if i + 1 == channels or table[i, 0] != table[i + 1, 0] or table[i, 1] != table[i + 1, 1]:
-            ends[runs] = i + 1
-            runs += 1
     for i in range(batch * height * index // shares, batch * height * (index + 1) // shares):
         row, y = i * width * pixel, i % height
         if far:
@@ -248,30 +341,29 @@ def _interleaved(arguments, table, index, shares):
             _stream(to + row, source + ahead, width * pixel)
         for begin in range(0, width, some):
             first = 0
-            for run in range(runs):
-                dy, dx = _within(table[first, 0], height), _within(table[first, 1], width)
-                at, count = row + first * size, (ends[run] - first) * size
+            for last, dy, dx in runs:
+                at, count = row + first * size, (last - first) * size
                 inside = 0 <= y + dy < height
                 end = min(width, begin + some)
                 _pixels(to + at, source + at, begin, end, width, inside, pixel, count, dy, dx)
-                first = ends[run]
+                first = last
 
 
 @njit
 def _share(pointer, index, shares):
     """One thread's share of the work."""
-    values = carray(pointer, (_ARGUMENTS,))
-    arguments = to_fixed_tuple(values, _ARGUMENTS)
-    table = carray(_integers(values[2]), (values[4], 2))
-    if values[8]:
-        _interleaved(arguments, table, index, shares)
+    arguments = to_fixed_tuple(carray(pointer, (_ARGUMENTS,)), _ARGUMENTS)
+    moves = carray(pointer, (_ARGUMENTS + arguments[10],))[_ARGUMENTS:].reshape(-1, arguments[11])
+    runs = _joined(moves, arguments[4], arguments[5])
+    if arguments[7]:
+        _interleaved(arguments, runs, index, shares)
     else:
-        _planar(arguments, table, index, shares)
+        _planar(arguments, runs, index, shares)
 
 
 def _compile(function: Callable[[Any], None]) -> Any:
     """The function as a C callback; kept on disk where numba finds a folder for it."""
-    signature = types.void(types.CPointer(_INT))
+    signature = types.void(_POINTER)
     try:
         return cfunc(signature, cache=True)(function)
     except RuntimeError:  # no folder to keep it in
@@ -279,9 +371,9 @@ def _compile(function: Callable[[Any], None]) -> Any:
 
 
 _openmp = ctypes.CDLL(torch._C.__file__)  # with all the libraries that it is linked to
-_NAMES = ("omp_get_thread_num", "omp_get_num_threads")
-_parallel: Any = getattr(_openmp, "GOMP_parallel", None)
-_thread, _threads = (types.ExternalFunction(name, types.int32()) for name in _NAMES)
+_NAMES = ("omp_get_thread_num", "omp_get_num_threads", "GOMP_parallel")
+_thread, _threads = (types.ExternalFunction(name, types.int32()) for name in _NAMES[:2])
+_parallel = types.ExternalFunction(_NAMES[2], types.void(_INT, _POINTER, *(types.uint32,) * 2))
 
 
 def _serial(pointer):
@@ -292,12 +384,16 @@ def _threaded(pointer):
     _share(pointer, _INT(_thread()), _INT(_threads()))
 
 
-if _parallel is None:
-    _compiled = _compile(_serial)
-else:
+def _forking(pointer):
+    values = carray(pointer, (_ARGUMENTS,))
+    _parallel(values[9], pointer, types.uint32(values[8]), types.uint32(0))
+
+
+if all(hasattr(_openmp, name) for name in _NAMES):
     for _name in _NAMES:
         binding.add_symbol(_name, ctypes.cast(getattr(_openmp, _name), ctypes.c_void_p).value)
-    _parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
-    _parallel.restype = None
-    _compiled = _compile(_threaded)
-_call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(_compiled.address)
+    _worker, _forker = _compile(_threaded), _compile(_forking)
+else:
+    _worker = _forker = _compile(_serial)
+_address = _worker.address
+_call, _fork = map(ctypes.CFUNCTYPE(None, ctypes.c_void_p), (_address, _forker.address))

@@ -7,9 +7,10 @@ Triton's; where these libraries are missing PyTorch's own operators do, and in O
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -18,24 +19,48 @@ from torch._decomp import register_decomposition
 
 from steelyard.errors import ShapeError, UsageError
 
-Moves = tuple[int, ...]
-"""Runs of neighbouring channels that go the same way, flat: channels, dy, dx, channels, dy, dx ..."""
+Flat = tuple[int, ...]
+"""`Moves.flat`."""
 
 _CPU = torch.device("cpu")
 
-Kernel = Callable[[Tensor, Tensor], Tensor]
-"""(dense map (N, C, H, W), (C, 2) int64 table of dy, dx) -> map of the same layout."""
+Kernel = Callable[[Tensor, Any], Tensor]
+"""(dense map (N, C, H, W), (C, 2) int64 table of dy, dx) -> map of the same layout; that for the CPU also takes
+`Moves.packed` for the table."""
+
+
+class Moves(NamedTuple):
+    """Runs of neighbouring channels that go the same way."""
+
+    flat: Flat
+    """channels, dy, dx, channels, dy, dx ..."""
+    channels: int
+    """Of all runs."""
+    packed: bytes
+    """``flat`` as int64: what the compiled kernel reads."""
+
+
+@lru_cache(maxsize=4096)
+def moves_of(flat: Flat) -> Moves:
+    """What `shift` wants to know of runs of channels, dy, dx."""
+    return Moves(flat, sum(flat[::3]), struct.pack(f"{len(flat)}q", *flat))
 
 
 def shift(x: Tensor, moves: Moves) -> Tensor:
     """Output (h, w) of a channel is its input (h + dy, w + dx), or 0 outside: (N, C, H, W) -> the same."""
+    flat, channels, packed = moves
     if _needs_no_dispatch(x):
-        return _moved(x, _table(moves, _CPU), moves)
+        kernel = _kernel("cpu")
+        if kernel is None or not x.is_contiguous():
+            return _moved(x, _table(flat, _CPU), flat)
+        if x.dim() != 4 or x.shape[1] != channels:
+            raise _misfit(x, channels)
+        return kernel(x, packed)
     # transforms of torch.func and TorchScript's exporter cannot see into operators
     traced = not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
     if traced or torch._C._are_functorch_transforms_active():
-        return _sliced(x, moves)
-    out: Tensor = torch.ops.steelyard.shift.default(x, moves)
+        return _sliced(x, flat)
+    out: Tensor = torch.ops.steelyard.shift.default(x, flat)
     return out
 
 
@@ -70,10 +95,12 @@ def _needs_no_dispatch(x: Tensor) -> bool:
 # ---- what runs -----------------------------------------------------------------------------------
 
 
-def _moved(x: Tensor, table: Tensor, moves: Moves = ()) -> Tensor:
+def _moved(x: Tensor, table: Tensor, moves: Flat = ()) -> Tensor:
     """By the device's kernel, else by PyTorch's operators, which are faster where ``moves`` is known."""
-    _check(x, table.shape[0])
-    x = _dense(x)
+    if x.dim() != 4 or x.shape[1] != table.shape[0]:
+        raise _misfit(x, table.shape[0])
+    if not x.is_contiguous():
+        x = _dense(x)
     kernel = _kernel("cpu" if x.is_cpu else x.device.type)
     if kernel is not None and x.element_size() <= 8:
         return kernel(x, table)
@@ -85,10 +112,14 @@ def _moved(x: Tensor, table: Tensor, moves: Moves = ()) -> Tensor:
 
 def _check(x: Tensor, channels: int) -> None:
     if x.dim() != 4 or x.shape[1] != channels:
-        raise ShapeError(
-            f"a shift of {channels} channels meets a tensor of shape {tuple(x.shape)}",
-            expected=f"(N, {channels}, H, W)",
-        )
+        raise _misfit(x, channels)
+
+
+def _misfit(x: Tensor, channels: int) -> ShapeError:
+    return ShapeError(
+        f"a shift of {channels} channels meets a tensor of shape {tuple(x.shape)}",
+        expected=f"(N, {channels}, H, W)",
+    )
 
 
 def _dense(x: Tensor) -> Tensor:
@@ -113,7 +144,7 @@ def _kernel(device: str) -> Kernel | None:
 
 
 @lru_cache(maxsize=4096)
-def _table(moves: Moves, device: torch.device) -> Tensor:
+def _table(moves: Flat, device: torch.device) -> Tensor:
     """Channel by channel (dy, dx)."""
     runs = zip(moves[::3], moves[1::3], moves[2::3], strict=True)
     rows = [(dy, dx) for channels, dy, dx in runs for _ in range(channels)]
@@ -155,7 +186,7 @@ def _gathered(x: Tensor, table: Tensor) -> Tensor:
     return torch.where(inside, moved, torch.zeros((), dtype=x.dtype, device=x.device))
 
 
-def _sliced(x: Tensor, moves: Moves) -> Tensor:
+def _sliced(x: Tensor, moves: Flat) -> Tensor:
     """The reference for displacements that are numbers: pad once, cut each run out, concatenate."""
     runs = list(zip(moves[::3], moves[1::3], moves[2::3], strict=True))
     _, _, height, width = x.shape
@@ -198,7 +229,7 @@ def _fake_sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
 
 
 def _keep_moves(ctx: Any, inputs: tuple[Tensor, list[int]], output: Tensor) -> None:
-    ctx.moves = tuple(n if i % 3 == 0 else -n for i, n in enumerate(inputs[1]))
+    ctx.moves = moves_of(tuple(n if i % 3 == 0 else -n for i, n in enumerate(inputs[1])))
 
 
 def _shift_back(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -32,7 +32,7 @@ def shift(x: Tensor, moves: Sequence[Move]) -> Tensor:
     Raises:
         ShapeError: the channels of ``moves`` are not those of ``x``, or ``x`` is no (N, C, H, W).
     """
-    return _shift_ops.shift(x, tuple(n for move in moves for n in move))
+    return _shift_ops.shift(x, _shift_ops.moves_of(tuple(n for move in moves for n in move)))
 
 
 def grouped_moves(channels: int, kernel_size: int, dilation: int = 1) -> tuple[Move, ...]:
@@ -73,7 +73,7 @@ class Shift(nn.Module):
         super().__init__()
         self.channels, self.kernel_size, self.dilation = channels, kernel_size, dilation
         self.moves = grouped_moves(channels, kernel_size, dilation)
-        self._flat = tuple(n for move in self.moves for n in move)
+        self._moves = _shift_ops.moves_of(tuple(n for move in self.moves for n in move))
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W).
@@ -81,7 +81,7 @@ class Shift(nn.Module):
         Raises:
             ShapeError: another number of channels or of dimensions.
         """
-        return _shift_ops.shift(x, self._flat)
+        return _shift_ops.shift(x, self._moves)
 
     def extra_repr(self) -> str:
         """As `nn.Module` prints it."""
