@@ -204,5 +204,4 @@ def test_errors_of_a_cluster(cluster: Cluster) -> None:
     assert done.returncode == 4
     assert "no Ray cluster answers" in done.stderr and "--address" in done.stderr
     done = cluster.run("-c", code, *sweep, f"ray://{HEAD}:{cluster.port}")  # no client's port
-    print(done.stderr)
     assert done.returncode == 4
