@@ -52,6 +52,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
 @click.option(
     "--separate", is_flag=True, help="Activations and normalisation go through DRAM, too."
 )
+@click.option("--fuse", is_flag=True, help="Keep maps between layers on the chip where that pays.")
 @click.option("--no-cache", is_flag=True, help="Forget mappings that were found before.")
 @click.option(
     "--sweep",
@@ -101,6 +102,7 @@ def command(
     layers: tuple[str, ...],
     budget: float | None,
     separate: bool,
+    fuse: bool,
     no_cache: bool,
     sweeps: tuple[str, ...],
     workers: int | None,
@@ -136,7 +138,7 @@ def command(
     if sweeps:
         others = {
             "--mapping": layers, "--zeros": densities, "--export": folder, "--budget": budget,
-            "--separate": separate, "--no-cache": no_cache, "several --device": len(chosen) > 1,
+            "--separate": separate, "--fuse": fuse, "--no-cache": no_cache, "several --device": len(chosen) > 1,
         }  # fmt: skip
         if given := [name for name, value in others.items() if value]:
             raise UsageError(
@@ -147,12 +149,17 @@ def command(
         options |= {"engine": engine, "address": _address(engine, address)}
         _explore(load, chosen[0], sweeps, options, output)
         return
+    if fuse and output.picture is not None:
+        raise UsageError(
+            "--fuse draws nothing", expected="--fuse with a table, --json, --csv or --md"
+        )
     if engine != "local" or address:
         raise UsageError("--engine or --address without --sweep", expected="--sweep PATH=VALUES")
     settings: dict[str, Any] = {
         "objective": objective,
         "dataflow": dataflow,
         "pointwise": "separate" if separate else "fused",
+        "fuse": fuse,
         "budget_s": budget,
         "cache": not no_cache,
         "workers": workers,

@@ -8,13 +8,12 @@ from math import ceil
 from steelyard.hardware.device import OPERANDS, Accelerator, Operand, per_operand
 from steelyard.hardware.estimate_result import LayerEstimate, Pointwise, add_up
 from steelyard.hardware.evaluate import Evaluation
+from steelyard.hardware.fusion_units import POINTWISE
 from steelyard.hardware.mapper import Found
 from steelyard.hardware.problem import Problem
 from steelyard.workload import Layer, Workload
 
 _FREE = frozenset({"view", "create"})
-POINTWISE = frozenset({"activation", "norm", "quantize", "elementwise"})
-"""Kinds that are applied while data pass if they keep the shape of one map."""
 
 
 def problems_of(layer: Layer) -> list[Problem]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from steelyard.errors import UsageError
 from steelyard.hardware.estimate_result import Estimate, LayerEstimate
+from steelyard.hardware.fusion_layout import fusion_table
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.units import format_bytes, format_si
@@ -28,10 +29,14 @@ def estimate_document(result: Estimate) -> Document:
     return Document(
         title=f"{result.workload} on {result.device.name}",
         lead=(_how(result),),
-        tables=(_layers(result), _parts(result)),
+        tables=(_layers(result), *_fused(result), _parts(result)),
         notes=_notes(result),
         warnings=result.notes,
     )
+
+
+def _fused(result: Estimate) -> tuple[Table, ...]:
+    return (fusion_table(result.fusion, result.device),) if result.fusion else ()
 
 
 def estimates_document(results: Sequence[Estimate]) -> Document:
@@ -85,7 +90,10 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
 
 def _how(result: Estimate) -> str:
     flow = f"dataflow {result.dataflow}" if result.dataflow else "any dataflow"
-    return f"Batch {result.batch}; each layer's mapping minimises {result.objective}; {flow}."
+    fused = "; consecutive layers fused" if result.fusion else ""
+    return (
+        f"Batch {result.batch}; each layer's mapping minimises {result.objective}; {flow}{fused}."
+    )
 
 
 def _layers(result: Estimate) -> Table:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Operand
+from steelyard.hardware.fusion_result import Fusion
 from steelyard.hardware.mapper import Found, Objective
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.systolic import cycles_apart
-
-if TYPE_CHECKING:
-    from steelyard.hardware.fusion import Fusion
 
 SCHEMA = "steelyard.estimate/1"
 

@@ -82,7 +82,8 @@ class Schedule:
         found: list[range] = []
         for k in reversed(range(len(self.units))):
             rows = [r for r in wanted[k] if len(r)]
-            low = max(min((r.start for r in rows), default=0), done[k])
+            # rows that nobody needs are computed on the way, as without fusion
+            low = done[k] if self.halo == "keep" else min((r.start for r in rows), default=0)
             own = range(low, max((r.stop for r in rows), default=0))
             found.insert(0, own)
             if len(own):
@@ -147,12 +148,13 @@ class Schedule:
             spans = [span for span in spans if len(span)]
             begins.append(min((span.start for span in spans), default=_NEVER))
             ends.append(max((span.stop for span in spans), default=0))
+        made = [own[writer] if writer is not None else range(0) for own in self.ranges]
         if keeps:
             begins = [*accumulate(reversed(begins), min)][::-1]
             ends = [*accumulate(ends, max)]
         last = max(k for k, _ in uses)
         first = last if writer is None else writer
-        return _Buffer(writer, first, last, row, tuple(begins), tuple(ends), keeps)
+        return _Buffer(writer, first, last, row, tuple(begins), tuple(ends), tuple(made), keeps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +166,7 @@ class _Buffer:
         first, last: units between which the strip's rows are there.
         row: elements of a row.
         begins, ends: of each strip: the first row that it or a later one needs; the end of those that are there.
+        made: the rows that the writer computes in each strip.
         keeps: rows stay from strip to strip.
     """
 
@@ -173,6 +176,7 @@ class _Buffer:
     row: int
     begins: tuple[int, ...]
     ends: tuple[int, ...]
+    made: tuple[range, ...]
     keeps: bool
 
     def bits(self, strip: int, unit: int, bits: Bits) -> int:
@@ -185,9 +189,9 @@ class _Buffer:
             more = self.keeps and strip + 1 < len(self.ends)
             begin = self.begins[strip + 1] if more else _NEVER
             return self.row * max(0, self.ends[strip] - begin) * bits.done
-        rows = max(0, self.ends[strip] - self.begins[strip])
-        new = rows - held if unit == self.writer else 0
-        return self.row * ((rows - new) * bits.done + new * bits.sums)
+        if unit == self.writer:
+            return self.row * (held * bits.done + len(self.made[strip]) * bits.sums)
+        return self.row * max(0, self.ends[strip] - self.begins[strip]) * bits.done
 
 
 def sources(unit: Unit) -> tuple[Source, ...]:

@@ -15,11 +15,13 @@ from math import isqrt, prod
 from typing import Literal
 
 from steelyard.hardware.device import RELEVANT
-from steelyard.hardware.estimate_layers import POINTWISE
 from steelyard.hardware.problem import Problem, Window
 from steelyard.workload import Layer, Workload
 
 Kind = Literal["nest", "pool", "other"]
+
+POINTWISE = frozenset({"activation", "norm", "quantize", "elementwise"})
+"""Kinds that are applied while data pass if they keep the shape of one map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,12 @@ class Source:
     def rows(self, first: int, end: int) -> range:
         """From the first to the last row that the output rows first .. end - 1 need, without padding."""
         w = self.window
-        low = first * w.stride - w.before
-        high = (end - 1) * w.stride + (self.taps - 1) * w.dilation - w.before + 1
-        return range(max(0, low), max(min(w.size, high), max(0, low)))
+        if w.dilation > 1 or w.stride > self.taps:  # windows with gaps
+            rows = self.exact(first, end)
+            return range(min(rows, default=0), max(rows, default=-1) + 1)
+        low = max(0, first * w.stride - w.before)
+        high = (end - 1) * w.stride + self.taps - w.before
+        return range(low, max(low, min(w.size, high)))
 
     def exact(self, first: int, end: int) -> frozenset[int]:
         """The rows that the output rows first .. end - 1 need, without padding and without gaps."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from steelyard.errors import FileFormatError, InputError, UnknownNameError
+from steelyard.errors import FileFormatError, InputError, UnknownNameError, UsageError
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.estimate_layers import dram_traffic
 from steelyard.hardware.estimate_result import Estimate, LayerEstimate, add_up
@@ -27,7 +27,10 @@ def with_zeros(
 
     Raises:
         UnknownNameError: densities of a layer that the estimate has not.
+        UsageError: its layers are fused.
     """
+    if result.fusion is not None:
+        raise UsageError("zeros of fused layers", expected="an estimate without fuse=True")
     names = [layer.name for layer in result.layers]
     for name in densities:
         if name not in names:
