@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +133,39 @@ def test_only_systolic_devices_and_dataflows_have_folds() -> None:
     assert cycles_apart({"fc": [problem]}, tpu, "WS") == {"fc": 2 * (2 * 256 + 256 + 5 - 2)}
     assert cycles_apart({"fc": [problem]}, tpu, "RS") == {}
     assert cycles_apart({"fc": [problem]}, eyeriss, "WS") == {}
+
+
+SCALESIM = Path(__file__).parent / "data" / "scalesim_resnet50.csv"
+"""SCALE-Sim 3.0.0 (PyPI), configured by benchmarks/scalesim_child.py, written by benchmarks/systolic.py."""
+
+
+def scalesim() -> dict[tuple[int, int, str], dict[tuple[int, ...], dict[str, int]]]:
+    """Its figures by array and dataflow, and by the layer's sizes."""
+    found: dict[tuple[int, int, str], dict[tuple[int, ...], dict[str, int]]] = {}
+    with SCALESIM.open(newline="") as file:
+        for row in csv.DictReader(file):
+            del row["simulated"]
+            key = (int(row.pop("rows")), int(row.pop("columns")), row.pop("dataflow").upper())
+            layer = tuple(int(row.pop(n)) for n in ("P", "Q", "R", "S", "C", "M", "stride"))
+            found.setdefault(key, {})[layer] = {name: int(value) for name, value in row.items()}
+    return found
+
+
+def test_every_layer_of_resnet50_takes_the_cycles_of_scale_sim() -> None:
+    load = sy.capture("resnet50")
+    figures = scalesim()
+    assert {key[:2] for key in figures} == {(256, 256), (128, 128), (32, 32), (16, 64)}
+    assert len(figures) == 4 * 3
+    for (rows, columns, flow), layers in figures.items():
+        ours = sy.systolic(load, (rows, columns), flow)
+        assert len(ours.layers) == 54
+        for layer in ours.layers:
+            (nest,) = load.layer(layer.name).nests
+            theirs = layers[nest.P, nest.Q, nest.R, nest.S, nest.C, nest.M, nest.stride[-1]]
+            assert layer.apart == pytest.approx(theirs["cycles"], rel=0.05)
+            assert layer.apart == theirs["cycles"]  # more than was asked
+            # under OS it adds rows and columns of each tile to its size
+            more = layer.folds * (rows + columns) if flow == "OS" else 0
+            assert layer.moved == {
+                "I": theirs["inputs"], "W": theirs["weights"], "O": theirs["outputs"] - more
+            }  # fmt: skip
