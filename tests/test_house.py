@@ -20,6 +20,10 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+SUITES = {"steelyard/measure/conformance.py"}
+"""Test suites that users derive from."""
+
+
 def named(path: Path) -> str:
     return path.relative_to(ROOT / "src").as_posix()
 
@@ -27,7 +31,8 @@ def named(path: Path) -> str:
 @pytest.mark.parametrize("path", SOURCES, ids=named)
 def test_no_assert_and_no_pickle(path: Path) -> None:
     for node in ast.walk(tree(path)):
-        assert not isinstance(node, ast.Assert), f"{named(path)}:{node.lineno}: assert"
+        if named(path) not in SUITES:
+            assert not isinstance(node, ast.Assert), f"{named(path)}:{node.lineno}: assert"
         if isinstance(node, ast.Import | ast.ImportFrom):
             modules = [alias.name for alias in node.names] + [getattr(node, "module", "") or ""]
             assert not {"pickle", "dill", "cloudpickle", "shelve", "marshal"} & set(modules)

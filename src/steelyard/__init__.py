@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from steelyard.measure.measurement import Measurements as Measurements
     from steelyard.measure.sparsity import MeasuredSparsity as MeasuredSparsity
     from steelyard.measure.sparsity import measure_sparsity as measure_sparsity
+    from steelyard.measure.store import measurement_history as measurement_history
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -93,6 +94,7 @@ _WHERE = {
     "measure_all": "steelyard.measure.api",
     "list_backends": "steelyard.measure.backend",
     "register_backend": "steelyard.measure.backend",
+    "measurement_history": "steelyard.measure.store",
     "Failure": "steelyard.measure.measurement",
     "Measurement": "steelyard.measure.measurement",
     "Measurements": "steelyard.measure.measurement",

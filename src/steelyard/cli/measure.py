@@ -6,6 +6,7 @@ import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import read_shapes
+from steelyard.errors import UsageError
 
 
 class _List(click.ParamType[tuple[int | str, ...]]):
@@ -27,7 +28,7 @@ class _List(click.ParamType[tuple[int | str, ...]]):
 
 
 @click.command("measure")
-@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option(
     "--backend", "backends", type=_List(str), default="eager", show_default=True, metavar="NAME,...",
     help="eager, compile, onnxruntime, openvino; options with +, e.g. eager+channels_last+bfloat16.",
@@ -38,6 +39,8 @@ class _List(click.ParamType[tuple[int | str, ...]]):
 @click.option("--budget", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, metavar="SECONDS", help="Of samples for each row.")  # fmt: skip
 @click.option("--tolerance", type=click.FloatRange(0), help="Outputs may differ from float32 by this share of the largest; default: by precision.")  # fmt: skip
 @click.option("--keep-freed", is_flag=True, help="Let the C library keep freed memory (fewer page faults at large batches).")  # fmt: skip
+@click.option("--history", "past", is_flag=True, help="Show what was measured before, here and in other settings.")  # fmt: skip
+@click.option("--no-store", is_flag=True, help="Do not keep the result for --history.")
 @output_options(*FORMATS)
 def command(
     sources: tuple[str, ...],
@@ -48,6 +51,8 @@ def command(
     budget: float,
     tolerance: float | None,
     keep_freed: bool,
+    past: bool,
+    no_store: bool,
     output: Output,
 ) -> None:
     """Measure each SOURCE in each setting; outputs are compared with float32 in PyTorch first.
@@ -61,6 +66,13 @@ def command(
     """
     import steelyard
 
+    if past:
+        output.show(steelyard.measurement_history(sources))
+        return
+    if not sources:
+        raise UsageError(
+            "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
+        )
     kept: list[steelyard.Measurement | steelyard.Failure] = []
     with output.steps("starting") as say:
         try:
@@ -72,6 +84,7 @@ def command(
                 input_shape=shapes[0][1] if shapes else None,
                 tolerance=tolerance,
                 keep_freed=keep_freed,
+                store=not no_store,
                 budget_s=budget,
                 progress=lambda doing, share: say(f"{share:4.0%} {doing}"),
                 keep=kept.append,

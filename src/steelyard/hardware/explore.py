@@ -20,12 +20,12 @@ from typing import Any
 
 from steelyard._cache import cache_folder
 from steelyard._display import Printable
+from steelyard._kept import Kept
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.dataflows import dataflow as known_dataflow
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.engines import ENGINES, Engine, on_processes, on_ray
 from steelyard.hardware.estimate import estimate
-from steelyard.hardware.kept import Kept
 from steelyard.hardware.mapper import Objective
 from steelyard.hardware.mapping_cache import MODEL
 from steelyard.hardware.sweep import Sweep, Value, settings, variant

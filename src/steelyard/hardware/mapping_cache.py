@@ -1,6 +1,6 @@
 """Mappings found before, kept on disk by content: layer, device, objective, constraints.
 
-One SQLite file in the cache folder, see `steelyard.hardware.kept`. What cannot be read is searched again, and said
+One SQLite file in the cache folder, see `steelyard._kept`. What cannot be read is searched again, and said
 in `MappingCache.notes`.
 """
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from steelyard._cache import cache_folder
+from steelyard._kept import Kept
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.evaluate import Access, Crossing, Evaluation
-from steelyard.hardware.kept import Kept
 from steelyard.hardware.mapper import Found
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints

@@ -14,8 +14,9 @@ from steelyard.measure.backend import Setting
 from steelyard.measure.child import Child, available_cores, cores_for
 from steelyard.measure.energy import Meter, meter
 from steelyard.measure.environment import clock_mhz, environment, load_average, machine_key
-from steelyard.measure.measurement import Failure, Measurement, Measurements, together
+from steelyard.measure.measurement import Failure, Measurement, Measurements
 from steelyard.measure.session import Job, Prepared, Session
+from steelyard.measure.store import keep as remember
 from steelyard.measure.timing import Timing
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def measure_all(
     tolerance: float | None = None,
     keep_freed: bool = False,
     budget_s: float = 3.0,
+    store: bool = False,
     progress: Progress | None = None,
     keep: Callable[[Measurement | Failure], None] | None = None,
 ) -> Measurements:
@@ -101,6 +103,7 @@ def measure_all(
         tolerance: as in `measure`.
         keep_freed: as in `measure`.
         budget_s: seconds of samples for each row.
+        store: keep the rows on disk, for `measurement_history`; also those that are finished when interrupted.
         progress: told what happens.
         keep: told each row when it is finished; also those that are, when interrupted.
 
@@ -125,14 +128,28 @@ def measure_all(
         for batch in batches
     ]
     found: list[Measurement | Failure] = []
+    notes: list[str] = []
+
+    def finished(row: Measurement | Failure) -> None:
+        if store and isinstance(row, Measurement):
+            notes.extend(remember([row]))
+        if keep is not None:
+            keep(row)
+
     for index, group in enumerate(groups):
 
         def told(doing: str, share: float, index: int = index) -> None:
             if progress is not None:
                 progress(doing, (index + share) / len(groups))
 
-        found += _measure_rows(group, budget_s, told, keep)
-    return together(found, environment=environment(), warnings=_load_warnings())
+        found += _measure_rows(group, budget_s, told, finished)
+    warnings = (*_load_warnings(), *dict.fromkeys(notes))
+    return Measurements(
+        tuple(row for row in found if isinstance(row, Measurement)),
+        tuple(row for row in found if isinstance(row, Failure)),
+        environment(),
+        warnings,
+    )
 
 
 @dataclass(slots=True)

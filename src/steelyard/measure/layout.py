@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from steelyard.measure.measurement import Failure, Measurement, Measurements
+from steelyard.measure.store import History
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 
@@ -57,12 +58,60 @@ def measurement_document(result: Measurement) -> Document:
     return measurements_document(Measurements((result,)))
 
 
+@document.register
+def history_document(result: History) -> Document:
+    """A row each, oldest first, with the change since the same was measured last on the same machine."""
+    columns = (
+        Column("taken_at", "taken (UTC)"),
+        Column("machine", "machine", rank=2),
+        Column("network", "network"),
+        Column("setting", "backend"),
+        Column("batch", "batch", "count"),
+        Column("threads", "threads", "count", rank=1),
+        Column("median_ms", "median", "ratio", unit="ms"),
+        Column("interval_ms", "95 % interval", unit="ms", rank=3),
+        Column("change", "change", "share", signed=True),
+    )
+    rows = tuple(
+        (
+            past.taken_at.replace("T", " ").removesuffix("+00:00"),
+            past.machine,
+            past.network,
+            past.setting,
+            past.batch,
+            past.threads,
+            past.median_s * 1e3,
+            _interval(past.interval_s),
+            past.change,
+        )
+        for past in result.rows
+    )
+    used = {past.machine for past in result.rows}
+    notes = [
+        f"{key}: {facts.get('processor', '?')}, {facts.get('cores', '?')} cores, torch {facts.get('torch', '?')}."
+        for key, facts in result.machines.items()
+        if key in used
+    ]
+    return Document(
+        title=f"{len(rows)} measurement{'s' if len(rows) != 1 else ''} kept",
+        tables=(Table("", columns, rows),) if rows else (),
+        notes=(
+            *notes,
+            *([] if rows else ["Nothing was measured yet: steelyard measure resnet50."]),
+        ),
+        warnings=result.notes,
+    )
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0] * 1e3:.3g} .. {interval[1] * 1e3:.3g}"
+
+
 def _group(row: Measurement) -> tuple[str, int, int]:
     return row.network, row.batch, row.threads
 
 
 def _row(row: Measurement, first: Measurement) -> tuple[Cell, ...]:
-    interval = row.interval_s
     joules = row.energy.joules
     return (
         row.network,
@@ -70,7 +119,7 @@ def _row(row: Measurement, first: Measurement) -> tuple[Cell, ...]:
         row.batch,
         row.threads,
         row.median_s * 1e3,
-        "" if interval is None else f"{interval[0] * 1e3:.3g} .. {interval[1] * 1e3:.3g}",
+        _interval(row.interval_s),
         row.timing.p90_s * 1e3,
         row.timing.p99_s * 1e3,
         row.throughput,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -134,16 +133,6 @@ class Measurements(Printable):
             "rows": [row.to_dict() for row in self.rows],
             "failures": [asdict(failure) for failure in self.failures],
         }
-
-
-def together(rows: Iterable[Measurement | Failure], **rest: Any) -> Measurements:
-    """Rows and failures, sorted into one result; ``rest`` as `Measurements` takes it."""
-    found = list(rows)
-    return Measurements(
-        tuple(row for row in found if isinstance(row, Measurement)),
-        tuple(row for row in found if isinstance(row, Failure)),
-        **rest,
-    )
 
 
 def _plain(row: Measurement) -> dict[str, Any]:

@@ -61,11 +61,22 @@ class Kept:
                 rows += base.execute(query, part).fetchall()
             return rows
 
+        return self._sound(self._do(read), "found anew")
+
+    def all(self) -> dict[str, str]:
+        """Every text that is there, sorted by key."""
+        if not self.path.exists():
+            return {}
+        query = f"SELECT key, answer FROM {self.what} ORDER BY key"  # noqa: S608
+        return self._sound(self._do(lambda base: base.execute(query).fetchall()), "left out")
+
+    def _sound(self, rows: list[tuple[object, object]] | None, remedy: str) -> dict[str, str]:
+        """The texts whose checksums are right."""
         found = {}
-        for key, sealed in self._do(read) or []:
+        for key, sealed in rows or []:
             text = _opened(str(key), str(sealed))
             if text is None:
-                self.notes.append(f"some kept {self.what} were damaged and are found anew")
+                self.notes.append(f"some kept {self.what} were damaged and are {remedy}")
             else:
                 found[str(key)] = text
         return found

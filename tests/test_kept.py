@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from steelyard import _kept as room
+from steelyard._kept import Kept
 from steelyard.errors import InputError
-from steelyard.hardware import kept as room
-from steelyard.hardware.kept import Kept
 
 TEXTS = {f"key{k}": json.dumps({"number": k, "text": "é" * (k % 50)}) for k in range(120)}
 
@@ -48,6 +48,8 @@ def test_what_is_kept_is_there(tmp_path: Path) -> None:
     for key, text in many.items():
         kept.put(key, text)
     assert kept.get([str(k) for k in range(2000)]) == many
+    assert kept.all() == dict(sorted({"a": "two", "b": "é\x00'", **many}.items()))
+    assert list(kept.all()) == sorted(kept.all())
 
 
 @pytest.mark.parametrize("seed", [*range(45), 56])
@@ -211,7 +213,7 @@ def test_a_network_folder_without_locks(tmp_path: Path) -> None:
     library = tmp_path / "nolocks.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, tmp_path / "nolocks.c"], check=True)
     code = (
-        "import sys; from pathlib import Path; from steelyard.hardware import kept as room\n"
+        "import sys; from pathlib import Path; from steelyard import _kept as room\n"
         "room._WAIT_S = 0.2\n"
         "kept = room.Kept(Path(sys.argv[1]), 'mappings')\n"
         "kept.put('a', 'one'); kept.put('b', 'two'); print(kept.get(['a']), kept.notes)"
@@ -227,7 +229,7 @@ def test_a_network_folder_without_locks(tmp_path: Path) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from steelyard.hardware.kept import Kept
+from steelyard._kept import Kept
 kept = Kept(Path(sys.argv[1]), "mappings")
 for k in range(int(sys.argv[3])):
     kept.put(f"{sys.argv[2]}-{k}", "text " * 100)
