@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch._decomp import register_decomposition
+from torch.autograd import profiler
 
 from steelyard.errors import ShapeError, UsageError
 
@@ -87,7 +88,7 @@ def _needs_no_dispatch(x: Tensor) -> bool:
         and c._len_torch_dispatch_stack() == 0
         and not c._are_functorch_transforms_active()
         and c._get_tracing_state() is None
-        and not c._autograd._profiler_enabled()
+        and not profiler._is_profiler_enabled
         and not (x.is_conj() or x.is_neg())
     )
 
