@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from steelyard.errors import UsageError
 from steelyard.layers.factorized_reduction import FactorizedReduction
 
 
@@ -33,3 +34,8 @@ def test_relu_comes_first() -> None:
     with torch.no_grad():
         assert torch.equal(with_relu(x), without(x.relu()))
         assert not torch.equal(with_relu(x), without(x))
+
+
+def test_a_single_channel_has_no_halves() -> None:
+    with pytest.raises(UsageError, match=r"to 1 channel is not possible\nexpected: 2 channels"):
+        FactorizedReduction(4, 1)

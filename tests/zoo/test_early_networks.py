@@ -143,6 +143,12 @@ def test_images_that_are_too_small_or_have_other_channels() -> None:
         network(torch.zeros(1, 1, 224, 224))
 
 
+def test_a_resolution_that_leaves_no_pixel() -> None:
+    network = sy.create("squeezenet1_0", width=0.1, resolution=7).eval()
+    with pytest.raises(ShapeError, match=r"expected: a pixel in every map\ntry: create.* larger"):
+        network(torch.zeros(1, 3, 7, 7))
+
+
 def test_other_errors_stay_what_they_are() -> None:
     network = sy.create("lenet_caffe").eval()
     with pytest.raises(RuntimeError, match=r"dtype|type"):

@@ -93,3 +93,10 @@ def test_groups_of_two() -> None:
 def test_four_stages() -> None:
     with pytest.raises(UsageError, match="gives 3 stages"):
         create("sqnxt23_w1", blocks=(6, 6, 8))
+
+
+@pytest.mark.parametrize("width", [0.01, 0.37, 1.3, 2.7])
+def test_any_width_can_have_groups(width: float) -> None:
+    """A quarter of a stage's channels falls into two groups."""
+    network = on_meta("g_sqnxt23_w1", width=width)
+    assert network(torch.empty(1, 3, 227, 227, device="meta")).shape == (1, 1000)

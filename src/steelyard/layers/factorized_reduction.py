@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from steelyard.errors import UsageError
 from steelyard.layers.batch_norm_folding import channels_of, fold_batch_norm
 
 
@@ -25,12 +26,20 @@ class FactorizedReduction(nn.Module):
         in_channels, out_channels: C and M, M at least 2.
         relu: ReLU before it.
         eps: of the batch normalisation.
+
+    Raises:
+        UsageError: a single output channel.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int, *, relu: bool = True, eps: float = 1e-5
     ) -> None:
         super().__init__()
+        if out_channels < 2:
+            raise UsageError(
+                f"a factorised reduction to {out_channels} channel is not possible",
+                expected="2 channels or more, a half from each convolution",
+            )
         half = out_channels // 2
         self.relu = nn.ReLU() if relu else nn.Identity()
         self.path1 = nn.Conv2d(in_channels, half, 1, stride=2, bias=False)

@@ -60,10 +60,10 @@ class Network(nn.Module):
                 y = module(y)
             return self.classify(y)
         except RuntimeError as error:
-            if self.input_shape is None or x.shape[1:] == self.input_shape[1:]:
-                raise
             # subclasses say something else: out of memory, not implemented
-            if type(error) is not RuntimeError:
+            if self.input_shape is None or type(error) is not RuntimeError:
+                raise
+            if x.shape[1:] == self.input_shape[1:] and not _is_too_small(error):
                 raise
             raise _misfit(self, self.input_shape, tuple(x.shape), error) from error
 
@@ -118,6 +118,11 @@ class Backbone(nn.Module):
         return self.network.feature_maps(x)
 
 
+def _is_too_small(error: RuntimeError) -> bool:
+    """Whether a window found no place on its map, in PyTorch's words."""
+    return any(words in str(error) for words in ("too small", "can't be greater than actual input"))
+
+
 def _misfit(
     network: Network, made_for: tuple[int, ...], given: tuple[int, ...], error: RuntimeError
 ) -> ShapeError:
@@ -132,6 +137,8 @@ def _misfit(
         square = given[2] == given[3]
         resolution = f"create(..., resolution={given[2]})"
         hint = resolution if square else "square images; resolution=... sets their size"
+    elif given[1:] == made_for[1:]:
+        expected, hint = "a pixel in every map", "create(..., resolution=...) with a larger one"
     elif len(given) == 4:
         expected += ", or any size that leaves a pixel in every map"
     first = str(error).strip().split("\n")[0]

@@ -31,7 +31,9 @@ class SqueezeNext(Network):
         self.pool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.stages = nn.Sequential()
         for i, blocks in enumerate(config.blocks):
-            stage, out_channels = nn.Sequential(), scaled(CHANNELS[i], config.width, 4)
+            # a quarter of them must fall into groups
+            out_channels = scaled(CHANNELS[i], config.width, 4 * config.groups)
+            stage = nn.Sequential()
             for j in range(blocks):
                 stage.append(
                     SqueezeNextBlock(

@@ -17,7 +17,7 @@ class FENetConfig(ImageConfig):
     units: tuple[int, ...] = setting(
         (2, 3, 3, 3, 2),
         "residual units per block, each on twice the channels of the one before",
-        low=0,
+        low=1,
         high=8,
     )
     strides: tuple[int, ...] = setting(
