@@ -88,3 +88,14 @@ def dataflows(batches: tuple[int, ...], output: Output) -> None:
     with output.steps() as step:
         result = tables.dataflows(batches=batches, progress=step)
     output.show(result)
+
+
+@command.command("network-energy")
+@output_options(*FORMATS)
+def network_energy(output: Output) -> None:
+    """Statements of the literature on networks and energy, and ours: weights, reuse, batches, depthwise layers."""
+    from steelyard import tables
+
+    with output.steps() as step:
+        result = tables.network_energy(progress=step)
+    output.show(result)

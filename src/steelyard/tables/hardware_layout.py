@@ -1,4 +1,4 @@
-"""How the tables on accelerators are printed: `EyerissChip`, `RowStationary`, `Dataflows`."""
+"""How the tables on accelerators are printed: `EyerissChip`, `RowStationary`, `Dataflows`, `NetworkStatements`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.tables.dataflows import PES, Dataflows, FlowLayer, FlowMean
 from steelyard.tables.eyeriss_chip import ChipLayer, EyerissChip
+from steelyard.tables.network_energy import NetworkStatements, Statement
 from steelyard.tables.row_stationary import FlowEnergy, RowStationary
 
 _CHIP = (
@@ -172,3 +173,39 @@ def _flow_layer(e: FlowLayer) -> tuple[Cell, ...]:
         f"{e.free:.2f}",
         f"{100 * (1 - e.free / mapped):.1f}",
     )
+
+
+_STATEMENTS = (
+    Column("figure", "figure", wrap=True),
+    Column("published", "published"),
+    Column("ours", "ours"),
+)
+
+
+@document.register
+def network_energy_document(result: NetworkStatements) -> Document:
+    """A table for each claim."""
+    tables = tuple(
+        Table(claim, _STATEMENTS, tuple(map(_statement, statements)))
+        for claim, statements in groupby(result.statements, key=lambda s: s.claim)
+    )
+    lead = (
+        "What the literature says of networks and energy, beside our figures: energy by the row-stationary "
+        "study's model with 256 PEs and 48 images at once, everything dense.",
+    )
+    notes = tuple(
+        "; ".join(dict.fromkeys(text for s in group for text in (s.source, s.reason) if text)) + "."
+        for group in map(list, (g for _, g in groupby(result.statements, key=lambda s: s.claim)))
+    )
+    claims = dict.fromkeys(s.claim.rstrip(".") for s in result.statements)
+    said = tuple(f"{claim}: {note}" for claim, note in zip(claims, notes, strict=True))
+    return Document("network energy", lead, tables, said)
+
+
+def _statement(s: Statement) -> tuple[Cell, ...]:
+    unit = {"x": " x", "%": " %", "M": " M", "MAC/op": ""}[s.unit]
+    shown = (
+        "" if value is None else f"{value:.4f}{unit}" if value < 0.1 else f"{value:,.4g}{unit}"
+        for value in (s.published, s.ours)
+    )  # fmt: skip
+    return (s.figure, *shown)
