@@ -45,7 +45,8 @@ class NASNet(CellNetwork):
     def __init__(self, config: NASNetConfig) -> None:
         super().__init__()
         self.config = config
-        self.filters = scaled(config.filters, config.width)
+        # the stem's first cells have a quarter of them
+        self.filters = max(4, scaled(config.filters, config.width))
         plan = self.plan()
         eps = 1e-3 if plan.stride > 1 else 1e-5
         zeros = config.average_border == "zeros"
