@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
 from math import prod
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +151,186 @@ def hostile_net() -> Workload:
     for i, text in enumerate(HOSTILE):
         net.conv(f"{text}{i}", 4, 1, module=f"{text}.{i}")
     return net.done(warnings=HOSTILE)
+
+
+CHIP = """
+schema: steelyard.device/1
+kind: accelerator
+name: chip
+title: a small chip
+clock_hz: 100 MHz
+mac_pj: 1
+bits: {I: 8, W: 8, O: 16}
+levels:
+  dram: {read_pj: 200, write_pj: 200, read_bandwidth: 4, write_bandwidth: 4}
+  buffer: {capacity_bytes: 16 KiB, read_pj: 6, write_pj: 6, double_buffered: [I, W]}
+  pes:
+    axes:
+      x: {size: 8, links: {W: {kind: multicast, pj: 2}}, dims: [M, C]}
+  spad: {capacity_bytes: 64, read_pj: 1, write_pj: 1}
+"""
+
+
+@pytest.fixture(scope="session")
+def chip(tmp_path_factory):
+    """Eight units, a buffer and a memory that takes one of our two data types twice as long."""
+    from steelyard.hardware.device import Device
+
+    path = tmp_path_factory.mktemp("chip") / "chip.yaml"
+    path.write_text(CHIP, encoding="utf-8")
+    return Device.from_yaml(path)
+
+
+@pytest.fixture(scope="session")
+def small(net_builder) -> Workload:
+    """Two convolutions, one of them depthwise, pooling and a fully connected layer."""
+    net = net_builder("small", (1, 3, 16, 16))
+    net.conv("conv1", 8, 3, padding=1).relu("relu1").pool("pool1", 2)
+    net.conv("conv2", 8, 3, padding=1, groups=8).relu("relu2").flatten()
+    return net.linear("fc", 10).done()
+
+
+@pytest.fixture(scope="session")
+def placed(small, chip):
+    """`small` on `chip`."""
+    from steelyard.hardware.estimate import estimate
+    from steelyard.report.placed import place
+
+    return place(small, chip, estimate(small, chip, cache=False))
+
+
+@pytest.fixture(scope="session")
+def ceilings(small):
+    """`small` on a device of which only the ceilings are known."""
+    from steelyard.report.placed import place_on
+
+    return place_on(small, ["h100"])[0]
+
+
+# ---- a browser -----------------------------------------------------------------------------
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
+    None,
+)  # fmt: skip
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--remote-debugging-pipe",
+]
+
+
+class Browser:
+    """A headless Chromium, driven over a pipe in its DevTools protocol."""
+
+    def __init__(self, profile: Path) -> None:
+        to_browser, self._out = os.pipe()
+        self._in, from_browser = os.pipe()
+        command = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
+        self._process = subprocess.Popen(
+            ["bash", "-c", command, CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
+            pass_fds=(to_browser, from_browser),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_browser)
+        os.close(from_browser)
+        self._buffer, self._count = b"", 0
+        self.events: list[dict] = []
+        target = self.call("Target.createTarget", url="about:blank", session=None)["targetId"]
+        self._session = self.call(
+            "Target.attachToTarget", targetId=target, flatten=True, session=None
+        )["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=20)
+        os.close(self._in)
+        os.close(self._out)
+
+    def call(self, method: str, *, session: str | None = "", **params: object) -> dict:
+        self._count += 1
+        message: dict[str, object] = {"id": self._count, "method": method, "params": params}
+        if session is not None:
+            message["sessionId"] = session or self._session
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._count:
+                assert "error" not in answer, answer
+                return answer["result"]
+            self.events.append(answer)
+
+    def _read(self) -> dict:
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._in, 1 << 16)
+            assert chunk, "the browser ended"
+            self._buffer += chunk
+        message, self._buffer = self._buffer.split(b"\0", 1)
+        return json.loads(message)
+
+    def run(self, expression: str) -> object:
+        result = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def open(self, path: Path) -> None:
+        self.events.clear()
+        self.call("Page.navigate", url=path.as_uri())
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            ready = self.run(
+                "document.readyState === 'complete' && document.documentElement.dataset.ready === '1'"
+            )
+            if ready:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the page's script did not finish: {self.troubles()}")
+
+    def screen(self, width: int, height: int = 900) -> None:
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
+        )  # fmt: skip
+
+    def troubles(self) -> list[str]:
+        """Errors and warnings on the console, exceptions, violations of the policy."""
+        self.run("1")  # whatever was sent before the answer has arrived
+        found = []
+        for event in self.events:
+            method, params = event.get("method"), event.get("params", {})
+            if method == "Runtime.exceptionThrown":
+                found.append(str(params["exceptionDetails"]))
+            elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
+                found.append(params["entry"]["text"])
+            elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
+                found.append(str(params["args"]))
+        return found
+
+    def requests(self) -> list[str]:
+        return [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory) -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    started = Browser(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.close()

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 
 from steelyard.cost import cost
-from steelyard.report.api import report
+from steelyard.report.api import Report, report
 from steelyard.report.escape import printable
 
 VOID = {"meta", "br", "input", "rect", "polygon"}
@@ -73,7 +73,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def pages(alexnet, deep, hostile_net, net_builder):
+def pages(alexnet, deep, hostile_net, net_builder, small, placed, ceilings):
     empty = net_builder("empty", (1, 4)).done()
     return {
         "one": report(alexnet).to_html(),
@@ -82,10 +82,11 @@ def pages(alexnet, deep, hostile_net, net_builder):
         "three": report(alexnet, deep, alexnet).to_html(),
         "hostile": report(hostile_net, hostile_net).to_html(),
         "empty": report(empty).to_html(),
+        "devices": Report((cost(small),), "small", placed=((placed, ceilings),)).to_html(),
     }
 
 
-NAMES = ("one", "deep", "two", "three", "hostile", "empty")
+NAMES = ("one", "deep", "two", "three", "hostile", "empty", "devices")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,154 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from steelyard.report.api import report
-
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
-    None,
-)  # fmt: skip
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-    "--remote-debugging-pipe",
-]
-
-
-class Browser:
-    """A headless Chromium, driven over a pipe in its DevTools protocol."""
-
-    def __init__(self, profile: Path) -> None:
-        to_browser, self._out = os.pipe()
-        self._in, from_browser = os.pipe()
-        command = f'exec "$0" "$@" 3<&{to_browser} 4>&{from_browser}'
-        self._process = subprocess.Popen(
-            ["bash", "-c", command, CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "about:blank"],
-            pass_fds=(to_browser, from_browser),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_browser)
-        os.close(from_browser)
-        self._buffer, self._count = b"", 0
-        self.events: list[dict] = []
-        target = self.call("Target.createTarget", url="about:blank", session=None)["targetId"]
-        self._session = self.call(
-            "Target.attachToTarget", targetId=target, flatten=True, session=None
-        )["sessionId"]
-        for domain in ("Page", "Runtime", "Log", "Network"):
-            self.call(f"{domain}.enable")
-
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=20)
-        os.close(self._in)
-        os.close(self._out)
-
-    def call(self, method: str, *, session: str | None = "", **params: object) -> dict:
-        self._count += 1
-        message: dict[str, object] = {"id": self._count, "method": method, "params": params}
-        if session is not None:
-            message["sessionId"] = session or self._session
-        os.write(self._out, json.dumps(message).encode() + b"\0")
-        while True:
-            answer = self._read()
-            if answer.get("id") == self._count:
-                assert "error" not in answer, answer
-                return answer["result"]
-            self.events.append(answer)
-
-    def _read(self) -> dict:
-        while b"\0" not in self._buffer:
-            chunk = os.read(self._in, 1 << 16)
-            assert chunk, "the browser ended"
-            self._buffer += chunk
-        message, self._buffer = self._buffer.split(b"\0", 1)
-        return json.loads(message)
-
-    def run(self, expression: str) -> object:
-        result = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
-
-    def open(self, path: Path) -> None:
-        self.events.clear()
-        self.call("Page.navigate", url=path.as_uri())
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            ready = self.run(
-                "document.readyState === 'complete' && document.documentElement.dataset.ready === '1'"
-            )
-            if ready:
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the page's script did not finish: {self.troubles()}")
-
-    def screen(self, width: int, height: int = 900) -> None:
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
-        )  # fmt: skip
-
-    def troubles(self) -> list[str]:
-        """Errors and warnings on the console, exceptions, violations of the policy."""
-        self.run("1")  # whatever was sent before the answer has arrived
-        found = []
-        for event in self.events:
-            method, params = event.get("method"), event.get("params", {})
-            if method == "Runtime.exceptionThrown":
-                found.append(str(params["exceptionDetails"]))
-            elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
-                found.append(params["entry"]["text"])
-            elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "warning"):
-                found.append(str(params["args"]))
-        return found
-
-    def requests(self) -> list[str]:
-        return [
-            event["params"]["request"]["url"]
-            for event in self.events
-            if event.get("method") == "Network.requestWillBeSent"
-        ]
+from steelyard.cost import cost
+from steelyard.report.api import Report, report
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory) -> Iterator[Browser]:
-    started = Browser(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.close()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, alexnet, deep, hostile_net) -> Path:
+def folder(tmp_path_factory, alexnet, deep, hostile_net, small, placed, ceilings) -> Path:
     where = tmp_path_factory.mktemp("pages")
     report(alexnet).save(where / "one.html")
     report(alexnet, deep).save(where / "two.html")
     report(hostile_net, hostile_net).save(where / "hostile.html")
+    placed_too = Report((cost(small),), "small", placed=((placed, ceilings),))
+    placed_too.save(where / "devices.html")
     return where
 
 
-@pytest.mark.parametrize("name", ["one", "two", "hostile"])
+NAMES = ["one", "two", "hostile", "devices"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_no_errors_no_requests_and_nothing_foreign_runs(browser, folder, name):
     browser.screen(1280)
     browser.open(folder / f"{name}.html")
@@ -269,13 +144,13 @@ def test_the_pointer_shows_the_numbers(browser, folder):
 
 
 @pytest.mark.parametrize("width", [320, 380, 768, 1280, 2560])
-@pytest.mark.parametrize("name", ["one", "two", "hostile"])
+@pytest.mark.parametrize("name", NAMES)
 def test_no_screen_scrolls_sideways(browser, folder, width, name):
     browser.screen(width)
     browser.open(folder / f"{name}.html")
     assert browser.run("document.documentElement.scrollWidth") <= width
     outside = browser.run(
-        f"""[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll') &&
+        f"""[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, pre') &&
         e.id !== 'tip' && e.getBoundingClientRect().right > {width} + 1)
         .map(e => e.tagName + '.' + e.className)"""
     )

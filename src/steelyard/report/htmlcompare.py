@@ -16,7 +16,7 @@ from steelyard.report.layerpanels import (
     energy_by_level,
     joules,
 )
-from steelyard.report.placed import BUSY, STALL, WAITS, Placed
+from steelyard.report.placed import BUSY, STALL, WAITS, Placed, row_heads
 from steelyard.report.plots import (
     legend_html,
     panels_data,
@@ -43,21 +43,31 @@ _TIME = {
 }
 
 
-def comparison_html(several: Sequence[Placed], key: str, data: dict[str, Any]) -> Iterator[str]:
-    """The same network on several devices; nothing for one."""
+def comparison_html(
+    several: Sequence[Placed], key: str, data: dict[str, Any], *, lean: bool = False
+) -> Iterator[str]:
+    """The same network on several devices; nothing for one.
+
+    Args:
+        several: the network on each device.
+        key: of the network, unique on the page.
+        data: what the script needs is added here.
+        lean: no bars over the layers, and points tell the layer's name only when they are pointed at.
+    """
     if len(several) < 2:
         return
     estimated = [placed for placed in several if placed.estimate is not None]
     yield f'<section class="side" id="devices-{key}"><h3>Devices side by side</h3>'
     if len(estimated) > 1:
         yield from _totals(estimated)
-        yield from _energies(estimated, key, data)
+        if not lean:
+            yield from _energies(estimated, key, data)
     yield "<h4>Rooflines on the same axes</h4>"
     yield '<div class="columns">'
     axes = roof_axes(several)
     for number, placed in enumerate(several):
         chart = roofline_chart(placed, axes)
-        data[f"c-{key}-{number}"] = scatter_data(chart)
+        data[f"c-{key}-{number}"] = scatter_data(chart, lean=lean)
         yield scatter_html(chart, key=f"c-{key}-{number}")
     yield "</div></section>\n"
 
@@ -152,7 +162,7 @@ def _energies(estimated: Sequence[Placed], key: str, data: dict[str, Any]) -> It
         panel = energy_by_level(placed, top)
         panels.append(replace(panel, title=f"Energy on {placed.device.name}"))
     name = f"{estimated[0].workload.name}: energy of each layer, in one scale"
-    data[f"d-{key}"] = panels_data(panels, rows[0])
+    data[f"d-{key}"] = panels_data(panels, row_heads(estimated[0].rows), rows[0])
     yield "<h4>Energy layer by layer, in one scale</h4>"
     names = [row.name for row in estimated[0].rows]
     yield panels_html(panels, names, key=f"d-{key}", title=name)

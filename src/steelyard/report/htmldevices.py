@@ -7,14 +7,14 @@ from typing import Any
 
 from steelyard.hardware.estimate import Estimate
 from steelyard.hardware.estimate_layout import MICRO
+from steelyard.report.devicetables import layer_tables
 from steelyard.report.devicewords import device_sentences
 from steelyard.report.escape import html_text
 from steelyard.report.htmlcompare import comparison_html
 from steelyard.report.htmlpage import frame
-from steelyard.report.htmltables import table_html
-from steelyard.report.layerpanels import OPERAND_WORDS, joules, layer_panels
-from steelyard.report.mappings import mapping_anchors, mappings_html
-from steelyard.report.placed import Placed
+from steelyard.report.layerpanels import joules, layer_panels
+from steelyard.report.mappings import mappings_html
+from steelyard.report.placed import Placed, row_heads
 from steelyard.report.plots import panels_data, panels_html, scatter_data, scatter_html
 from steelyard.report.roofplot import roofline_chart, step_words
 from steelyard.report.stages import stage_panels
@@ -24,14 +24,20 @@ from steelyard.units import format_bytes, format_si
 MANY_LAYERS = 60
 """Above, charts by stage come first."""
 
+MOST_TOLD = 2000
+"""Bars on a page; above, their numbers are in the tables only, so that it stays below 5 MB."""
 
-def device_html(placed: Placed, key: str, data: dict[str, Any]) -> Iterator[str]:
+
+def device_html(
+    placed: Placed, key: str, data: dict[str, Any], *, lean: bool = False
+) -> Iterator[str]:
     """One device's section.
 
     Args:
         placed: network and device.
         key: unique on the page, of letters, digits and hyphens.
         data: what the script needs is added here.
+        lean: bars and points tell the layer's name only when they are pointed at.
     """
     device = placed.device
     yield f'<section class="device" id="device-{key}"><h3>On {html_text(device.name)}</h3>'
@@ -42,14 +48,14 @@ def device_html(placed: Placed, key: str, data: dict[str, Any]) -> Iterator[str]
         for note in placed.estimate.notes:
             yield f'<p class="note">{html_text(note)}</p>'
     if placed.rows:
-        yield from _bars(placed, key, data)
+        yield from _bars(placed, key, data, lean)
     if any(layer.macs for layer in placed.workload.layers):
-        yield from _roofline(placed, key, data)
+        yield from _roofline(placed, key, data, lean)
     if placed.rows:
         yield "<h4>Mappings</h4>"
         yield mappings_html(placed, key)
         yield "<h4>Layers</h4>"
-        yield _table(placed, key)
+        yield layer_tables(placed, key)
     yield "</section>\n"
 
 
@@ -73,27 +79,30 @@ def _tiles(found: Estimate, placed: Placed) -> str:
     return f'<dl class="tiles six">{cells}</dl>'
 
 
-def _bars(placed: Placed, key: str, data: dict[str, Any]) -> Iterator[str]:
+def _bars(placed: Placed, key: str, data: dict[str, Any], lean: bool) -> Iterator[str]:
     rows = placed.rows
     if len(rows) > MANY_LAYERS:
         yield "<h4>Stage by stage</h4>"
         yield '<p class="note">A stage is the layers whose feature map has one size.</p>'
-        panels, names = stage_panels(placed)
+        panels, stages = stage_panels(placed)
         title = f"{placed.workload.name} on {placed.device.name}, stage by stage"
-        data[f"s-{key}"] = panels_data(panels, [-1] * len(names))
-        yield panels_html(panels, names, key=f"s-{key}", title=title)
+        heads = [f"stage {stage}, {number} layers" for stage, number in stages.items()]
+        data[f"s-{key}"] = panels_data(panels, heads)
+        yield panels_html(panels, list(stages), key=f"s-{key}", title=title)
     yield "<h4>Layer by layer</h4>"
     idle = len(placed.workload.layers) - len(rows)
     free = f" {idle} layers that cost nothing here have none." if idle else ""
     yield f'<p class="note">A bar for each of {len(rows)} layers, in order of execution.{free} '
-    yield "The pointer, or the arrow keys, show the numbers; the table below has them all.</p>"
+    shown = "layers' names" if lean else "numbers"
+    yield f"The pointer, or the arrow keys, show the {shown}; the table below has all numbers.</p>"
     panels = layer_panels(placed)
-    data[f"b-{key}"] = panels_data(panels, [row.index for row in rows])
+    told = [] if lean else panels
+    data[f"b-{key}"] = panels_data(told, row_heads(rows), [row.index for row in rows])
     title = f"{placed.workload.name} on {placed.device.name}, layer by layer"
     yield panels_html(panels, [row.name for row in rows], key=f"b-{key}", title=title)
 
 
-def _roofline(placed: Placed, key: str, data: dict[str, Any]) -> Iterator[str]:
+def _roofline(placed: Placed, key: str, data: dict[str, Any], lean: bool) -> Iterator[str]:
     chart = roofline_chart(placed)
     yield "<h4>Roofline</h4>"
     if placed.estimate is not None:
@@ -102,69 +111,8 @@ def _roofline(placed: Placed, key: str, data: dict[str, Any]) -> Iterator[str]:
     if placed.bounds is not None:
         yield '<p class="note">Dashed: the seven bounds of the whole network, or of the layer that is pointed '
         yield f"at: {html_text(step_words())}.</p>"
-    data[f"r-{key}"] = scatter_data(chart)
+    data[f"r-{key}"] = scatter_data(chart, lean=lean)
     yield scatter_html(chart, key=f"r-{key}")
-
-
-def _table(placed: Placed, key: str) -> str:
-    found = placed.estimate
-    if found is None:
-        return ""
-    levels = [name for name in placed.levels if found.energy_by_level().get(name)]
-    operands = ("I", "W", "O")
-    whole = found.energy_pj or 1.0
-    columns = (
-        Column("layer", "layer"),
-        Column("operator", "operator"),
-        Column("macs", "MACs", "count"),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
-        Column("energy_share", "of energy", "share", bar=True),
-        *(Column(f"{level}_uj", level, "ratio", unit="µJ") for level in levels),
-        *(Column(f"{one}_uj", OPERAND_WORDS[one], "ratio", unit="µJ") for one in operands),
-        Column("cycles", "cycles", "count"),
-        Column("spatial", "spatial", "share"),
-        Column("temporal", "temporal", "share"),
-        Column("utilization", "utilisation", "share"),
-        Column("dram_bytes", "outer memory", "bytes"),
-        Column("limit", "step that costs most"),
-    )
-    rows: list[tuple[Cell, ...]] = []
-    for row in placed.rows:
-        cost, macs = row.cost, row.cost.macs
-        rows.append(
-            (
-                *(row.name, row.operator, macs or None),
-                *(cost.energy_pj * MICRO, cost.energy_pj / whole),
-                *(cost.levels.get(level, 0.0) * MICRO for level in levels),
-                *(cost.operands.get(one, 0.0) * MICRO for one in operands),
-                *(cost.cycles, row.spatial if macs else None, row.temporal if macs else None),
-                *(cost.utilization if macs else None, row.dram_bytes),
-                placed.limits[row.name].limit if row.name in placed.limits else "",
-            )
-        )
-    by_level, by_operand = found.energy_by_level(), found.energy_by_operand()
-    total: tuple[Cell, ...] = (
-        *("total", None, found.macs, found.energy_pj * MICRO, 1.0),
-        *(by_level[level] * MICRO for level in levels),
-        *(by_operand[one] * MICRO for one in operands),
-        *(found.cycles, None, None, found.utilization),
-        *(sum(row.dram_bytes for row in placed.rows), None),
-    )
-    anchors = mapping_anchors(placed, key)
-    name = f"Layers of {found.workload} on {found.device.name}; a name leads to its mapping"
-    table = table_html(
-        Table(name, columns, tuple(rows), total=total),
-        sortable=True,
-        attributes=lambda n: (
-            f'data-layer="{placed.rows[n].index}" style="--f:var(--{placed.rows[n].family})"'
-        ),
-        link=lambda n: anchors.get(placed.rows[n].name, ""),
-    )
-    return (
-        '<div class="layers"><div class="controls"><label>Filter <input type="search" '
-        'placeholder="words, e.g. 3×3"></label><span role="status" class="soft"></span></div>'
-        f"{table}</div>"
-    )
 
 
 # ---- all devices of a network --------------------------------------------------------------
@@ -178,9 +126,10 @@ def devices_html(several: Sequence[Placed], key: str, data: dict[str, Any]) -> I
         key: of the network, unique on the page.
         data: what the script needs is added here.
     """
-    yield from comparison_html(several, key, data)
+    lean = sum(len(placed.rows) for placed in several) > MOST_TOLD
+    yield from comparison_html(several, key, data, lean=lean)
     for number, placed in enumerate(several):
-        yield from device_html(placed, f"{key}-{number}", data)
+        yield from device_html(placed, f"{key}-{number}", data, lean=lean)
 
 
 def device_links(several: Sequence[Placed], key: str) -> list[tuple[str, str]]:

@@ -96,10 +96,12 @@ def _row(
         text = html_text(s.format(cell))
         if column.bar and isinstance(cell, (int, float)):
             text += f'<span class="share" style="--s:{max(0.0, min(1.0, cell)):.4f}"></span>'
-        value = f' data-v="{cell!r}"' if raw and isinstance(cell, (int, float)) else ""
+        exact = f"{cell:.6g}" if isinstance(cell, float) else str(cell)
+        value = f' data-v="{exact}"' if raw and isinstance(cell, (int, float)) else ""
         if number == 0:
             text = f'<a href="#{target}">{text}</a>' if target else text
-            parts.append(f'<th scope="row"{value}>{text}</th>')
+            side = ' class="n"' if column.numeric else ""
+            parts.append(f'<th scope="row"{side}{value}>{text}</th>')
         else:
             css = ' class="n"' if column.numeric else ' class="wrap"' if column.wrap else ""
             parts.append(f"<td{css}{value}>{text}</td>")

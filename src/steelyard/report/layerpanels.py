@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import ceil, floor, log10
 
-from steelyard.hardware.bounds import STEPS
+from steelyard.hardware.bounds import STEPS, LayerBounds
 from steelyard.report.placed import Placed, Row
-from steelyard.report.plotdata import COLOURS, Band, Panel, Span, Tick, linear_ticks, stack
+from steelyard.report.plotdata import Band, Panel, Span, Tick, linear_ticks, stack
 from steelyard.report.words import percent
 from steelyard.units import format_bytes, format_si
 
@@ -76,14 +76,10 @@ def _energy(
         ]
         share = percent(row.cost.energy_pj / total)
         lines.insert(0, f"{joules(row.cost.energy_pj)}, {share} of the network")
-        tips.append(_tip(row, lines))
+        tips.append("\n".join(lines))
     largest = max(placed.rows, key=lambda row: row.cost.energy_pj)
     note = f"most: {largest.name}, {joules(largest.cost.energy_pj)}"
     return Panel(title, "J", note, linear_ticks(limit, joules), bands, tuple(tips))
-
-
-def _tip(row: Row, lines: Sequence[str]) -> str:
-    return "\n".join((row.name, row.operator, *lines))
 
 
 def utilisation(placed: Placed) -> Panel:
@@ -98,7 +94,7 @@ def utilisation(placed: Placed) -> Panel:
             f"spatial {percent(row.spatial)}: units that have work",
             f"temporal {percent(row.temporal)}: of their cycles spent on operations",
         ]
-        tips.append(_tip(row, lines if row.cost.macs else ["no multiply-accumulates"]))
+        tips.append("\n".join(lines if row.cost.macs else ["no multiply-accumulates"]))
     used = placed.estimate.utilization if placed.estimate else 0.0
     values = [row.cost.utilization for row in placed.rows]
     rest = [max(0.0, row.spatial - row.cost.utilization) for row in placed.rows]
@@ -131,7 +127,7 @@ def cycles(placed: Placed) -> Panel:
             if band.values[number]
         ]
         lines.append(f"{format_bytes(row.dram_bytes)} to and from the outermost memory")
-        tips.append(_tip(row, lines))
+        tips.append("\n".join(lines))
     longest = max(placed.rows, key=lambda row: row.cost.cycles)
     note = f"longest: {longest.name}, {seconds(longest.cost.cycles)}"
     return Panel("Latency", "s", note, linear_ticks(limit, seconds), bands, tuple(tips))
@@ -163,14 +159,7 @@ def bounds_panel(placed: Placed) -> Panel | None:
             title = f"lost to step {number + 1}, {step}"
             bands.append(Band(title, f"step{number + 1}", tuple(spans)))
     for row, one in zip(placed.rows, known, strict=True):
-        lines = [
-            f"{n + 1} {step}: {one.macs_per_cycle[n]:,.4g}" for n, step in enumerate(STEPS) if one
-        ]
-        if one:
-            achieved = row.cost.macs / row.cost.cycles if row.cost.cycles else 0.0
-            lines = ["at most MACs per cycle after step", *lines]
-            lines.append(f"this mapping: {achieved:,.4g} of {pes:,}")
-        tips.append(_tip(row, lines or ["no multiply-accumulates"]))
+        tips.append("\n".join(_steps(row, one)) if one else "no multiply-accumulates")
     every = max(1, ceil((high - low) / 4))
     ticks = [Tick((p - low) / span, f"{10.0**p:,g}") for p in range(low, floor(high) + 1, every)]
     if 1 - ticks[-1].at > 0.12:
@@ -180,6 +169,13 @@ def bounds_panel(placed: Placed) -> Panel | None:
     return Panel(title, "MACs per cycle", note, tuple(ticks), tuple(bands), tuple(tips))
 
 
-def legend_items(panel: Panel) -> tuple[tuple[str, str], ...]:
-    """(colour, words) of the bands, the topmost first as the bars stand."""
-    return tuple((band.colour, band.title) for band in panel.bands if band.colour in COLOURS)
+def _steps(row: Row, one: LayerBounds) -> Iterator[str]:
+    """The steps that take something away, and what the mapping reaches."""
+    yield "at most MACs per cycle after step"
+    before = float("inf")
+    for number, (step, after) in enumerate(zip(STEPS, one.macs_per_cycle, strict=True)):
+        if after < before:
+            yield f"{number + 1} {step}: {after:,.4g}"
+        before = after
+    achieved = row.cost.macs / row.cost.cycles if row.cost.cycles else 0.0
+    yield f"this mapping: {achieved:,.4g} of {one.pes:,}"

@@ -132,6 +132,11 @@ class Placed:
         return {BUSY: "busy", STALL: "stall"} | waits
 
 
+def row_heads(rows: Sequence[Row]) -> list[str]:
+    """Name and operator of each layer, as they stand above what the pointer shows."""
+    return [f"{row.name}\n{row.operator}" for row in rows]
+
+
 def place(
     load: Workload,
     device: Accelerator | Roofline,

@@ -72,7 +72,7 @@ class Panel:
         note: said behind the title.
         ticks: of the vertical axis.
         bands: drawn in this order.
-        tips: what the pointer shows, a text a bar.
+        tips: what the pointer shows below the bar's name, a text a bar.
     """
 
     title: str
@@ -172,11 +172,11 @@ class LogAxis:
     high: float
 
     @classmethod
-    def over(cls, values: Sequence[float]) -> LogAxis:
-        """The axis that holds all ``values`` above 0, with some room on both sides."""
+    def over(cls, values: Sequence[float], least_room: float = 0.15) -> LogAxis:
+        """The axis that holds all ``values`` above 0, with some room on both sides, in powers of ten."""
         known = [log10(value) for value in values if 0 < value < float("inf")] or [0.0]
         low, high = min(known), max(known)
-        room = max(0.15, 0.06 * (high - low))
+        room = max(least_room, 0.06 * (high - low))
         return cls(low - room, high + room)
 
     def at(self, value: float) -> float:
@@ -186,17 +186,32 @@ class LogAxis:
         return min(1.0, max(0.0, (log10(value) - self.low) / (self.high - self.low)))
 
     def ticks(self, unit: str = "") -> tuple[Tick, ...]:
-        """Powers of ten; 1, 2 and 5 where there are few of them."""
-        steps: tuple[int, ...] = (1,)
-        decades = self.high - self.low
-        if decades < 2.5:
-            steps = (1, 2, 5)
-        every = ceil(decades / 7)
-        found = []
-        for power in range(floor(self.low), ceil(self.high) + 1):
-            for step in steps:
-                where = power + log10(step)
-                if self.low <= where <= self.high and power % every == 0:
-                    number = format_si(step * 10.0**power, unit, digits=1)
-                    found.append(Tick((where - self.low) / decades, number))
-        return tuple(found)
+        """Powers of ten; 1, 2 and 5 where there are few of them; equal steps on an axis shorter than ten to one."""
+        span = self.high - self.low
+        bottom, top = 10**self.low, 10**self.high
+        if span < 1:
+            step = _round_step((top - bottom) / 5)
+            values = [step * n for n in range(ceil(bottom / step), floor(top / step) + 1)]
+            digits = max(2, 1 + floor(log10(top)) - floor(log10(step)))
+        else:
+            steps, every, digits = (1, 2, 5) if span < 2.5 else (1,), ceil(span / 7), 2
+            powers = range(floor(self.low), ceil(self.high) + 1)
+            values = [step * 10.0**p for p in powers if p % every == 0 for step in steps]
+        return tuple(
+            Tick(self.at(value), _label(value, unit, digits))
+            for value in values
+            if bottom <= value <= top
+        )
+
+
+def _label(value: float, unit: str, digits: int) -> str:
+    """``20 µJ``, without zeros behind the point."""
+    number, _, rest = format_si(value, unit, digits=digits).partition(" ")
+    number = number.rstrip("0").rstrip(".") if "." in number else number
+    return f"{number} {rest}".strip()
+
+
+def _round_step(least: float) -> float:
+    """The next of 1, 2, 5 times a power of ten."""
+    power = 10.0 ** floor(log10(least))
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))

@@ -68,7 +68,7 @@ def _draw_panels(figure: Any, panels: Sequence[Panel], names: Sequence[str], tit
     number = len(names)
     width = max(8.0, min(24.0, 2.5 + 0.15 * number))
     figure.set_size_inches(width, 1.0 + 2.1 * len(panels))
-    figure.suptitle(short(title, 100), fontsize=11)
+    figure.suptitle(short(title, 100), fontsize=11, x=0.01, ha="left")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
     for axis, panel in zip(axes, panels, strict=True):
         for band in panel.bands:
@@ -142,6 +142,6 @@ def _name_dots(axis: Any, chart: Scatter, most: int = 6) -> None:
             taken.append((dot.x, dot.y))
             right = dot.x > 0.8
             axis.annotate(
-                short(tail(dot.name), 28), (dot.x, dot.y), xytext=(-6 if right else 6, 0),
+                short(tail(dot.name), 28), (dot.x, dot.y), xytext=(-5 if right else 5, 5),
                 textcoords="offset points", ha="right" if right else "left", va="center", fontsize=7,
             )  # fmt: skip

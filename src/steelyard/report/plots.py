@@ -153,7 +153,9 @@ def _scatter(chart: Scatter, key: str) -> Iterator[str]:
     yield '<span class="ring" hidden></span></div>'
     yield '<div class="xticks" aria-hidden="true">'
     for tick in chart.x_ticks:
-        yield f'<span style="left:{tick.at:.2%}">{html_text(tick.label)}</span>'
+        # at the end of the axis to the left of its place: no chart is wider than the screen
+        css = ' class="end"' if tick.at > 0.93 else ""
+        yield f'<span{css} style="left:{tick.at:.2%}">{html_text(tick.label)}</span>'
     yield f'</div><p class="xtitle">{html_text(chart.x_title)}</p></div></figure>'
 
 
@@ -212,23 +214,31 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> bool:
 # ---- what the script needs -----------------------------------------------------------------
 
 
-def panels_data(panels: Sequence[Panel], indices: Sequence[int]) -> dict[str, Any]:
-    """Tips and layers of `panels_html`, for its script."""
-    return {"layers": list(indices), "tips": [list(panel.tips) for panel in panels]}
+def panels_data(
+    panels: Sequence[Panel], heads: Sequence[str], indices: Sequence[int] = ()
+) -> dict[str, Any]:
+    """Tips of `panels_html`, for its script.
+
+    Args:
+        panels: the charts.
+        heads: first lines of each bar's tip.
+        indices: the layers that the bars stand for, if they do.
+    """
+    tips = [list(panel.tips) for panel in panels]
+    return {"layers": list(indices), "heads": list(heads), "tips": tips}
 
 
-def scatter_data(chart: Scatter) -> dict[str, Any]:
-    """Points of `scatter_html`, for its script."""
-    return {
-        "network": [round(tick.at, 4) for tick in chart.ceilings],
-        "dots": [
-            {
-                "x": round(dot.x, 4),
-                "y": round(dot.y, 4),
-                "tip": dot.tip,
-                "i": dot.index,
-                **({"c": [round(at, 4) for at in dot.lines]} if dot.lines else {}),
-            }
-            for dot in chart.dots
-        ],
-    }
+def scatter_data(chart: Scatter, *, lean: bool = False) -> dict[str, Any]:
+    """Points of `scatter_html`, for its script.
+
+    Args:
+        chart: what is drawn.
+        lean: names only, for pages that would be large.
+    """
+    dots: list[dict[str, Any]] = []
+    for dot in chart.dots:
+        tip = dot.name if lean else dot.tip
+        dots.append({"x": round(dot.x, 4), "y": round(dot.y, 4), "tip": tip, "i": dot.index})
+        if dot.lines and not lean:
+            dots[-1]["c"] = [round(at, 4) for at in dot.lines]
+    return {"network": [round(tick.at, 4) for tick in chart.ceilings], "dots": dots}

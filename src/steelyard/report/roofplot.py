@@ -73,7 +73,7 @@ def roofline_chart(placed: Placed, axes: tuple[LogAxis, LogAxis] | None = None) 
         x_title="MACs per byte of the outermost memory (MAC/B), logarithmic",
         y_title="speed (MAC/s), logarithmic",
         x_ticks=_plain(horizontal),
-        y_ticks=vertical.ticks("MAC/s"),
+        y_ticks=vertical.ticks(),
         dots=dots,
         line=tuple(corners),
         mark=mark,
@@ -128,9 +128,8 @@ def _families(points: Sequence[_At]) -> set[str]:
 
 def _plain(axis: LogAxis) -> tuple[Tick, ...]:
     """Ticks without prefixes: 0.01, 1, 100."""
-    ticks = axis.ticks()
-    spread = axis.high - axis.low
-    return tuple(Tick(t.at, f"{10 ** (axis.low + t.at * spread):.4g}") for t in ticks)
+    span = axis.high - axis.low
+    return tuple(Tick(t.at, f"{10 ** (axis.low + t.at * span):.4g}") for t in axis.ticks())
 
 
 def _note(placed: Placed) -> str:

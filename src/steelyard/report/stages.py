@@ -13,8 +13,8 @@ from steelyard.units import format_si
 _Series = list[tuple[str, str, list[float]]]
 
 
-def stage_panels(placed: Placed) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
-    """Energy by level and by operand and cycles of each stage, and the stages' names."""
+def stage_panels(placed: Placed) -> tuple[tuple[Panel, ...], dict[str, int]]:
+    """Energy by level and by operand and cycles of each stage, and the stages with their numbers of layers."""
     groups = _stages(placed)
     clock = getattr(placed.device, "clock_hz", 1.0)
 
@@ -40,7 +40,7 @@ def stage_panels(placed: Placed) -> tuple[tuple[Panel, ...], tuple[str, ...]]:
         ("Latency", "s", series(placed.waits, lambda row, name: row.split.get(name, 0.0)), seconds),
     )
     panels = tuple(_panel(groups, *part) for part in parts)
-    return panels, tuple(groups)
+    return panels, {stage: len(rows) for stage, rows in groups.items()}
 
 
 def _stages(placed: Placed) -> dict[str, list[Row]]:
@@ -62,9 +62,9 @@ def _panel(
 ) -> Panel:
     bands, limit = stack([one for one in series if any(one[2])])
     tips = []
-    for number, (stage, rows) in enumerate(groups.items()):
+    for number in range(len(groups)):
         whole = sum(band.values[number] for band in bands)
-        lines = [f"stage {stage}, {len(rows)} layers", show(whole)]
+        lines = [show(whole)]
         lines += [
             f"{band.title} {show(band.values[number])}, {percent(band.values[number] / whole)}"
             for band in bands

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from steelyard.hardware.explore import Exploration, Point
-from steelyard.report.plotdata import Dot, LogAxis, Scatter, Tick
+from steelyard.hardware.sweep import Value
+from steelyard.report.plotdata import Dot, LogAxis, Scatter
 from steelyard.units import format_bytes, format_si
 
 _OTHER, _FRONT = "mac", "stall"
@@ -34,19 +35,20 @@ def energy_memory(found: Exploration) -> Scatter:
 
 
 def variant_name(point: Point) -> str:
-    """The values that make the variant: ``glb.capacity_bytes 131 kB, x.size 14``."""
-    return ", ".join(
-        f"{path} {format_bytes(float(value)) if 'capacity_bytes' in path else value}"
-        for path, value in point.settings.items()
-    )
+    """The values that make the variant: ``131 kB / 14``."""
+    return " / ".join(_value(path, value) for path, value in point.settings.items())
+
+
+def _value(path: str, value: Value) -> str:
+    return format_bytes(float(value)) if "capacity_bytes" in path else str(value)
 
 
 def _chart(
     found: Exploration, title: str, x_title: str, x_of: Callable[[Point], float], unit: str
 ) -> Scatter:
     known = [point for point in found.points if not point.problem]
-    across = LogAxis.over([x_of(point) for point in known])
-    up = LogAxis.over([(point.energy_pj or 0.0) * 1e-12 for point in known])
+    across = LogAxis.over([x_of(point) for point in known], 0.01)
+    up = LogAxis.over([(point.energy_pj or 0.0) * 1e-12 for point in known], 0.01)
     # the line joins what is best in these two alone; a star may stand for less memory or fewer units
     line = _best(known, x_of)
     front = set(map(id, found.front))
@@ -64,31 +66,21 @@ def _chart(
     corners = tuple((across.at(x_of(p)), up.at((p.energy_pj or 0.0) * 1e-12)) for p in line)
     words = (
         (_FRONT, "on the front of energy, latency, memory on the chip and units"),
-        (_OTHER, "worse than another in all that differs"),
+        (_OTHER, "another is as good in all four and better in one"),
     )
+    paths = [sweep.path for sweep in found.sweeps]
     shown = {dot.colour for dot in dots}
     return Scatter(
         title=title,
-        note=f"{len(known)} variants of {found.device}; the line joins the best of these two",
+        note=f"{len(known)} variants of {found.device}, named by {' / '.join(paths)}; "
+        "the line joins what is best in these two",
         x_title=x_title,
         y_title="energy of one pass (J), logarithmic",
-        x_ticks=_ticks(across, unit),
-        y_ticks=_ticks(up, "J"),
+        x_ticks=across.ticks(unit),
+        y_ticks=up.ticks("J"),
         dots=dots,
         line=corners,
         legend=tuple(one for one in words if one[0] in shown),
-    )
-
-
-def _ticks(axis: LogAxis, unit: str) -> tuple[Tick, ...]:
-    """Powers and halves of ten; where the axis is shorter than that, its ends."""
-    ticks = axis.ticks(unit)
-    if len(ticks) > 1:
-        return ticks
-    span = axis.high - axis.low
-    return tuple(
-        Tick(at, format_si(10 ** (axis.low + at * span), unit))
-        for at in (0.0, 0.25, 0.5, 0.75, 1.0)
     )
 
 
@@ -102,7 +94,7 @@ def _best(points: list[Point], x_of: Callable[[Point], float]) -> list[Point]:
 
 
 def _tip(point: Point, on_front: bool) -> str:
-    lines = [f"{path} {value}" for path, value in point.settings.items()]
+    lines = [f"{path} {_value(path, value)}" for path, value in point.settings.items()]
     lines += [
         f"{format_si((point.energy_pj or 0.0) * 1e-12, 'J')}, {format_si(point.latency_s or 0.0, 's')}",
         f"utilisation {point.utilization or 0.0:.1%}, {point.units:,} units",

@@ -26,8 +26,8 @@
     for (const mark of box.querySelectorAll(".cursor")) mark.hidden = mark.parentElement !== area;
     const mark = area.querySelector(".cursor");
     mark.style.left = (100 * k) / n + "%"; mark.style.width = 100 / n + "%";
-    const layer = plot.layers[k];
-    return { tip: plot.tips[Number(area.dataset.panel)][k], layer: layer < 0 ? undefined : layer };
+    const tips = plot.tips[Number(area.dataset.panel)];
+    return { tip: plot.heads[k] + (tips ? "\n" + tips[k] : ""), layer: plot.layers[k] };
   };
   const count = (area) => area.dataset.dots ? plots[area.dataset.dots].dots.length
     : Number(area.closest("[data-plot]").dataset.n);
@@ -75,6 +75,7 @@
       const box = mark.getBoundingClientRect();
       tooltip.light(found.layer === undefined ? null : found.layer, area.closest(".network"));
       tooltip.show(found.tip, box.right, box.top);
+      tooltip.kept = true;
       tooltip.say(found.tip.replaceAll("\n", ", "));
     });
     area.addEventListener("blur", () => { leave(); tooltip.hide(); });

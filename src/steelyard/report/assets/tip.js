@@ -6,6 +6,8 @@ const tooltip = (() => {
   const me = {
     // what an area of a chart shows at a pointer event; plots.js sets it
     area: () => null,
+    // shown by a key: stays where it is while the page scrolls to it
+    kept: false,
     show(text, x, y) {
       tip.hidden = false;
       tip.textContent = text;
@@ -13,7 +15,7 @@ const tooltip = (() => {
       tip.style.left = Math.max(4, Math.min(x + 14, innerWidth - box.width - 8)) + "px";
       tip.style.top = Math.max(4, y + 18 + box.height > innerHeight ? y - box.height - 10 : y + 18) + "px";
     },
-    hide() { tip.hidden = true; },
+    hide() { tip.hidden = true; me.kept = false; },
     say(text) { said.textContent = text; },
     light(layer, section) {
       lit.forEach((el) => el.classList.remove("lit"));
@@ -27,9 +29,10 @@ const tooltip = (() => {
     const found = el && el.matches(".area") ? me.area(el, event) : el && { tip: el.dataset.tip, layer: el.dataset.layer };
     if (!found) me.area(null, event);
     me.light(found && found.layer !== undefined ? found.layer : null, section);
+    me.kept = false;
     if (found) me.show(found.tip, event.clientX, event.clientY); else me.hide();
   });
   document.addEventListener("pointerleave", () => me.hide());
-  document.addEventListener("scroll", () => me.hide(), { passive: true });
+  document.addEventListener("scroll", () => { if (!me.kept) me.hide(); }, { passive: true });
   return me;
 })();
