@@ -80,6 +80,8 @@ verify: .venv/.bench .venv/.distributed browser
 	$(BIN)/steelyard tables popular-networks
 	$(BIN)/steelyard tables eyeriss-chip
 	$(BIN)/steelyard tables row-stationary
+	$(BIN)/steelyard tables dataflows
+	$(BIN)/steelyard tables network-energy
 
 bench: .venv/.bench
 	$(BIN)/python -m benchmarks

@@ -29,8 +29,8 @@ NETWORKS = ("alexnet", "vgg16")
 CONV3 = (
     "alexnet conv3: table III as we have it lists q=4, r=1, t=4, which contradicts the measured table: its "
     "partial sums alone would need 66.4 MB of the buffer, with the inputs 69.2 MB, where 50.2 MB are measured. "
-    "Measured accesses of conv3, conv4 and conv5 stand to each other as their operations do (4 : 3 : 2 within "
-    "1 %), as under one mapping. Of all mappings with 156 PEs that fit the chip only those with conv4's q=3, r=2, "
+    "Measured accesses of conv3, conv4 and conv5 stand as 4:3:2, like their operations, within "
+    "1 %, as under one mapping. Of all mappings with 156 PEs that fit the chip only those with conv4's q=3, r=2, "
     "t=2 come near all measured figures, and conv4's mapping is the optimum for conv3 "
     "(steelyard.hardware.eyeriss_search); so it is used here. With the listed one latency is 22.2 ms instead of "
     "21.7, and DRAM accesses are the same."
