@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil
 
+from steelyard.errors import InputError
 from steelyard.hardware.device import OPERANDS, Accelerator, Operand, per_operand
 from steelyard.hardware.estimate_result import LayerEstimate, Pointwise, add_up
 from steelyard.hardware.evaluate import Evaluation
@@ -17,8 +18,17 @@ _FREE = frozenset({"view", "create"})
 
 
 def problems_of(layer: Layer) -> list[Problem]:
-    """The problems of a layer's nests."""
-    return [Problem.of(nest) for nest in layer.nests if nest.macs]
+    """The problems of a layer's nests.
+
+    Raises:
+        InputError: sizes that cannot be counted; the layer is named.
+    """
+    try:
+        return [Problem.of(nest) for nest in layer.nests if nest.macs]
+    except InputError as error:
+        raise InputError(
+            f"layer {layer.name!r}: {error.given}", expected=error.expected, hint=error.hint
+        ) from error
 
 
 def layer_estimate(

@@ -28,6 +28,7 @@ from steelyard.hardware.mapper_system import System
 from steelyard.hardware.mapper_tables import Assembly, Keeps
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
+from steelyard.hardware.misfit import no_fit
 from steelyard.hardware.problem import Problem
 
 Objective = Literal["energy", "latency", "edp", "dram"]
@@ -160,11 +161,7 @@ class _Search:
                 if task.bound < np.inf:
                     tasks.append(task)
         if not tasks:
-            raise InputError(
-                f"no mapping fits {self.space.device.name!r}: even single elements exceed a memory, "
-                "or the dataflow's constraints leave none",
-                hint="larger memories, or fewer constraints",
-            )
+            raise no_fit(self.space)
         return tasks
 
     def _tables(self, task: _Task) -> list[Any] | None:
@@ -276,10 +273,7 @@ class _Search:
 
     def _mapping(self) -> Mapping:
         if self.winner is None:
-            raise InputError(
-                f"no mapping fits {self.space.device.name!r}: whatever the tiles, a memory is too small",
-                hint="larger memories, or fewer constraints",
-            )
+            raise no_fit(self.space)
         return _mapping(*self.winner, self.space)
 
     def result(self) -> Found:

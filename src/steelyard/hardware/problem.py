@@ -43,9 +43,15 @@ class Problem:
         if len(self.sizes) != len(DIMENSIONS) or min(self.sizes) < 1:
             found = ", ".join(f"{d}={s}" for d, s in zip(DIMENSIONS, self.sizes, strict=False))
             raise InputError(f"nothing to map: {found}", expected="every size at least 1")
-        if max(self.sizes) > LARGEST or prod(self.sizes) > 2**62:
+        for dim, size in zip(DIMENSIONS, self.sizes, strict=True):
+            if size > LARGEST:
+                raise InputError(
+                    f"{dim} is {size:,}: counts would overflow", expected=f"at most {LARGEST:,}"
+                )
+        if prod(self.sizes) > 2**62:
             raise InputError(
-                f"a layer of {prod(self.sizes):.3g} operations", expected="at most 2**62"
+                f"{prod(self.sizes):.3g} operations: counts would overflow",
+                expected=f"at most {2.0**62:.3g}",
             )
 
     @classmethod

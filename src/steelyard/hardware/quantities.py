@@ -19,7 +19,7 @@ _PICO = {"fj": 1e-3, "pj": 1.0, "nj": 1e3, "uj": 1e6}
 def _number(node: Node, unit: str, parse: Callable[[str], float]) -> float:
     """A number of at least 0, plain or as text with a unit."""
     value = node.value
-    expected = f"a number{f' of {unit}' if unit else ''} from 0"
+    expected = f"a number from 0{f', in {unit}' if unit else ''}"
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise node.error(f"{node.shown} is no number", expected=expected)
     if isinstance(value, str):
@@ -66,7 +66,7 @@ def whole_bytes(node: Node) -> int:
     Raises:
         FileFormatError: it is something else.
     """
-    value = _number(node, "bytes, such as 64 KiB", parse_bytes)
+    value = _number(node, "bytes or such as 64 KiB", parse_bytes)
     if value < 1 or value != int(value):
         raise node.error(f"{value:g} bytes", expected="whole bytes, at least 1")
     return int(value)

@@ -66,12 +66,19 @@ def parse_sweep(text: str) -> Sweep:
 
 
 def _number(path: str, word: str) -> int | float:
-    if "capacity_bytes" in path:
-        return parse_bytes(word)
     try:
-        return float(word) if "." in word else int(word)
-    except ValueError:
-        return parse_count(word)
+        if "capacity_bytes" in path:
+            return parse_bytes(word)
+        if path == "clock_hz":
+            word = word.strip().removesuffix("Hz")
+        try:
+            return float(word) if "." in word else int(word)
+        except ValueError:
+            return parse_count(word)
+    except UsageError as error:
+        raise UsageError(
+            f"in the sweep of {path}: {error.given}", expected=error.expected
+        ) from error
 
 
 def settings(sweeps: Sequence[Sweep]) -> Iterator[dict[str, Value]]:
