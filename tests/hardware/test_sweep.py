@@ -30,7 +30,9 @@ def _own_cache(tmp_path, monkeypatch):
 def test_what_one_types():
     assert parse_sweep("glb.capacity_bytes=32K..1M").values == tuple(32000 * 2**k for k in range(5))
     assert parse_sweep("x.size=7,14,14").values == (7, 14)
+    assert parse_sweep("glb_bytes=1KiB") == Sweep("glb.capacity_bytes", (1024,))
     assert parse_sweep("clock_hz=100M").values == (100_000_000,)
+    assert parse_sweep("clock_hz=100MHz,1 GHz").values == (100_000_000, 1_000_000_000)
     assert parse_sweep("mac_pj=0.5,1").values == (0.5, 1)
     assert parse_sweep("dataflow=rs, ws") == Sweep("dataflow", ("RS", "WS"))
     for text in ("glb", "=3", "glb=", "x.size=8..2", "x.size=0..4", "x.size=a"):
@@ -80,17 +82,21 @@ def test_no_such_device(path, value, error):
 
 
 def test_points_are_the_estimates_of_the_variants(tmp_path):
-    sweeps = [Sweep("x.size", (2, 14)), Sweep("dataflow", ("WS", "RS"))]
+    sweeps = [parse_sweep(text) for text in ("x.size=2,14", "glb_bytes=1K,64K", "dataflow=WS,RS")]
     found = explore(LOAD, EYERISS, sweeps, workers=1, store=tmp_path / "s")
-    assert [p.settings["x.size"] for p in found.points] == [2, 2, 14, 14]
-    for point in found.points:
+    assert [tuple(p.settings.values()) for p in found.points] == [
+        *itertools.product((2, 14), (1000, 64000), ("WS", "RS"))
+    ]
+    for point in found.points[1::3]:
         alone = estimate(
             LOAD, variant(EYERISS, point.settings), dataflow=point.settings["dataflow"], cache=False
         )
         assert (point.energy_pj, point.latency_s) == (alone.energy_pj, alone.latency_s)
         assert point.units == 12 * point.settings["x.size"]
     assert "on variants of eyeriss" in str(found)
-    assert len(found.to_dict()["points"]) == 4
+    data = found.to_dict()
+    assert len(data["points"]) == 8
+    assert [p["on_front"] for p in data["points"]] == [p in found.front for p in found.points]
 
 
 def test_resumed_after_it_was_killed(tmp_path, monkeypatch):
