@@ -9,14 +9,18 @@ import torch
 
 from steelyard.capture.api import capture
 from steelyard.capture.exported import capture_exported
-from steelyard.workload import Workload
+from steelyard.workload import LoopNest, Workload
 from steelyard.zoo.registry import create, default_input_shape, list_models
 
 QUICK = ("lenet5", "googlenet", "resnet20_cifar")
 
 
-def _counted(load: Workload) -> list[tuple[str, str, int, tuple[str, ...]]]:
-    return [(x.name, x.kind, x.macs, x.params) for x in load.layers if x.params]
+def _counted(load: Workload) -> list[tuple[str, str, tuple[LoopNest, ...], tuple[str, ...]]]:
+    return [(x.name, x.kind, x.nests, x.params) for x in load.layers if x.params]
+
+
+def _shapes(load: Workload) -> list[tuple[int, ...]]:
+    return [load.tensor(name).shape for name in (*load.inputs, *load.outputs)]
 
 
 def _ops(load: Workload) -> int:
@@ -36,6 +40,7 @@ def _check(name: str, folder: Path) -> None:
     module = capture(network, input_shape=shape)
     assert (load.macs, load.params) == (module.macs, module.params)
     assert _counted(load) == _counted(module)
+    assert _shapes(load) == _shapes(module)
     assert _ops(load) == _ops(module)
 
 

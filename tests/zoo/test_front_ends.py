@@ -50,6 +50,7 @@ def models() -> list[Any]:
 
 
 MODELS = models()
+LIGHT = [model for model in MODELS if not model.marks]
 
 
 def module_and_input(name: str) -> tuple[nn.Module, torch.Tensor]:
@@ -69,8 +70,9 @@ def assert_same_cost(load: Workload, expected: Workload) -> None:
     assert shapes[0] == shapes[1]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", LIGHT)
 def test_an_exported_program_costs_what_the_module_costs(name: str, tmp_path: Path) -> None:
+    """The others are among those of tests/capture/test_exported_zoo.py."""
     model, x = module_and_input(name)
     expected = sy.capture(model, input_shape=tuple(x.shape))
     with torch.device("meta"):
