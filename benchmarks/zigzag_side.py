@@ -80,13 +80,26 @@ class Answer:
 
 
 def search(
-    nest: LoopNest, device: Accelerator, *, lpf_limit: int, unrolled: Unrolled | None = None
+    nest: LoopNest,
+    device: Accelerator,
+    *,
+    lpf_limit: int,
+    even: bool,
+    unrolled: Unrolled | None = None,
 ) -> Answer:
-    """ZigZag's own answer; with ``unrolled`` None it tries its usual three unrollings."""
+    """ZigZag's own answer.
+
+    Args:
+        nest, device: the problem.
+        lpf_limit: into how many factors it cuts the loops, at least one a loop.
+        even: in one memory the tiles of all operands end at the same loop, as with us.
+        unrolled: None: it tries its usual three unrollings.
+    """
+    kind = TemporalMappingType.EVEN if even else TemporalMappingType.UNEVEN
     return _run(
         nest, device, unrolled, TemporalMappingGeneratorStage,
         loma_lpf_limit=lpf_limit, loma_show_progress_bar=False, nb_mappings_generated=3,
-        temporal_mapping_type=TemporalMappingType.UNEVEN,
+        temporal_mapping_type=kind,
     )  # fmt: skip
 
 
