@@ -31,7 +31,8 @@ OPERANDS = {"I": "E_ifmap", "W": "E_weight", "O": "E_psum"}
 NOTES = (
     "Energy of an operation in MACs, on the same PEs and the same area for storage under every dataflow. "
     "Published is the study's simulator run again; mapped is the optimum of the mapper under that dataflow's "
-    "constraints; free is the optimum without any on the hardware of RS.",
+    "constraints; free is the optimum without any on the hardware of RS. Under the study's own "
+    "restrictions our closed forms give each published figure (steelyard tables row-stationary).",
     "In convolutions the order of the dataflows is the published one (at batch 1 NLR and OS-C change places at "
     "the end). Weights and sums cost much what they cost in the study; inputs cost less, which makes the "
     "factors smaller: the mapper finds reuse of inputs that the study's closed forms leave out, and that RS has "
@@ -43,7 +44,8 @@ NOTES = (
     "filter; the mapper keeps several channels in the registers that hand inputs on.",
     "NLR has no input reuse beside the buffer in either, and comes out within 3 %.",
     "Fully connected layers: reading each weight once for N images costs 200 / N an operation (12.5 of about 18 "
-    "at batch 16) under every dataflow, so factors can grow with the batch only. The re-run itself has "
+    "at batch 16) under every dataflow, so factors grow with the batch. OS-A, OS-B and OS-C become one, as there are "
+    "no windows; the study has OS-A read the inputs from the buffer for every filter. The re-run itself has "
     "OS-B 22.993 / 18.018 = 1.276 and OS-C 22.710 / 18.018 = 1.260 at batch 16, which round to the printed 1.3.",
     "A partial sum passed on in the array counts as a read and a write (4 MACs), as in the study. With the 2 of "
     "the preset eyeriss_isca16 RS comes 0.07 lower.",
