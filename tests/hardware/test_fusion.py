@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import steelyard as sy
 from steelyard.errors import UsageError
 from steelyard.hardware.device import Accelerator, Array, Axis, Link, Memory
+from steelyard.hardware.drawing import draw_mapping
 from steelyard.hardware.estimate import Estimate, estimate
 from steelyard.hardware.fusion_partition import Chip, Span, partition, plans, spans
 from steelyard.hardware.fusion_schedule import Bits, Schedule, schedules, sources
@@ -353,6 +354,25 @@ def test_the_least_traffic_of_all_cuts_and_plans(tmp_path: Path, room: int) -> N
     assert found.dram_accesses >= bound
     if room == 700:
         assert found.dram_accesses == bound
+
+
+def test_a_mapping_of_a_fused_layer_is_drawn(tmp_path: Path) -> None:
+    layer = run(tmp_path, room=4000, objective="dram", fuse=True).layer("b")
+    ((problem, found),) = layer.parts
+    text = draw_mapping(problem, found.mapping, chip(4000), found.evaluation)
+    assert "beside what stays there" in text
+    assert "I: all 64 elements" in text and "O: all 64 elements" in text
+
+
+def test_images_pass_together_or_one_by_one(tmp_path: Path) -> None:
+    """With room for two images' maps, both share one fetch of the weights."""
+    device, weights = chip(8000), 9 * (2 * 4 + 4 * 4 + 4 * 4) + 4 * 2
+    found = estimate(
+        residual(), device, batch=2, objective="dram", fuse=True, cache=tmp_path / "kept"
+    )
+    assert found.fusion is not None
+    assert found.fusion.after == {"I": 2 * 128, "W": weights, "O": 2 * 32}
+    assert found.fusion.groups[0].images == 2
 
 
 def test_options_that_exclude_each_other(tmp_path: Path) -> None:

@@ -72,16 +72,20 @@ def _memory(
         return [f"{head} passed by"]
     tiles = []
     for operand in kept:
-        elements = footprint(problem, flat, operand, place)
+        lives = operand in mapping.resident and mapping.keeps(operand)[0] == level.name
+        elements = footprint(problem, flat, operand, 0 if lives else place)
         access = evaluation.access(level.name, operand)
         tiles.append(
-            f"  {operand}: {elements:,} elements, {format_bytes(elements * device.bits[operand] / 8)}; "
+            f"  {operand}: {'all ' if lives else ''}{elements:,} elements, "
+            f"{format_bytes(elements * device.bits[operand] / 8)}; "
             f"{access.total_reads:,} reads, {access.total_writes:,} writes, {_pj(access.pj)}"
         )
     room = level.capacity_bytes if isinstance(level, Memory) else None
     if isinstance(room, int | float):
         taken = evaluation.footprint_bytes[level.name]
         head += f" {format_bytes(taken)} of {format_bytes(room)} taken ({taken / room:.0%})"
+        homes = [mapping.keeps(operand)[0] for operand in mapping.resident]
+        head += " beside what stays there" if level.name in homes else ""
     return [head, *tiles]
 
 

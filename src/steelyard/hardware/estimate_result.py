@@ -210,6 +210,7 @@ class Estimate(Printable):
             "energy_pj_by_level": layer.levels,
             "energy_pj_by_operand": layer.operands,
             "mappings": [found.mapping.text(self.device) for _, found in layer.parts],
+            **({"repeats": list(layer.repeats)} if layer.repeats else {}),
         }
 
     def __repr__(self) -> str:

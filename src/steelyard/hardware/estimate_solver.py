@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ class Solver:
     Attributes:
         objective: what each mapping minimises.
         store: where answers are kept, if anywhere.
-        budget_s: about how long to search in one call of `solve`.
+        budget_s: about how long to search from now on; each call of `solve` takes its time off.
         workers: threads.
         progress: called with (done, all, layer's name).
         problems, searched: different questions of all calls; those that were searched.
@@ -71,7 +72,10 @@ class Solver:
         self.searched += len(open_)
         if open_:
             self._say_if_slow()
+            begun = time.monotonic()
             self._search_all({name: first[name] for name in open_}, answers, tolerant=tolerant)
+            if self.budget_s is not None:
+                self.budget_s = max(0.0, self.budget_s - (time.monotonic() - begun))
         return [answers[name] for name in names]
 
     def _search_all(
