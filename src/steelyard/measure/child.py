@@ -26,27 +26,33 @@ SAMPLE_LIMIT_S = 300.0
 class Child:
     """Same methods as `Session`, asked of a child process."""
 
-    def __init__(self, job: Job, pinned: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        pinned: tuple[int, ...] | None = None,
+        worker: str = "steelyard.measure.worker",
+    ) -> None:
         """Starts the process; it does nothing until it is asked.
 
         Args:
             job: what it is to measure.
             pinned: the cores that it may use; None leaves that to the system.
+            worker: the Python module that answers.
         """
         self.job = job
         threads = job.threads or (len(pinned) if pinned else available_cores())
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "steelyard.measure.worker"],
+        self._process = subprocess.Popen(  # noqa: S603  (modules of ours)
+            [sys.executable, "-m", worker],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=_environment(threads, pinned is not None),
+            env=thread_environment(threads, pinned is not None),
         )
         if pinned is not None:
-            _pin(self._process.pid, pinned)
+            pin(self._process.pid, pinned)
         self._answers: queue.Queue[str | None] = queue.Queue()
         self._said: list[str] = []
         for read, pipe in ((self._read_answers, "stdout"), (self._read_errors, "stderr")):
@@ -62,6 +68,11 @@ class Child:
         """As `Session.samples`."""
         limit = max(SAMPLE_LIMIT_S, 20 * at_least_s)
         return [float(x) for x in self._ask(limit, do="sample", at_least_s=at_least_s, count=count)]
+
+    def split(self, runs: int) -> dict[str, Any]:
+        """As `steelyard.measure.breakdown_taking.split`, as plain data."""
+        found: dict[str, Any] = self._ask(PREPARE_LIMIT_S, do="split", runs=runs)
+        return found
 
     def peak_memory_bytes(self) -> int | None:
         """As `Session.peak_memory_bytes`."""
@@ -148,7 +159,8 @@ def cores_for(threads: int) -> tuple[int, ...] | None:
     return tuple(sorted(affinity(0))[-threads:])
 
 
-def _environment(threads: int, pinned: bool) -> dict[str, str]:
+def thread_environment(threads: int, pinned: bool) -> dict[str, str]:
+    """The environment of a process that is to compute with so many threads."""
     count = str(threads)
     env = {**os.environ, "OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
     if pinned and threads > 1:
@@ -156,7 +168,8 @@ def _environment(threads: int, pinned: bool) -> dict[str, str]:
     return env
 
 
-def _pin(pid: int, cores: tuple[int, ...]) -> None:
+def pin(pid: int, cores: tuple[int, ...]) -> None:
+    """Binds a process to cores, where the system lets it."""
     with suppress(OSError):
         os.sched_setaffinity(pid, cores)
 

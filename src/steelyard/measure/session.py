@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelyard.errors import BackendError, UsageError
-from steelyard.measure.backend import TOLERANCE, Runner, Setting, backend
+from steelyard.measure.backend import TOLERANCE, Array, Program, Runner, Setting, backend
 from steelyard.measure.memory import peak_bytes, reset_peak, resident_bytes
+from steelyard.measure.seats import seated
 from steelyard.measure.timing import sample, warm_up
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ class Job:
         input_shape: of one input, None for the source's own.
         tolerance: outputs may differ from the reference so much; None for that of the precision.
         keep_freed: the C library keeps freed memory instead of returning it to the system.
-        warmup_s: no longer than that.
+        warmup_s: no longer than that; 0: the run that is compared is all the warm-up.
+        folder: where files made from the network are kept and found, such as its export to ONNX: several rows of one
+            network and batch share it; "" for one of the row's own.
     """
 
     source: str
@@ -42,12 +45,26 @@ class Job:
     tolerance: float | None = None
     keep_freed: bool = False
     warmup_s: float = 10.0
+    folder: str = ""
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise UsageError(f"a batch of {self.batch}", expected="at least 1")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"{self.threads} threads", expected="at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network and what it must compute; sessions of one process may share it.
+
+    Attributes:
+        program: the network, its inputs, its folder.
+        expected: outputs of the float32 reference.
+    """
+
+    program: Program
+    expected: tuple[Array, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +89,30 @@ class Prepared:
 class Session:
     """One row's network, loaded; `close` it, or use it as a context."""
 
-    def __init__(self, job: Job, model: nn.Module | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        model: nn.Module | None = None,
+        *,
+        network: Network | None = None,
+        cores: frozenset[int] = frozenset(),
+    ) -> None:
+        """Nothing happens yet.
+
+        Args:
+            job: what to do.
+            model: the network in person.
+            network: the same, built by another session.
+            cores: of this process; empty: threads stay where the system puts them.
+        """
         self.job = job
         self._model = model
+        self._network = network
+        self._cores = cores
+        self._backend = Setting.parse(job.setting).backend
         self._folder = tempfile.TemporaryDirectory(prefix="steelyard-", ignore_cleanup_errors=True)
         self._runner: Runner | None = None
+        self._program: Program | None = None
         self._before = 0
 
     def prepare(self) -> Prepared:
@@ -85,22 +121,21 @@ class Session:
         Raises:
             SteelyardError: the network or the backend is at fault, or outputs differ by more than allowed.
         """
-        from steelyard.measure.program import deviation, program, reference
+        from steelyard.measure.program import deviation
 
         job, setting = self.job, Setting.parse(self.job.setting)
         use = backend(setting.backend)
         if reason := use.missing():
             raise BackendError(reason)
-        source = job.source if self._model is None else self._model
-        made = program(
-            source, batch=job.batch, folder=Path(self._folder.name), input_shape=job.input_shape
-        )
-        expected = reference(made)
+        network = self._network = self._network or self.network()
+        made, expected = network.program, network.expected
+        self._program = made
         self._before = resident_bytes()
         reset_peak()
         begun = time.perf_counter()
-        self._runner = use.load(made, setting)
-        self._runner.run()
+        with seated(self._backend, self._cores):
+            self._runner = use.load(made, setting)
+            self._runner.run()
         took = time.perf_counter() - begun
         allowed = TOLERANCE[setting.precision] if job.tolerance is None else job.tolerance
         differs = deviation(self._runner.outputs(), expected)
@@ -111,17 +146,48 @@ class Session:
                 expected=f"at most {allowed:.2g} for {setting.precision}",
                 hint="a tolerance of your own, if that is good enough",
             )
-        warm = warm_up(self._runner.run, limit_s=job.warmup_s)
+        warm: tuple[float, ...] = ()
+        if job.warmup_s > 0:
+            with seated(self._backend, self._cores):
+                warm = warm_up(self._runner.run, limit_s=job.warmup_s)
         return Prepared(self._runner.ran, differs, allowed, took, warm)
+
+    def network(self) -> Network:
+        """Builds the network and its reference.
+
+        Raises:
+            SteelyardError: as `steelyard.measure.program.program` and ``reference``.
+        """
+        from steelyard.measure.program import program, reference
+
+        job = self.job
+        made = program(
+            job.source if self._model is None else self._model,
+            batch=job.batch,
+            folder=Path(job.folder or self._folder.name),
+            input_shape=job.input_shape,
+        )
+        return Network(made, reference(made))
 
     def samples(self, at_least_s: float, count: int) -> Sequence[float]:
         """Seconds of ``count`` runs, and of more until ``at_least_s`` seconds are over."""
         if self._runner is None:
             raise UsageError("nothing is prepared", expected="prepare() first")
-        taken = list(sample(self._runner.run, count))
-        while sum(taken) < at_least_s:
-            taken += sample(self._runner.run, 1)
+        with seated(self._backend, self._cores):
+            taken = list(sample(self._runner.run, count))
+            while sum(taken) < at_least_s:
+                taken += sample(self._runner.run, 1)
         return taken
+
+    def loaded(self) -> tuple[Program, Runner]:
+        """What runs, and on what.
+
+        Raises:
+            UsageError: nothing is prepared.
+        """
+        if self._program is None or self._runner is None:
+            raise UsageError("nothing is prepared", expected="prepare() first")
+        return self._program, self._runner
 
     def peak_memory_bytes(self) -> int | None:
         """Most memory that the process held since the backend began to load, above what it held before."""

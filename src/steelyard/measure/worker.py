@@ -11,26 +11,30 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO, Any
 
+Answer = Callable[[dict[str, Any], dict[str, Any]], Any]
+"""From what is kept between requests, and a request, to its answer."""
 
-def main() -> None:
-    """Answers until standard input ends."""
+
+def main(answer: Answer | None = None) -> None:
+    """Answers until standard input ends; ``answer`` is another worker's way to do so."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(sys.stdin, answers)
+    serve(sys.stdin, answers, answer or _answer)
 
 
-def serve(requests: IO[str], answers: IO[str]) -> None:
+def serve(requests: IO[str], answers: IO[str], respond: Answer) -> None:
     """One answer for each line: ``{"ok": result}``, or what went wrong as an exception's parts."""
     from steelyard.errors import SteelyardError
 
     state: dict[str, Any] = {}
     for line in requests:
         try:
-            answer = {"ok": _answer(state, json.loads(line))}
+            answer = {"ok": respond(state, json.loads(line))}
         except SteelyardError as error:
             answer = {
                 "error": type(error).__name__,
@@ -61,6 +65,7 @@ def _answer(state: dict[str, Any], request: dict[str, Any]) -> Any:
     what = request["do"]
     if what == "prepare":
         from steelyard.measure.memory import keep_freed_memory
+        from steelyard.measure.seats import cores_here
         from steelyard.measure.session import Job, Session
 
         asked = dict(request["job"])
@@ -68,15 +73,20 @@ def _answer(state: dict[str, Any], request: dict[str, Any]) -> Any:
         job = Job(**asked)
         if job.keep_freed:
             keep_freed_memory()
+        cores = cores_here()  # before PyTorch binds this thread to one of them
         import torch
 
         if job.threads is not None:
             torch.set_num_threads(job.threads)
-        session = state["session"] = Session(job)
+        session = state["session"] = Session(job, cores=cores)
         return asdict(session.prepare())
     session = state["session"]
     if what == "sample":
         return session.samples(request["at_least_s"], request["count"])
+    if what == "split":
+        from steelyard.measure.breakdown_taking import split
+
+        return split(session, request["runs"]).to_dict()
     if what == "peak":
         return session.peak_memory_bytes()
     session.close()
