@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from steelyard.measure.api import measure_all as measure_all
     from steelyard.measure.backend import list_backends as list_backends
     from steelyard.measure.backend import register_backend as register_backend
+    from steelyard.measure.breakdown import Breakdown as Breakdown
+    from steelyard.measure.breakdown import breakdown as breakdown
+    from steelyard.measure.ceilings import Ceilings as Ceilings
+    from steelyard.measure.ceilings import ceilings as ceilings
     from steelyard.measure.measurement import Failure as Failure
     from steelyard.measure.measurement import Measurement as Measurement
     from steelyard.measure.measurement import Measurements as Measurements
@@ -94,6 +98,10 @@ _WHERE = {
     "measure_all": "steelyard.measure.api",
     "list_backends": "steelyard.measure.backend",
     "register_backend": "steelyard.measure.backend",
+    "breakdown": "steelyard.measure.breakdown",
+    "Breakdown": "steelyard.measure.breakdown",
+    "ceilings": "steelyard.measure.ceilings",
+    "Ceilings": "steelyard.measure.ceilings",
     "measurement_history": "steelyard.measure.store",
     "Failure": "steelyard.measure.measurement",
     "Measurement": "steelyard.measure.measurement",

@@ -8,8 +8,9 @@ from steelyard.cli._output import Output, output_options
 
 
 @click.command("doctor")
+@click.option("--roofline", "limits", is_flag=True, help="Measure the fastest matrix product and copy, by number of threads.")  # fmt: skip
 @output_options()
-def command(output: Output) -> None:
+def command(limits: bool, output: Output) -> None:
     """Print versions, optional libraries with the line that installs them, CPUs and threads.
 
     Paste it into a report of a mistake.
@@ -17,6 +18,13 @@ def command(output: Output) -> None:
     from steelyard import diagnosis
     from steelyard.report.table import Column, Document, Table
 
+    if limits:
+        import steelyard
+
+        with output.working("measuring matrix products and copies"):
+            limits_found = steelyard.ceilings()
+        output.show(limits_found)
+        return
     with output.working("looking around"):
         found = diagnosis.diagnose()
     if output.format == "json":

@@ -40,6 +40,7 @@ class _List(click.ParamType[tuple[int | str, ...]]):
 @click.option("--tolerance", type=click.FloatRange(0), help="Outputs may differ from float32 by this share of the largest; default: by precision.")  # fmt: skip
 @click.option("--keep-freed", is_flag=True, help="Let the C library keep freed memory (fewer page faults at large batches).")  # fmt: skip
 @click.option("--history", "past", is_flag=True, help="Show what was measured before, here and in other settings.")  # fmt: skip
+@click.option("--explain", is_flag=True, help="Split the run time of one SOURCE in one setting by kind of operator and by layer.")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Do not keep the result for --history.")
 @output_options(*FORMATS)
 def command(
@@ -52,6 +53,7 @@ def command(
     tolerance: float | None,
     keep_freed: bool,
     past: bool,
+    explain: bool,
     no_store: bool,
     output: Output,
 ) -> None:
@@ -63,6 +65,7 @@ def command(
     \b
     steelyard measure resnet50 mobilenet_v2 --backend eager,onnxruntime,openvino --batch 1,32 --threads 1,2
     steelyard measure net.onnx --backend onnxruntime,openvino
+    steelyard measure shufflenet_v2_x1_0 --threads 1 --explain
     """
     import steelyard
 
@@ -73,6 +76,20 @@ def command(
         raise UsageError(
             "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
         )
+    if explain:
+        if any(len(several) != 1 for several in (sources, backends, batches, threads or (None,))):
+            raise UsageError(
+                "several things to explain",
+                expected="one SOURCE, backend, batch and number of threads",
+            )
+        with output.working(f"profiling {sources[0]}"):
+            split = steelyard.breakdown(
+                sources[0], backend=backends[0], batch=batches[0],
+                threads=threads[0] if threads else None,
+                input_shape=shapes[0][1] if shapes else None,
+            )  # fmt: skip
+        output.show(split)
+        return
     kept: list[steelyard.Measurement | steelyard.Failure] = []
     with output.steps("starting") as say:
         try:

@@ -1,5 +1,6 @@
 """Measuring real networks on the machine at hand."""
 
+from steelyard.measure import breakdown_layout as _breakdown  # noqa: F401 - as the next
 from steelyard.measure import layout as _layout  # noqa: F401 - teaches the report room to print them
 from steelyard.measure.api import measure, measure_all
 from steelyard.measure.backend import list_backends, register_backend
