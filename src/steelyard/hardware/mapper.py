@@ -166,15 +166,13 @@ class _Search:
 
     def _tables(self, task: _Task) -> list[Any] | None:
         """For each group the factors (items, columns) and which items they are; None: a group is empty."""
+        places = task.groups.places(task.system.columns)
         tables = []
         for group in range(len(GROUPS)):
             keep = np.flatnonzero(task.groups.allowed(group, task.pattern))
             if not len(keep):
                 return None
-            table = np.stack(
-                [task.groups.factors(group, column)[keep] for column in task.system.columns], axis=1
-            )
-            tables.append((table, keep))
+            tables.append((task.groups.table(group)[np.ix_(keep, places)], keep))
         return tables
 
     def _root(self, task: _Task, tables: list[Any]) -> float:
@@ -294,12 +292,8 @@ class _Search:
 
 def _drop_misfits(groups: Groups, system: System) -> bool:
     """Drops chains that fit nowhere, even with the least of all else; False if a group is then empty."""
-    tables = [
-        np.stack([groups.factors(g, c) for c in system.columns], axis=1)
-        if system.columns
-        else np.ones((len(groups.pairs[g]), 0))
-        for g in range(len(GROUPS))
-    ]
+    places = groups.places(system.columns)
+    tables = [groups.table(g)[:, places] for g in range(len(GROUPS))]
     if any(not len(table) for table in tables):
         return False
     least = [table.min(axis=0) for table in tables]

@@ -34,7 +34,13 @@ class Groups:
             for dim in DIMENSIONS
         }
         self.pairs = [self._pairs(group) for group in GROUPS]
-        self._cache: dict[tuple[int, Column], Floats] = {}
+        self._known: dict[Column, int] = {}
+        self._tables: list[Floats] = [np.empty((len(pairs), 0)) for pairs in self.pairs]
+        self._masks: dict[tuple[int, int, Order], Any] = {}
+        self._stages = [
+            next(k for k, slot in enumerate(self.slots) if slot.name == memory.name)
+            for memory in space.stages()
+        ]
 
     def _pairs(self, group: tuple[str, ...]) -> Any:
         sizes = [len(self.chains[dim]) for dim in group]
@@ -44,7 +50,9 @@ class Groups:
     def restrict(self, keep: list[Any]) -> None:
         """Drops items of the groups for good."""
         self.pairs = [np.ascontiguousarray(p[k]) for p, k in zip(self.pairs, keep, strict=True)]
-        self._cache.clear()
+        self._known.clear()
+        self._tables = [np.empty((len(pairs), 0)) for pairs in self.pairs]
+        self._masks.clear()
 
     def bounds(self, group: int, item: int) -> dict[str, tuple[int, ...]]:
         """The chains of an item."""
@@ -56,19 +64,38 @@ class Groups:
     def allowed(self, group: int, pattern: tuple[Order, ...]) -> Any:
         """Which items keep the claims of a pattern."""
         keep = np.ones(len(self.pairs[group]), bool)
-        for order, memory in zip(pattern, self.space.stages(), strict=False):
-            slot = next(k for k, s in enumerate(self.slots) if s.name == memory.name)
+        for slot, order in zip(self._stages, pattern, strict=False):
+            if order.pure:
+                keep &= self._mask(group, slot, order)
+        return keep
+
+    def _mask(self, group: int, slot: int, order: Order) -> Any:
+        key = (group, slot, order)
+        if key not in self._masks:
+            keep = np.ones(len(self.pairs[group]), bool)
             for k, dim in enumerate(GROUPS[group]):
                 if not order.allows(dim):
                     keep &= self.chains[dim][self.pairs[group][:, k], slot] == 1
-        return keep
+            self._masks[key] = keep
+        return self._masks[key]
 
-    def factors(self, group: int, column: Column) -> Floats:
-        """The factor of every item."""
-        key = (group, column)
-        if key not in self._cache:
-            self._cache[key] = self._factors(group, column)
-        return self._cache[key]
+    def places(self, columns: list[Column]) -> Any:
+        """Where `table` has these columns."""
+        if new := [column for column in columns if column not in self._known]:
+            first, need = len(self._known), len(self._known) + len(new)
+            for group, table in enumerate(self._tables):
+                if need > table.shape[1]:
+                    wider = np.empty((len(table), 2 * need))
+                    wider[:, :first] = table[:, :first]
+                    self._tables[group] = wider
+                for k, column in enumerate(new, first):
+                    self._tables[group][:, k] = self._factors(group, column)
+            self._known.update((column, k) for k, column in enumerate(new, first))
+        return np.array([self._known[column] for column in columns], np.int64)
+
+    def table(self, group: int) -> Floats:
+        """The factors (items, columns seen so far) of a group."""
+        return self._tables[group]
 
     def _factors(self, group: int, column: Column) -> Floats:
         # a window wholly in the padding moves nothing; logarithms want a number above 0
