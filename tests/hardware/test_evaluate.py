@@ -160,7 +160,7 @@ def test_what_does_not_fit_is_refused() -> None:
         evaluate(nest, Mapping.make(device, {"DRAM": "M3", "RF": "N2 C2 M2"}), device)
     with pytest.raises(InputError, match="nothing to map: N=0"):
         evaluate(LoopNest(0, 1, 1, 1), Mapping.make(device, {}), device)
-    with pytest.raises(InputError, match=r"at most 2\*\*62"):
+    with pytest.raises(InputError, match="counts would overflow"):
         Problem((2**30, 1, 2**30, 2**30, 1, 1, 1, 1))
     with pytest.raises(UsageError, match="4 instances along x"):
         array = Accelerator(
