@@ -24,7 +24,7 @@ from steelyard.units import format_bytes, format_si
 MANY_LAYERS = 60
 """Above, charts by stage come first."""
 
-MOST_TOLD = 2000
+MOST_TOLD = 1200
 """Bars on a page; above, their numbers are in the tables only, so that it stays below 5 MB."""
 
 

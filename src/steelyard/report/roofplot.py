@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from steelyard.hardware.bounds import STEPS
+from steelyard.hardware.device import Accelerator
 from steelyard.hardware.roofline import Point
 from steelyard.report.describe import FAMILIES, family, operator
 from steelyard.report.placed import Placed, Row
@@ -148,7 +149,8 @@ def _network_ceilings(placed: Placed) -> tuple[float, ...]:
 
 def _points(placed: Placed) -> tuple[_At, ...]:
     if placed.estimate is not None:
-        return tuple(_mapped(placed, row) for row in placed.rows if row.cost.macs)
+        device = placed.estimate.device
+        return tuple(_mapped(placed, device, row) for row in placed.rows if row.cost.macs)
     return tuple(
         _allowed(placed, index, layer)
         for index, layer in enumerate(placed.workload.layers)
@@ -156,11 +158,9 @@ def _points(placed: Placed) -> tuple[_At, ...]:
     )
 
 
-def _mapped(placed: Placed, row: Row) -> _At:
+def _mapped(placed: Placed, device: Accelerator, row: Row) -> _At:
     """A layer where its mapping puts it."""
-    estimate = placed.estimate
-    assert estimate is not None  # noqa: S101 - only called with one
-    device, roof = estimate.device, placed.roof
+    roof = placed.roof
     outer = device.memories[0].name
     port_cycles = sum(found.evaluation.level_cycles[outer] for _, found in row.cost.parts)
     moved = row.dram_bytes
