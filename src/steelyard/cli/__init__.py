@@ -17,9 +17,11 @@ Each verb is one file here with a ``command``; it parses, calls the public API a
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -82,7 +84,16 @@ def _version(ctx: click.Context) -> NoReturn:
 
 def main() -> NoReturn:
     """The entry point of the program ``steelyard``."""
-    sys.exit(run(sys.argv[1:]))
+    try:
+        code = run(sys.argv[1:])
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    if any(not t.daemon and t is not threading.main_thread() for t in threading.enumerate()):
+        # a search that nobody waits for any more
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:

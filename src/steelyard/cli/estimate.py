@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -184,7 +185,8 @@ def _estimate(
 ) -> steelyard.Estimate:
     import steelyard
 
-    with ending_in_order(), output.bar(f"mapping {load.name} to {device.name}") as step:
+    kept = _resumable(output) if settings["cache"] else ending_in_order()
+    with kept, output.bar(f"mapping {load.name} to {device.name}") as step:
         return steelyard.estimate(load, device, progress=step, **settings)
 
 
@@ -201,7 +203,7 @@ def _explore(
     parsed = [parse_sweep(text) for text in sweeps]
     doing = f"mapping {load.name} to variants of {device.name}"
     # Ray prints its news on stdout, which is for data
-    with ending_in_order(), redirect_stdout(sys.stderr), output.bar(doing) as step:
+    with _resumable(output), redirect_stdout(sys.stderr), output.bar(doing) as step:
         found = explore(load, device, parsed, progress=step, **options)
     if output.picture is not None:
         _picture("save_exploration", output, found)
@@ -222,6 +224,17 @@ def _picture(name: str, output: Output, *results: Any) -> None:
     with output.working(f"drawing {output.picture}"):
         getattr(pictures, name)(*results, output.picture)
     output.note(f"written: {output.picture}")
+
+
+@contextmanager
+def _resumable(output: Output) -> Iterator[None]:
+    """Whoever stops this is told that nothing is lost."""
+    try:
+        with ending_in_order():
+            yield
+    except KeyboardInterrupt:
+        output.note("what is done is kept: the same command goes on from there")
+        raise
 
 
 def _show(found: list[steelyard.Estimate], output: Output) -> None:

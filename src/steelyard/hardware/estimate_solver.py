@@ -88,26 +88,24 @@ class Solver:
         every = len(answers) + len(questions)
         each = None if self.budget_s is None else self.budget_s * self.workers / len(questions)
         halt = Event()
-        with ThreadPoolExecutor(self.workers) as pool:
-            running: dict[Future[Found | InputError], str] = {
-                pool.submit(self._search, name, question, each, halt): name
-                for name, question in questions.items()
-            }
-            try:
-                while running:
-                    done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        name = running.pop(future)
-                        answers[name] = answer = future.result()
-                        if isinstance(answer, InputError) and not tolerant:
-                            raise answer
-                        if self.progress:
-                            self.progress(len(answers), every, questions[name].layer)
-            except BaseException:
-                halt.set()
-                for future in running:
-                    future.cancel()
-                raise
+        pool = ThreadPoolExecutor(self.workers)
+        running: dict[Future[Found | InputError], str] = {}
+        try:
+            for name, question in questions.items():
+                running[pool.submit(self._search, name, question, each, halt)] = name
+            while running:
+                done, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    name = running.pop(future)
+                    answers[name] = answer = future.result()
+                    if isinstance(answer, InputError) and not tolerant:
+                        raise answer
+                    if self.progress:
+                        self.progress(len(answers), every, questions[name].layer)
+        finally:
+            # who interrupts does not wait for what is being searched
+            halt.set()
+            pool.shutdown(wait=not running, cancel_futures=True)
 
     def _search(
         self, name: str, question: Question, budget_s: float | None, halt: Event
