@@ -61,17 +61,13 @@ def estimate(
         progress: called with (done, all, layer's name) as problems are solved.
 
     Raises:
-        UsageError: an unknown option, options that exclude each other, or a device that has no memories to map to (a roofline).
+        UsageError: an unknown option, options that exclude each other, or a device that has no memories to
+            map to (a roofline).
         UnknownNameError: no such device or dataflow.
         InputError: a layer that fits no level of the device.
     """
     begun = time.perf_counter()
-    _check(workload, objective, pointwise)
-    if fuse and pointwise != "fused":
-        raise UsageError(
-            "fuse=True with pointwise='separate'",
-            expected="one of them: what is separate goes through DRAM",
-        )
+    _check(workload, objective, pointwise, fuse=fuse)
     chosen = _accelerator(device)
     if batch is not None:
         workload = workload.with_batch(batch)
@@ -101,7 +97,7 @@ def estimate(
     )
 
 
-def _check(workload: Workload, objective: str, pointwise: str) -> None:
+def _check(workload: Workload, objective: str, pointwise: str, *, fuse: bool) -> None:
     if not isinstance(workload, Workload):
         raise UsageError(
             f"estimate() was given {type(workload).__name__}",
@@ -112,6 +108,11 @@ def _check(workload: Workload, objective: str, pointwise: str) -> None:
         raise UsageError(f"objective {objective!r}", expected="one of " + ", ".join(OBJECTIVES))
     if pointwise not in ("fused", "separate"):
         raise UsageError(f"pointwise {pointwise!r}", expected="fused or separate")
+    if fuse and pointwise != "fused":
+        raise UsageError(
+            "fuse=True with pointwise='separate'",
+            expected="one of them: what is separate goes through DRAM",
+        )
 
 
 def _accelerator(device: str | Path | Accelerator | Roofline) -> Accelerator:
