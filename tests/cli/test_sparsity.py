@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import metadata
 
 import pytest
 import torch
@@ -61,6 +62,30 @@ def test_from_photographs_to_an_estimate(run_cli, folder) -> None:
     assert sparse["total"]["energy_pj"] < dense["total"]["energy_pj"]
     assert sparse["total"]["dram_accesses"] < dense["total"]["dram_accesses"]
     assert "gated on I, stored as I bitmask, O bitmask" in sparse["notes"][-1]
+
+
+@pytest.mark.slow
+def test_real_weights_and_photographs(run_cli, tmp_path) -> None:
+    """EfficientNet-Lite0: ReLU6 maps have zeros, linear bottlenecks none, and the device makes use of them."""
+    (tmp_path / "small.yaml").write_text(SMALL)
+    photos = metadata.distribution("scikit-image").locate_file("skimage/data")
+    files = [f"{photos}/{name}" for name in ("chelsea.png", "coffee.png")]
+    done = run_cli("sparsity", "efficientnet_lite0", *files, "-o", tmp_path / "zeros.json")
+    assert (done.code, done.err) == (0, "")
+    zeros = {
+        layer["name"]: layer
+        for layer in json.loads((tmp_path / "zeros.json").read_text())["layers"]
+    }
+    assert zeros["features.1.0.block.0.0"]["input_zeros"] > 0.1
+    linear = [layer for name, layer in zeros.items() if name.endswith(".block.2.0")]
+    assert len(linear) > 10
+    assert max(layer["output_zeros"] for layer in linear) < 1e-4
+    estimate = ("estimate", "efficientnet_lite0", "--device", tmp_path / "small.yaml", "--json")
+    dense = json.loads(run_cli(*estimate).out)["total"]
+    sparse = json.loads(run_cli(*estimate, "--zeros", tmp_path / "zeros.json").out)["total"]
+    assert sparse["energy_pj"] < dense["energy_pj"]
+    assert sparse["dram_accesses"] < dense["dram_accesses"]
+    assert sparse["cycles"] == dense["cycles"]
 
 
 def test_random_weights_are_warned_of(run_cli, folder) -> None:

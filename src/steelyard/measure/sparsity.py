@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from steelyard.hardware.sparsity import Densities
 from steelyard.measure.zero_counting import Watch, by_layer
 from steelyard.workload import Workload
 from steelyard.zoo.predict.loading import load_for
+from steelyard.zoo.registry import create
 
 Photo = str | os.PathLike[str]
 
@@ -139,10 +141,16 @@ def measure_sparsity(
     loaded = load_for(
         model, files, weights, settings or {}, quiet=quiet, untrained=untrained
     )  # fmt: skip
-    load = workload or capture(loaded.network, input_shape=(1, *loaded.inputs[0].shape), name=model)
+    shape = (1, *loaded.inputs[0].shape)
+    load = workload or capture(loaded.network, input_shape=shape, name=model)
     notes = (*((RANDOM,) if untrained else ()), *dict.fromkeys(filter(None, loaded.remarks)))
     inputs = [image.unsqueeze(0) for image in loaded.inputs]
-    return _measured(loaded.network, inputs, load, loaded.weights, notes)
+    found = _measured(loaded.network, inputs, load, loaded.weights, notes)
+    if workload is not None:
+        return found
+    asked: dict[str, Any] = dict(settings or {})
+    plain = capture(create(model, **asked), input_shape=shape)
+    return _renamed(found, [layer.name for layer in plain.layers if layer.nests])
 
 
 def _measured(
@@ -172,6 +180,20 @@ def _measured(
     return MeasuredSparsity(
         load.name, len(single), tuple(layers), tuple(missing), weights, notes
     )  # fmt: skip
+
+
+def _renamed(found: MeasuredSparsity, names: list[str]) -> MeasuredSparsity:
+    """Layers under the names that they have in the network without the settings that its weights ask for.
+
+    Such settings (padding of its own, say) may add layers that do not multiply, which numbers the others anew.
+    """
+    modules = [layer.name.partition("#")[0] for layer in found.layers]
+    if found.missing or modules != [name.partition("#")[0] for name in names]:
+        return found
+    layers = tuple(
+        replace(layer, name=name) for layer, name in zip(found.layers, names, strict=True)
+    )
+    return replace(found, layers=layers)
 
 
 def _untrained(model: nn.Module) -> bool:
