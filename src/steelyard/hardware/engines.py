@@ -10,8 +10,10 @@ import importlib
 import multiprocessing
 import os
 import re
+import secrets
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -148,6 +150,7 @@ def on_ray(
         BackendError: the cluster does not answer or gave up a job.
     """
     _check_address(address)
+    _prepare(address)
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
@@ -179,13 +182,20 @@ def _check_address(address: str) -> None:
         )
 
 
+def _prepare(address: str) -> None:
+    """What Ray reads when it is imported: no usage statistics; a cluster of our own lets nobody else in."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local" and "ray" not in sys.modules and "RAY_AUTH_MODE" not in os.environ:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 def _host(address: str) -> tuple[str, int] | None:
     found = re.fullmatch(r"(?:ray://)?([\w.-]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})", address)
     return (found[1].strip("[]"), int(found[2])) if found else None
 
 
 def _connect(ray: Any, address: str, workers: int | None) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
     end = signal.getsignal(signal.SIGTERM)
     try:
