@@ -47,9 +47,13 @@ if TYPE_CHECKING:
     from steelyard.measure.breakdown import breakdown as breakdown
     from steelyard.measure.ceilings import Ceilings as Ceilings
     from steelyard.measure.ceilings import ceilings as ceilings
+    from steelyard.measure.guideline_trials import GuidelineTrials as GuidelineTrials
+    from steelyard.measure.guideline_trials import guideline_trials as guideline_trials
     from steelyard.measure.measurement import Failure as Failure
     from steelyard.measure.measurement import Measurement as Measurement
     from steelyard.measure.measurement import Measurements as Measurements
+    from steelyard.measure.optimize import optimize as optimize
+    from steelyard.measure.optimize_result import Optimized as Optimized
     from steelyard.measure.sparsity import MeasuredSparsity as MeasuredSparsity
     from steelyard.measure.sparsity import measure_sparsity as measure_sparsity
     from steelyard.measure.store import measurement_history as measurement_history
@@ -102,10 +106,14 @@ _WHERE = {
     "Breakdown": "steelyard.measure.breakdown",
     "ceilings": "steelyard.measure.ceilings",
     "Ceilings": "steelyard.measure.ceilings",
+    "guideline_trials": "steelyard.measure.guideline_trials",
+    "GuidelineTrials": "steelyard.measure.guideline_trials",
     "measurement_history": "steelyard.measure.store",
     "Failure": "steelyard.measure.measurement",
     "Measurement": "steelyard.measure.measurement",
     "Measurements": "steelyard.measure.measurement",
+    "optimize": "steelyard.measure.optimize",
+    "Optimized": "steelyard.measure.optimize_result",
     "measure_sparsity": "steelyard.measure.sparsity",
     "MeasuredSparsity": "steelyard.measure.sparsity",
     "report": "steelyard.report.api",

@@ -45,7 +45,34 @@ def save_layers(several: Sequence[Placed], path: str | os.PathLike[str]) -> Path
     names = [row.name for row in several[0].rows]
     devices = ", ".join(placed.device.name for placed in several)
     title = f"{several[0].workload.name} on {devices}, layer by layer"
-    return save_figure(path, lambda figure: _draw_panels(figure, panels, names, title), title=title)
+    return save_panels(panels, names, path, title=title, below="layers in order of execution")
+
+
+def save_panels(
+    panels: Sequence[Panel],
+    names: Sequence[str],
+    path: str | os.PathLike[str],
+    *,
+    title: str,
+    below: str,
+) -> Path:
+    """Bar charts under one another over the same things.
+
+    Args:
+        panels: the charts.
+        names: of the bars.
+        path: where to; .png, .svg or .pdf.
+        title: above the charts.
+        below: what the bars are, under the last chart.
+
+    Raises:
+        UsageError: another format.
+        InputError: ``path`` cannot be written.
+        MissingExtraError: matplotlib is not installed.
+    """
+    return save_figure(
+        path, lambda figure: _draw_panels(figure, panels, names, title, below), title=title
+    )
 
 
 def save_scatter(chart: Scatter, path: str | os.PathLike[str], *, title: str) -> Path:
@@ -64,7 +91,9 @@ def save_scatter(chart: Scatter, path: str | os.PathLike[str], *, title: str) ->
     return save_figure(path, lambda figure: _draw_scatter(figure, chart, title), title=title)
 
 
-def _draw_panels(figure: Any, panels: Sequence[Panel], names: Sequence[str], title: str) -> None:
+def _draw_panels(
+    figure: Any, panels: Sequence[Panel], names: Sequence[str], title: str, below: str
+) -> None:
     number = len(names)
     width = max(8.0, min(24.0, 2.5 + 0.15 * number))
     figure.set_size_inches(width, 1.0 + 2.1 * len(panels))
@@ -93,7 +122,7 @@ def _draw_panels(figure: Any, panels: Sequence[Panel], names: Sequence[str], tit
     axes[-1].set_xticks(at, [short(tail(names[i]), 28) for i in at], rotation=90)
     axes[-1].tick_params(axis="x", labelsize=7)
     step = f", one in {every} named" if every > 1 else ""
-    axes[-1].set_xlabel(f"layers in order of execution ({number}{step})")
+    axes[-1].set_xlabel(f"{below} ({number}{step})")
 
 
 def _ticks(setter: Any, ticks: Sequence[Tick]) -> None:

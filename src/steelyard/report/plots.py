@@ -31,7 +31,9 @@ def tail(name: str, longest: int = _LONGEST_NAME) -> str:
 # ---- bars over layers ----------------------------------------------------------------------
 
 
-def panels_html(panels: Sequence[Panel], names: Sequence[str], *, key: str, title: str) -> str:
+def panels_html(
+    panels: Sequence[Panel], names: Sequence[str], *, key: str, title: str, what: str = "layer"
+) -> str:
     """Bar charts under one another over the same layers; they scroll together where bars are many.
 
     Args:
@@ -39,11 +41,14 @@ def panels_html(panels: Sequence[Panel], names: Sequence[str], *, key: str, titl
         names: of the layers.
         key: under which the script finds the tips.
         title: what a screen reader calls the charts.
+        what: a bar stands for.
     """
-    return "".join(_panels(panels, names, key, title))
+    return "".join(_panels(panels, names, key, title, what))
 
 
-def _panels(panels: Sequence[Panel], names: Sequence[str], key: str, title: str) -> Iterator[str]:
+def _panels(
+    panels: Sequence[Panel], names: Sequence[str], key: str, title: str, what: str
+) -> Iterator[str]:
     number = max(1, len(names))
     yield f'<div class="scroll bare" tabindex="0" role="region" aria-label="{html_text(title)}">'
     yield f'<div class="panels" data-plot="{key}" data-n="{number}" style="--w:{number * _NARROWEST_BAR}px">'
@@ -51,21 +56,23 @@ def _panels(panels: Sequence[Panel], names: Sequence[str], key: str, title: str)
     flat = number * (longest + 2) <= _FLAT_CHARACTERS
     for at, panel in enumerate(panels):
         named = flat or at in (1, len(panels) - 1)
-        yield from _panel(panel, names if named else (), number, at, flat)
+        yield from _panel(panel, names if named else (), number, at, flat, what)
     yield "</div></div>"
 
 
-def _panel(panel: Panel, names: Sequence[str], number: int, at: int, flat: bool) -> Iterator[str]:
+def _panel(
+    panel: Panel, names: Sequence[str], number: int, at: int, flat: bool, what: str
+) -> Iterator[str]:
     yield f'<figure><figcaption>{html_text(panel.title)} <span class="soft">{html_text(panel.note)}'
     yield f"</span>{legend_html([(band.colour, band.title) for band in panel.bands])}</figcaption>"
     yield '<div class="pane">'
     yield _scale(panel.ticks)
     yield f'<div class="area" data-panel="{at}" tabindex="0" role="group" '
-    yield f'aria-label="{html_text(panel.title)}: arrow keys go from layer to layer">'
+    yield f'aria-label="{html_text(panel.title)}: arrow keys go from {what} to {what}">'
     yield _lines(panel.ticks)
     yield f'<svg viewBox="0 0 {number} {_HEIGHT}" preserveAspectRatio="none" role="img" '
     yield f'aria-label="{html_text(panel.title)}"><title>{html_text(panel.title)}</title>'
-    yield f"<desc>{html_text(_description(panel, number))}</desc>"
+    yield f"<desc>{html_text(_description(panel, number, what))}</desc>"
     for band in panel.bands:
         yield f'<path style="fill:var(--{band.colour})" d="{_bars(band)}"/>'
     yield '</svg><span class="cursor" hidden></span></div>'
@@ -78,9 +85,10 @@ def _panel(panel: Panel, names: Sequence[str], number: int, at: int, flat: bool)
     yield "</div></figure>"
 
 
-def _description(panel: Panel, number: int) -> str:
+def _description(panel: Panel, number: int, what: str) -> str:
     bands = ", ".join(band.title for band in panel.bands)
-    return f"{number} bars, one a layer in order of execution, of {bands}; {panel.note}"
+    order = " in order of execution" if what == "layer" else ""
+    return f"{number} bars, one a {what}{order}, of {bands}; {panel.note}"
 
 
 def _bars(band: Band) -> str:
