@@ -182,10 +182,12 @@ def _json(result: object) -> str:
     return render.to_json(result)
 
 
-def output_options(*formats: Format) -> Callable[[_Function], _Function]:
+def output_options(
+    *formats: Format, path_help: str = "Write to FILE and not to stdout."
+) -> Callable[[_Function], _Function]:
     """Adds ``--json``, ``-o``, ``-q``, ``--debug`` and, for several formats, ``--format``.
 
-    The command's function gets them as one argument ``output: Output``.
+    The command's function gets them as one argument ``output: Output``; ``path_help`` says what ``-o`` writes.
     """
 
     def decorate(function: _Function) -> _Function:
@@ -209,7 +211,7 @@ def output_options(*formats: Format) -> Callable[[_Function], _Function]:
             click.option("--json", "as_json", is_flag=True, help="JSON, with a versioned schema."),
             click.option(
                 "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False),
-                callback=_writable, metavar="FILE", help="Write to FILE and not to stdout.",
+                callback=_writable, metavar="FILE", help=path_help,
             ),
             click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
             click.option(

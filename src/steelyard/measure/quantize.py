@@ -17,6 +17,8 @@ from steelyard.measure.backend import Program
 def quantize_onnx(program: Program, path: Path) -> Path:
     """A copy of the file with QDQ pairs: activations per tensor (unsigned), weights per channel (signed).
 
+    It stays in the program's folder as ``int8.onnx``, and is used again if it is there.
+
     Raises:
         MissingExtraError: onnx is not installed.
         BackendError: ONNX Runtime's quantiser failed.
@@ -29,6 +31,9 @@ def quantize_onnx(program: Program, path: Path) -> Path:
             "int8 in ONNX Runtime", extra="onnxruntime", package="onnx"
         ) from None
     prepared, out = program.folder / "prepared.onnx", program.folder / "int8.onnx"
+    part = out.with_suffix(".part")
+    if out.exists():
+        return out
     try:
         with _quiet():
             shape.quant_pre_process(str(path), str(prepared), skip_symbolic_shape=True)
@@ -43,7 +48,7 @@ def quantize_onnx(program: Program, path: Path) -> Path:
 
             quantization.quantize_static(
                 str(prepared),
-                str(out),
+                str(part),
                 Reader(),
                 quant_format=quantization.QuantFormat.QDQ,
                 per_channel=True,
@@ -52,11 +57,14 @@ def quantize_onnx(program: Program, path: Path) -> Path:
             )
     except Exception as error:
         raise BackendError(f"ONNX Runtime could not quantise {program.name}: {error}") from error
+    part.replace(out)
     return out
 
 
 def quantize_openvino(program: Program, model: Any) -> Any:
     """An OpenVINO model in 8 bits, by NNCF.
+
+    It stays in the program's folder as ``int8.xml`` and ``int8.bin``.
 
     Raises:
         MissingExtraError: nncf is not installed.
@@ -70,12 +78,16 @@ def quantize_openvino(program: Program, model: Any) -> Any:
     feeds = _calibration(program)
     try:
         with _quiet():
-            return nncf.quantize(
+            small = nncf.quantize(
                 model,
                 nncf.Dataset(feeds, lambda arrays: arrays),
                 subset_size=len(feeds),
                 preset=nncf.QuantizationPreset.MIXED,
             )
+        importlib.import_module("openvino").save_model(
+            small, str(program.folder / "int8.xml"), compress_to_fp16=False
+        )
+        return small
     except Exception as error:
         raise BackendError(f"NNCF could not quantise {program.name}: {error}") from error
 

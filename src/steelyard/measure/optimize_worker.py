@@ -1,0 +1,126 @@
+"""The child process that tries recipes: one network, built, exported and computed once, in many settings.
+
+``python -m steelyard.measure.optimize_worker``; lines of JSON as in `steelyard.measure.worker`. `respond` is also
+called in person, for a module that cannot be sent to a child.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from steelyard.errors import BackendError
+from steelyard.measure.worker import main
+
+REFERENCE = "reference.npz"
+
+
+def respond(state: dict[str, Any], request: dict[str, Any]) -> Any:
+    """Answers ``open``, ``try``, ``sample``, ``drop`` and ``check``; ``state`` is kept in between."""
+    what = request["do"]
+    if what == "open":
+        return _open(state, request)
+    if what == "try":
+        return _try(state, request["setting"], request["agreement"], request["trial_s"])
+    if what == "sample":
+        return state["sessions"][request["setting"]].samples(
+            request["at_least_s"], request["count"]
+        )
+    if what == "check":
+        from steelyard.measure.optimize_files import deviation_of_file
+
+        _threads(request["threads"])
+        return deviation_of_file(Path(request["path"]), request["setting"], Path(request["folder"]))
+    session = state["sessions"].pop(request["setting"], None)
+    if session is not None:
+        session.close()
+    return None
+
+
+def _threads(count: int | None) -> None:
+    import torch
+
+    if count is not None:
+        torch.set_num_threads(count)
+
+
+def _open(state: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    from steelyard.measure.memory import keep_freed_memory
+    from steelyard.measure.seats import cores_here
+    from steelyard.measure.session import Job
+
+    asked = dict(request["job"])
+    asked["input_shape"] = tuple(asked["input_shape"]) if asked["input_shape"] else None
+    job = Job(**asked)
+    if job.keep_freed:
+        keep_freed_memory()
+    # before PyTorch binds this thread to one of them; a module's own process is left as it is
+    state["cores"] = frozenset() if "model" in state else cores_here()
+    _threads(job.threads)
+    from steelyard.measure.optimize_network import Task, subject, top_classes
+
+    found = subject(Task(job, tuple(request["photos"]), request["weights"]), state.get("model"))
+    state |= {"job": job, "subject": found, "sessions": {}}
+    state["classes"] = top_classes(found) if found.samples else []
+    _keep_reference(found.network, Path(job.folder))
+    return {
+        "name": found.network.program.name,
+        "weights": found.weights,
+        "has_module": found.network.program.model is not None,
+        "shapes": [list(x.shape) for x in found.network.program.inputs],
+    }
+
+
+def _keep_reference(network: Any, folder: Path) -> None:
+    """Inputs and outputs, for the check of a saved file."""
+    import numpy as np
+
+    arrays = {f"in{i}": x.numpy() for i, x in enumerate(network.program.inputs)}
+    arrays |= {f"out{i}": x for i, x in enumerate(network.expected)}
+    with (folder / REFERENCE).open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _try(
+    state: dict[str, Any], setting: str, least_agreement: float, trial_s: float
+) -> dict[str, Any]:
+    """Loads, compares, and takes a few samples; the session stays open."""
+    from steelyard.measure.optimize_network import agreement
+    from steelyard.measure.session import Session
+
+    begun = time.perf_counter()
+    session = Session(
+        replace(state["job"], setting=setting),
+        network=state["subject"].network,
+        cores=state["cores"],
+    )
+    try:
+        prepared = session.prepare()
+        agrees = None
+        if state["classes"]:
+            agrees = agreement(session.loaded()[1], state["subject"], state["classes"])
+            if agrees < least_agreement:
+                raise BackendError(
+                    f"the most probable class is that of float32 for {agrees:.0%} of the photographs",
+                    expected=f"at least {least_agreement:.0%}",
+                )
+        samples = session.samples(trial_s, 1)
+    except BaseException:
+        with suppress(Exception):
+            session.close()
+        raise
+    state["sessions"][setting] = session
+    return {
+        "ran": prepared.ran,
+        "deviation": prepared.deviation,
+        "agreement": agrees,
+        "samples_s": list(samples),
+        "took_s": time.perf_counter() - begun,
+    }
+
+
+if __name__ == "__main__":
+    main(respond)

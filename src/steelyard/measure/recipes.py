@@ -1,0 +1,146 @@
+"""`Recipe`: one way to run a network fast, and `plan`: those worth trying on a machine, the most promising first."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from steelyard.measure.backend import TOLERANCE, backend
+
+BFLOAT16_FROM = 1e-3
+"""A tolerance below this leaves bfloat16 untried: 8 bits of mantissa are rarely so exact."""
+
+INT8_FROM = 1e-2
+"""A tolerance below this leaves 8 bits untried."""
+
+SUFFIXES = (".onnx", ".xml", ".pt2")
+
+_STORED = {
+    ".onnx": ("onnxruntime", "onnxruntime+int8", "openvino", "openvino+bfloat16"),
+    ".xml": ("openvino", "openvino+bfloat16", "openvino+int8"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A backend with its options, and what becomes of freed memory.
+
+    Attributes:
+        setting: as `Setting.parse` reads it.
+        keep_freed: the C library keeps freed memory.
+    """
+
+    setting: str
+    keep_freed: bool = False
+
+    @property
+    def backend(self) -> str:
+        """Its name."""
+        return self.setting.partition("+")[0]
+
+    @property
+    def precision(self) -> str:
+        """Of the arithmetic."""
+        asked = [option for option in self.setting.split("+") if option in TOLERANCE]
+        return asked[0] if asked else "float32"
+
+    def fits(self, suffix: str) -> bool:
+        """Whether a file of that kind can hold it."""
+        if suffix == ".pt2":
+            return self.backend == "eager"
+        return self.setting in _STORED.get(suffix, ())
+
+    def __str__(self) -> str:
+        return f"{self.setting}, memory kept" if self.keep_freed else self.setting
+
+
+_ORDER = (
+    Recipe("openvino+int8"),
+    Recipe("onnxruntime"),
+    Recipe("openvino"),
+    Recipe("openvino+bfloat16"),
+    Recipe("eager+folded+channels_last"),
+    Recipe("eager+folded+channels_last+bfloat16"),
+    Recipe("onnxruntime+int8"),
+    Recipe("eager+folded"),
+    Recipe("compile+folded+channels_last"),
+    Recipe("compile+folded+channels_last+bfloat16"),
+    Recipe("eager+folded+channels_last", keep_freed=True),
+    Recipe("eager+folded+channels_last+bfloat16", keep_freed=True),
+)
+"""By what paid on 14 networks, see the page of the room; one that cannot be tried in time stands further back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be tried.
+
+    Attributes:
+        baseline: what gains refer to.
+        recipes: to try, in order.
+        left_out: the others, each with the reason.
+    """
+
+    baseline: Recipe
+    recipes: tuple[Recipe, ...]
+    left_out: tuple[tuple[Recipe, str], ...]
+
+
+def plan(
+    *,
+    tolerance: float,
+    calibrated: bool,
+    flags: Collection[str],
+    has_module: bool,
+    in_child: bool,
+    compiled: bool,
+) -> Plan:
+    """The recipes that a machine, a network and a tolerance leave.
+
+    Args:
+        tolerance: of the outputs, as a share of the largest.
+        calibrated: there are inputs to calibrate 8 bits with.
+        flags: of the processor, as `steelyard.measure.environment` lists them.
+        has_module: the network is a module; False: an ONNX file.
+        in_child: the network runs in processes of its own, whose allocator may be told what to do.
+        compiled: ``torch.compile`` is wanted.
+    """
+    chosen: list[Recipe] = []
+    left_out: list[tuple[Recipe, str]] = []
+    for recipe in _ORDER:
+        if (recipe.backend == "compile" and not compiled) or (
+            not has_module and recipe.backend in ("eager", "compile")
+        ):
+            continue
+        reason = _refused(recipe, tolerance, calibrated, flags, in_child)
+        if reason:
+            left_out.append((recipe, reason))
+        else:
+            chosen.append(recipe)
+    baseline = Recipe("eager" if has_module else "onnxruntime")
+    return Plan(baseline, tuple(r for r in chosen if r != baseline), tuple(left_out))
+
+
+def _refused(
+    recipe: Recipe, tolerance: float, calibrated: bool, flags: Collection[str], in_child: bool
+) -> str:
+    if reason := backend(recipe.backend).missing():
+        return reason
+    if recipe.precision == "bfloat16":
+        if tolerance < BFLOAT16_FROM:
+            return f"the tolerance of {tolerance:g} is too small for bfloat16"
+        if not {"avx512_bf16", "amx_bf16", "bf16"} & set(flags):
+            return "the processor has no bfloat16 arithmetic"
+    if recipe.precision == "int8":
+        if tolerance < INT8_FROM:
+            return f"the tolerance of {tolerance:g} is too small for 8 bits"
+        if not calibrated:
+            return (
+                "8 bits need images to calibrate with (--images), or leave to do so with noise "
+                "(--calibrate random)"
+            )
+        if not {"avx512_vnni", "avx_vnni", "amx_int8", "avx2", "asimddp", "i8mm"} & set(flags):
+            return "the processor has no fast arithmetic in 8 bits"
+    if recipe.keep_freed and not in_child:
+        return "the allocator of this process is left as it is"
+    return ""
