@@ -31,7 +31,7 @@ from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
 VERBS = (
-    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "guidelines", "sparsity", "rewrite", "report", "predict", "tables",
+    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "optimize", "guidelines", "sparsity", "rewrite", "report", "predict", "tables",
     "explain", "doctor",
 )  # fmt: skip
 """The verbs, in the order in which ``--help`` lists them."""
