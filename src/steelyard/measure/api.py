@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from steelyard.errors import BackendError, SteelyardError, UsageError
+from steelyard.measure.against_macs import FEWEST, against_macs
 from steelyard.measure.backend import Setting
 from steelyard.measure.child import Child, available_cores, cores_for
 from steelyard.measure.energy import Meter, meter
@@ -144,11 +145,13 @@ def measure_all(
 
         found += _measure_rows(group, budget_s, told, finished)
     warnings = (*_load_warnings(), *dict.fromkeys(notes))
+    rows = tuple(row for row in found if isinstance(row, Measurement))
     return Measurements(
-        tuple(row for row in found if isinstance(row, Measurement)),
+        rows,
         tuple(row for row in found if isinstance(row, Failure)),
         environment(),
         warnings,
+        against_macs(rows, shape) if len({row.network for row in rows}) >= FEWEST else (),
     )
 
 

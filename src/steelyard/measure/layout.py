@@ -47,7 +47,7 @@ def measurements_document(result: Measurements) -> Document:
         title=f"{len(rows)} measurement{'s' if len(rows) != 1 else ''}",
         lead=tuple(lead),
         tables=(Table("", _columns(result.rows), _shown(result.rows, rows)),),
-        notes=_notes(result),
+        notes=(*_notes(result), *(said for one in result.against_macs for said in one.sentences())),
         warnings=(*result.warnings, *map(_failed, result.failures), *_doubts(result.rows)),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from steelyard._display import Printable
+from steelyard.measure.against_macs import AgainstMacs
 from steelyard.measure.energy import Energy
 from steelyard.measure.timing import Timing
 
@@ -117,12 +118,14 @@ class Measurements(Printable):
         failures: those that did not.
         environment: the machine and its libraries.
         warnings: about the whole of it.
+        against_macs: MACs against latency, for each setting in which at least five networks were measured.
     """
 
     rows: tuple[Measurement, ...]
     failures: tuple[Failure, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    against_macs: tuple[AgainstMacs, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, schema ``steelyard.measurements/1``."""
@@ -132,6 +135,7 @@ class Measurements(Printable):
             "warnings": list(self.warnings),
             "rows": [row.to_dict() for row in self.rows],
             "failures": [asdict(failure) for failure in self.failures],
+            "against_macs": [found.to_dict() for found in self.against_macs],
         }
 
 
