@@ -14,6 +14,7 @@ from steelyard.measure import breakdown as module
 from steelyard.measure.breakdown import Breakdown, from_dict
 from steelyard.measure.breakdown_taking import parts_of, same
 from steelyard.measure.ceilings import Ceiling
+from steelyard.measure.fused import absorb, inner_bytes
 from steelyard.measure.joining import Event, Run, join
 from steelyard.measure.operator_kinds import KINDS
 from steelyard.workload import Layer
@@ -202,3 +203,53 @@ def test_runs_that_did_something_else_are_left_out() -> None:
         kept, said = same(runs)
         assert kept == (usual,) * 3
         assert "1 of 4 runs" in said[0]
+
+
+# ---- runtimes that fuse ------------------------------------------------------------------------
+
+
+class Fusible(nn.Module):
+    """Two convolutions with what runtimes fuse into them, and an addition."""
+
+    input_shape = (1, 8, 16, 16)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(8, 16, 3, padding=1)
+        self.norm = nn.BatchNorm2d(16)
+        self.second = nn.Conv2d(16, 16, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.norm(self.first(x)))
+        return torch.relu(self.second(x) + x)
+
+
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_runtime_that_fuses_is_joined_by_its_nodes(backend: str) -> None:
+    pytest.importorskip(backend)
+    found = sy.breakdown(Fusible().eval(), backend=backend, threads=1, runs=5)
+    macs = {"dense": 16 * 256 * 8 * 9, "pointwise": 16 * 256 * 16}
+    assert {row.kind: row.macs for row in found.by_kind() if row.macs} == macs
+    assert sum(row.seconds for row in found.by_kind()) == pytest.approx(found.total_s)
+    first = next(part for part in found.parts if part.kind == "dense" and part.macs)
+    if (
+        backend == "onnxruntime"
+    ):  # which says in its notes that it fuses a convolution with its activation
+        assert " + " in first.layer
+        assert first.access_bytes == 4 * (8 * 256 + 16 * 256 + 16 * 8 * 9 + 16)
+    assert not any("first" in name or "second" in name for name in found.absent)
+    assert found.statistic == ("mean" if backend == "openvino" else "median")
+
+
+def test_layers_without_an_operator_go_to_the_one_that_they_were_fused_into() -> None:
+    """conv - norm - relu - conv - add(with relu) - relu, of which a runtime shows relu, the second conv and a view."""
+    load = sy.capture(Fusible(), input_shape=(1, 8, 16, 16))
+    kinds = [layer.kind for layer in load.layers]
+    assert kinds == ["conv", "norm", "activation", "conv", "elementwise", "activation"]
+    owner = {2: 0, 3: 1}
+    absorb(load, owner)
+    assert owner == {0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 1}
+    map_bytes = 4 * 16 * 256
+    assert inner_bytes(load, [0, 1, 2]) == 4 * map_bytes  # two maps, written and read
+    assert inner_bytes(load, [3, 4, 5]) == 4 * map_bytes
+    assert inner_bytes(load, [0]) == 0

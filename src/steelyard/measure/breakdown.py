@@ -35,7 +35,7 @@ class Part:
         layer: of the workload; "" for what is no layer. Several that ran as one are joined by `` + ``.
         op: as the runtime calls it.
         kind: a key of `steelyard.measure.operator_kinds.KINDS`.
-        seconds: median over the runs.
+        seconds: median over the runs (mean, where the runtime tells no more).
         macs: multiply-accumulates of its layers.
         access_bytes: bytes that its layers move if each tensor moves once.
         bound_s: the least time that the machine's roofline allows; None where there is none to compare with.
@@ -98,7 +98,9 @@ class Breakdown(Printable):
         threads: of the computation.
         parts: in order of execution; what lies between operators comes last.
         median_s: of an inference without a profiler.
-        profiled_s: of each inference under the profiler, in order.
+        profiled_s: of each inference under the profiler, in order; the mean alone for OpenVINO.
+        statistic: what the parts are over the inferences: ``median`` or ``mean``.
+        runs: inferences under the profiler.
         absent: layers of the workload for which the runtime shows no operator of their own: fused into
             another, or left out.
         ceiling: roofline of the machine with as many threads; None until it is known.
@@ -113,6 +115,8 @@ class Breakdown(Printable):
     parts: tuple[Part, ...]
     median_s: float
     profiled_s: tuple[float, ...]
+    statistic: str
+    runs: int
     absent: tuple[str, ...] = ()
     ceiling: Ceiling | None = None
     warnings: tuple[str, ...] = ()
@@ -169,6 +173,8 @@ class Breakdown(Printable):
             "median_s": self.median_s,
             "total_s": self.total_s,
             "profiled_s": list(self.profiled_s),
+            "statistic": self.statistic,
+            "runs": self.runs,
             "ceiling": None if self.ceiling is None else self.ceiling.to_dict(),
             "kinds": [
                 {name: getattr(kind, name) for name in KindTime.__slots__}
@@ -277,6 +283,8 @@ def from_dict(data: dict[str, Any]) -> Breakdown:
         parts=tuple(Part(**part) for part in data["parts"]),
         median_s=data["median_s"],
         profiled_s=tuple(data["profiled_s"]),
+        statistic=data["statistic"],
+        runs=data["runs"],
         absent=tuple(data["absent"]),
         warnings=tuple(data["warnings"]),
     )

@@ -49,7 +49,9 @@ def breakdown_document(result: Breakdown) -> Document:
     return Document(
         title=f"run time of {result.network}, {result.setting}, batch {result.batch}, "
         f"{result.threads} thread{plural}",
-        lead=(f"{result.ran}; medians of {len(result.profiled_s)} inferences under its profiler",),
+        lead=(
+            f"{result.ran}; {result.statistic}s over {result.runs} inferences under its profiler",
+        ),
         tables=(kinds, layers),
         notes=_notes(result),
         warnings=result.warnings,
@@ -147,8 +149,8 @@ def _notes(result: Breakdown) -> tuple[str, ...]:
     whole = sorted(result.profiled_s)[len(result.profiled_s) // 2]
     notes = [
         f"Without the profiler an inference takes {result.median_s * 1e3:.3g} ms (median); the parts, each a "
-        f"median, sum to {result.total_s * 1e3:.3g} ms ({result.overhead:+.0%}), and a whole inference under "
-        f"the profiler took {whole * 1e3:.3g} ms.",
+        f"{result.statistic}, sum to {result.total_s * 1e3:.3g} ms ({result.overhead:+.0%}), and a whole "
+        f"inference under the profiler took {whole * 1e3:.3g} ms.",
     ]
     if result.ceiling is not None:
         limit = result.ceiling

@@ -8,13 +8,14 @@ from statistics import median
 
 from steelyard.capture.api import capture
 from steelyard.cost import CostReport
-from steelyard.errors import UsageError
 from steelyard.measure.backend import Setting
 from steelyard.measure.backends.eager import TorchRunner
 from steelyard.measure.breakdown import Breakdown, Part
 from steelyard.measure.eager_profile import eager_runs
+from steelyard.measure.fused import fused_parts
 from steelyard.measure.joining import Joined, Run, join
 from steelyard.measure.operator_kinds import kind_of
+from steelyard.measure.runtime_profiles import runtime_runs
 from steelyard.measure.session import Session
 from steelyard.workload import Workload
 
@@ -37,12 +38,14 @@ def split(session: Session, runs: int) -> Breakdown:
         load = capture(runner.model, inputs=runner.inputs, name=program.name)  # type: ignore[arg-type]
         taken = eager_runs(runner.run, runs)
         kept, warnings = same(taken)
-        joined = join(kept[0].events, load.layers)
+        parts, absent = parts_of(load, kept, join(kept[0].events, load.layers))
     else:
-        raise UsageError(f"{setting} cannot be split")
+        with session.seated():
+            load, taken, named = runtime_runs(program, setting, runs)
+        kept, warnings = same(taken)
+        parts, absent = fused_parts(load, kept, named)
     if setting.precision != "float32":
         warnings = (*warnings, "bytes and the ceilings are those of float32")
-    parts, absent = parts_of(load, kept, joined)
     return Breakdown(
         network=program.name,
         setting=str(setting),
@@ -52,6 +55,8 @@ def split(session: Session, runs: int) -> Breakdown:
         parts=parts,
         median_s=median(plain),
         profiled_s=tuple(run.seconds for run in kept),
+        statistic="mean" if setting.backend == "openvino" else "median",
+        runs=runs if setting.backend == "openvino" else len(kept),
         absent=absent,
         warnings=warnings,
     )

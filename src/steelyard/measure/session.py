@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,6 +188,10 @@ class Session:
         if self._program is None or self._runner is None:
             raise UsageError("nothing is prepared", expected="prepare() first")
         return self._program, self._runner
+
+    def seated(self) -> AbstractContextManager[None]:
+        """Within it this thread may use the cores that it measures on."""
+        return seated(self._backend, self._cores)
 
     def peak_memory_bytes(self) -> int | None:
         """Most memory that the process held since the backend began to load, above what it held before."""

@@ -44,7 +44,9 @@ class OnnxRuntime:
 class OnnxRunner:
     """A session, its inputs, and its last outputs."""
 
-    def __init__(self, program: Program, path: str, provider: str, *, optimised: bool) -> None:
+    def __init__(
+        self, program: Program, path: str, provider: str, *, optimised: bool, profile: str = ""
+    ) -> None:
         runtime = _runtime()
         import torch
 
@@ -52,6 +54,9 @@ class OnnxRunner:
         options.intra_op_num_threads = torch.get_num_threads()
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        if profile:  # where its profile is written
+            options.enable_profiling = True
+            options.profile_file_prefix = profile
         level = runtime.GraphOptimizationLevel
         options.graph_optimization_level = (
             level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL

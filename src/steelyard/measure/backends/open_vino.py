@@ -39,7 +39,7 @@ class OpenVino:
 class OpenVinoRunner:
     """A compiled model, its inputs, and its last outputs."""
 
-    def __init__(self, program: Program, setting: Setting) -> None:
+    def __init__(self, program: Program, setting: Setting, *, profile: bool = False) -> None:
         openvino = _openvino()
         import torch
 
@@ -55,6 +55,7 @@ class OpenVinoRunner:
                 model,
                 "CPU",
                 {
+                    "PERF_COUNT": profile,
                     "INFERENCE_NUM_THREADS": torch.get_num_threads(),
                     "INFERENCE_PRECISION_HINT": "bf16"
                     if setting.precision == "bfloat16"
