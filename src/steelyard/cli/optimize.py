@@ -70,7 +70,7 @@ def command(
             compiled=compiled,
             budget_s=budget,
             progress=lambda doing, share: say(f"{share:4.0%} {doing}"),
-            interrupted=output.show,
+            partial=output.show,
         )
     output.show(result)
     if target is not None:

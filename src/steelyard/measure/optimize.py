@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelyard.errors import InputError, UsageError
+from steelyard.errors import InputError, SteelyardError, UsageError
 from steelyard.measure.child import available_cores, cores_for
 from steelyard.measure.environment import environment, load_average
 from steelyard.measure.optimize_network import Task
@@ -39,7 +39,7 @@ def optimize(
     compiled: bool = False,
     budget_s: float = 25.0,
     progress: Tell | None = None,
-    interrupted: Callable[[Optimized], None] | None = None,
+    partial: Callable[[Optimized], None] | None = None,
 ) -> Optimized:
     """Tries what this machine offers, and returns the fastest recipe whose outputs are right.
 
@@ -62,7 +62,7 @@ def optimize(
         compiled: try ``torch.compile``, too, which takes half a minute and more.
         budget_s: seconds; what is being tried when they are up is finished.
         progress: told what happens.
-        interrupted: given what is known, when Ctrl-C ends the search.
+        partial: given what is known, when Ctrl-C ends the search or the target cannot be written.
 
     Raises:
         UsageError: an impossible setting, or a network that cannot be run.
@@ -108,14 +108,19 @@ def optimize(
         )
         search.run(planned)
     except KeyboardInterrupt:
-        if planned is not None and planned.baseline in search.trials and interrupted is not None:
-            interrupted(result())
+        if planned is not None and planned.baseline in search.trials and partial is not None:
+            partial(result())
         raise
     finally:
         search.close()
     found = result()
     if path is not None:
-        found.save(path)
+        try:
+            found.save(path)
+        except SteelyardError:
+            if partial is not None:
+                partial(found)
+            raise
     return found
 
 

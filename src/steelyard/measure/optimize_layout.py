@@ -10,11 +10,10 @@ _COLUMNS = (
     Column("recipe", "recipe"),
     Column("median_ms", "median", "ratio", unit="ms"),
     Column("gain", "gain", "ratio", unit="x"),
-    Column("deviation", "deviation", rank=2),
-    Column("agreement", "agreement", "share", rank=1),
-    Column("samples", "samples", "count", rank=4),
-    Column("took_s", "tried in", "ratio", unit="s", rank=3),
-    Column("refused", "refused"),
+    Column("deviation", "deviation"),
+    Column("agreement", "agreement", "share"),
+    Column("samples", "samples", "count", rank=2),
+    Column("took_s", "tried in", "ratio", unit="s", rank=1),
 )
 
 
@@ -23,7 +22,8 @@ def optimized_document(result: Optimized) -> Document:
     """A row each."""
     chosen = result.chosen
     columns = tuple(c for c in _COLUMNS if c.key != "agreement" or result.photographs)
-    rows = tuple(_row(result, trial) for trial in settled((result.baseline, *result.trials)))
+    shown = [t for t in settled((result.baseline, *result.trials)) if t.median_s is not None]
+    rows = tuple(_row(result, trial) for trial in shown)
     gain = result.gain(chosen) or 1.0
     lead = (
         f"{chosen.recipe}: {(chosen.median_s or 0) * 1e3:.3g} ms, {gain:.2f} times as fast as {result.baseline.recipe}"
@@ -35,23 +35,26 @@ def optimized_document(result: Optimized) -> Document:
         title=f"{result.network}: the fastest here",
         lead=lead,
         tables=(Table("", columns, rows),),
-        notes=("gain: times as fast as the network as it is.", *result.notes),
+        notes=("gain: times as fast as the network as it is.", *_refusals(result), *result.notes),
     )
 
 
 def _row(result: Optimized, trial: Trial) -> tuple[Cell, ...]:
-    median = trial.median_s
     cells: list[Cell] = [
         str(trial.recipe),
-        None if median is None else median * 1e3,
+        (trial.median_s or 0.0) * 1e3,
         result.gain(trial),
         "" if trial.deviation is None else f"{trial.deviation:.1e}",
     ]
     if result.photographs:
         cells.append(trial.agreement)
-    return (
-        *cells,
-        len(trial.samples_s) or None,
-        trial.took_s or None,
-        " ".join(trial.refused.split()),
-    )
+    return (*cells, len(trial.samples_s), trial.took_s)
+
+
+def _refusals(result: Optimized) -> tuple[str, ...]:
+    """What was left out, by reason."""
+    reasons: dict[str, list[str]] = {}
+    for trial in result.trials:
+        if trial.refused:
+            reasons.setdefault(" ".join(trial.refused.split()), []).append(str(trial.recipe))
+    return tuple(f"{', '.join(recipes)}: {reason}" for reason, recipes in reasons.items())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from steelyard.capture.source import parse_source
 from steelyard.errors import UsageError
 from steelyard.measure.backend import Array, Program, Runner
-from steelyard.measure.program import SEED, program, reference
+from steelyard.measure.program import SEED, deviation, program, reference
 from steelyard.measure.session import Job, Network
 
 if TYPE_CHECKING:
@@ -177,30 +177,48 @@ def _layout(tensor: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def agreement(runner: Runner, found: Subject, classes: Sequence[int]) -> float:
-    """Share of the photographs whose most probable class is the reference's.
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How near a recipe comes to float32 over the photographs.
+
+    Attributes:
+        deviation: the largest, of any of them.
+        agreement: share that keeps its most probable class.
+    """
+
+    deviation: float
+    agreement: float
+
+
+def likeness(runner: Runner, found: Subject, expected: Sequence[Array]) -> Likeness:
+    """Compares on all photographs; the runner gets its inputs back.
 
     Args:
-        runner: what is judged; it keeps its inputs.
+        runner: what is judged.
         found: with photographs.
-        classes: by the reference, see `top_classes`.
+        expected: outputs of the reference, see `expected_of_samples`.
+
+    Raises:
+        BackendError: outputs that are not finite, or of another shape.
     """
     own = found.network.program.inputs
-    batch = own[0].shape[0]
-    answers: list[int] = []
-    for x in batches(found.samples, batch):
-        answers += [int(i) for i in outputs_on(runner, (x,))[0].reshape(batch, -1).argmax(1)]
+    worst, same = 0.0, 0
+    left = len(found.samples)
+    for x, theirs in zip(batches(found.samples, own[0].shape[0]), expected, strict=True):
+        ours = outputs_on(runner, (x,))[0]
+        rows = min(left, len(ours))
+        left -= rows
+        for a, b in zip(ours[:rows], theirs[:rows], strict=True):
+            worst = max(worst, deviation([a], [b]))
+            same += int(a.argmax()) == int(b.argmax())
     outputs_on(runner, own)
-    answers = answers[: len(classes)]
-    return sum(a == b for a, b in zip(answers, classes, strict=True)) / len(classes)
+    return Likeness(worst, same / len(found.samples))
 
 
-def top_classes(found: Subject) -> list[int]:
-    """The reference's most probable class of each photograph."""
+def expected_of_samples(found: Subject) -> list[Array]:
+    """The reference's first output for each batch of the photographs."""
     made = found.network.program
-    batch = made.inputs[0].shape[0]
-    answers: list[int] = []
-    for x in batches(found.samples, batch):
-        one = replace(made, inputs=(x,))
-        answers += [int(i) for i in reference(one)[0].reshape(batch, -1).argmax(1)]
-    return answers[: len(found.samples)]
+    return [
+        reference(replace(made, inputs=(x,)))[0]
+        for x in batches(found.samples, made.inputs[0].shape[0])
+    ]

@@ -177,7 +177,7 @@ class Search:
                 self._forget_losers(plan.baseline)
 
     def _not_worth(self, recipe: Recipe) -> str:
-        if self.elapsed_s > TRIALS_SHARE * self.budget_s:
+        if self.elapsed_s > TRIALS_SHARE * self.budget_s and not self._needed(recipe):
             return f"not tried: the time of {self.budget_s:.0f} s was up"
         best = min(t.median_s for t in self.trials.values() if t.median_s is not None)
         alike = self.trials.get(Recipe(recipe.setting))
@@ -187,6 +187,13 @@ class Search:
             if alike.median_s > KEEP_FREED_GAIN * best:
                 return f"not tried: without keeping memory it is {alike.median_s / best:.1f} times as slow as the best"
         return ""
+
+    def _needed(self, recipe: Recipe) -> bool:
+        """Whether even a search out of time tries it: a first answer, and a first that can be stored."""
+        good = [t.recipe for t in self.trials.values() if t.median_s is not None]
+        if self.suffix:
+            return recipe.fits(self.suffix) and not any(r.fits(self.suffix) for r in good)
+        return len(good) < 2
 
     def _try(self, recipe: Recipe) -> None:
         begun = time.perf_counter()

@@ -10,10 +10,13 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.errors import BackendError
 from steelyard.measure.worker import main
+
+if TYPE_CHECKING:
+    from steelyard.measure.optimize_network import Likeness
 
 REFERENCE = "reference.npz"
 
@@ -60,11 +63,11 @@ def _open(state: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
     # before PyTorch binds this thread to one of them; a module's own process is left as it is
     state["cores"] = frozenset() if "model" in state else cores_here()
     _threads(job.threads)
-    from steelyard.measure.optimize_network import Task, subject, top_classes
+    from steelyard.measure.optimize_network import Task, expected_of_samples, subject
 
     found = subject(Task(job, tuple(request["photos"]), request["weights"]), state.get("model"))
     state |= {"job": job, "subject": found, "sessions": {}}
-    state["classes"] = top_classes(found) if found.samples else []
+    state["expected"] = expected_of_samples(found) if found.samples else []
     _keep_reference(found.network, Path(job.folder))
     return {
         "name": found.network.program.name,
@@ -88,7 +91,7 @@ def _try(
     state: dict[str, Any], setting: str, least_agreement: float, trial_s: float
 ) -> dict[str, Any]:
     """Loads, compares, and takes a few samples; the session stays open."""
-    from steelyard.measure.optimize_network import agreement
+    from steelyard.measure.optimize_network import likeness
     from steelyard.measure.session import Session
 
     begun = time.perf_counter()
@@ -99,14 +102,11 @@ def _try(
     )
     try:
         prepared = session.prepare()
-        agrees = None
-        if state["classes"]:
-            agrees = agreement(session.loaded()[1], state["subject"], state["classes"])
-            if agrees < least_agreement:
-                raise BackendError(
-                    f"the most probable class is that of float32 for {agrees:.0%} of the photographs",
-                    expected=f"at least {least_agreement:.0%}",
-                )
+        deviation, agrees = prepared.deviation, None
+        if state["expected"]:
+            alike = likeness(session.loaded()[1], state["subject"], state["expected"])
+            deviation, agrees = max(deviation, alike.deviation), alike.agreement
+            _judge(alike, least_agreement, prepared.tolerance)
         samples = session.samples(trial_s, 1)
     except BaseException:
         with suppress(Exception):
@@ -115,11 +115,24 @@ def _try(
     state["sessions"][setting] = session
     return {
         "ran": prepared.ran,
-        "deviation": prepared.deviation,
+        "deviation": deviation,
         "agreement": agrees,
         "samples_s": list(samples),
         "took_s": time.perf_counter() - begun,
     }
+
+
+def _judge(alike: Likeness, least_agreement: float, tolerance: float) -> None:
+    if not alike.deviation <= tolerance:
+        raise BackendError(
+            f"outputs on the photographs differ from float32 in PyTorch by {alike.deviation:.2g} of the largest",
+            expected=f"at most {tolerance:.2g}",
+        )
+    if alike.agreement < least_agreement:
+        raise BackendError(
+            f"the most probable class is that of float32 for {alike.agreement:.0%} of the photographs",
+            expected=f"at least {least_agreement:.0%}",
+        )
 
 
 if __name__ == "__main__":
