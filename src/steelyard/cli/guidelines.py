@@ -24,9 +24,9 @@ def command(
     rounds: int,
     output: Output,
 ) -> None:
-    """Repeat the experiments of ShuffleNet V2 (Ma et al. 2018): which guidelines hold on this machine?
+    """Repeat ShuffleNet V2's experiments G1 to G4: which of its guidelines hold on this machine?
 
-    Networks of an experiment have equal MACs and take turns. A guideline holds here if the 95 % interval of the
+    As in Ma et al. 2018, tables 1 to 4. Networks of an experiment have equal MACs and take turns. A guideline holds here if the 95 % interval of the
     relative speed excludes 1 in the claimed direction. -o FILE.html, .svg, .png or .pdf draws ours beside theirs.
 
     \b
