@@ -126,6 +126,7 @@ class Search:
         self.tell = tell
         self.trials: dict[Recipe, Trial] = {}
         self.opened: dict[str, Any] = {}
+        self._held: set[Recipe] = set()
         self._labs: dict[bool, Lab | OwnProcess] = {False: open_lab(False)}
 
     @property
@@ -198,13 +199,7 @@ class Search:
     def _try(self, recipe: Recipe) -> None:
         begun = time.perf_counter()
         try:
-            lab = self._lab(recipe.keep_freed)
-            found = lab.ask(
-                "try",
-                setting=recipe.setting,
-                agreement=self.least_agreement,
-                trial_s=TRIAL_S,
-            )
+            found = self._load(recipe)
         except SteelyardError as error:
             took = time.perf_counter() - begun
             self.trials[recipe] = Trial(recipe, took_s=took, refused=str(error))
@@ -218,13 +213,21 @@ class Search:
             took_s=found["took_s"],
         )
 
+    def _load(self, recipe: Recipe) -> dict[str, Any]:
+        found: dict[str, Any] = self._lab(recipe.keep_freed).ask(
+            "try", setting=recipe.setting, agreement=self.least_agreement, trial_s=TRIAL_S
+        )
+        self._held.add(recipe)
+        return found
+
     def _forget_losers(self, baseline: Recipe) -> None:
         """Gives back the memory of what will not be in the final."""
         keep = {baseline, *self._finalists()}
-        for recipe in self.trials:
+        for recipe in self._held - keep:
             lab = self._labs.get(recipe.keep_freed)
-            if recipe not in keep and lab is not None and lab.alive:
+            if lab is not None and lab.alive:
                 lab.ask("drop", setting=recipe.setting)
+        self._held &= keep
 
     def _finalists(self) -> list[Recipe]:
         """The best few, and the best that can be stored as wanted."""
@@ -262,6 +265,8 @@ class Search:
 
     def _turn(self, recipe: Recipe) -> list[float]:
         lab = self._lab(recipe.keep_freed)
+        if recipe not in self._held:  # the process that held it has died
+            self._load(recipe)
         found: list[float] = lab.ask("sample", setting=recipe.setting, at_least_s=TURN_S, count=2)
         # the first run finds the caches as another runtime left them
         return found[1:]
@@ -274,6 +279,7 @@ class Search:
         if lab is None or not lab.alive:
             if lab is not None:
                 lab.close()
+                self._held = {recipe for recipe in self._held if recipe.keep_freed != keep_freed}
             lab = self._labs[keep_freed] = self.open_lab(keep_freed)
             self._open(lab)
         return lab
