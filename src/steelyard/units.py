@@ -60,19 +60,16 @@ def format_si(value: float, unit: str = "", *, digits: int = 3) -> str:
     """
     if value == 0:
         return f"0 {unit}".strip()
-    magnitude = abs(value)
-    scales = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, "")]
-    if not (isinstance(value, int) or float(value).is_integer()) or unit in ("s", "J"):
-        scales += [(1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p")]
-    # what would be printed as 1000 belongs to the next prefix up
-    fitting = (s for s in scales if round(magnitude / s[0], max(0, digits - 1)) >= 1)
-    factor, prefix = next(fitting, scales[-1])
-    scaled = value / factor
+    scales = [(15, "P"), (12, "T"), (9, "G"), (6, "M"), (3, "k"), (0, "")]
+    if not float(value).is_integer() or unit in ("s", "J"):
+        scales += [(-3, "m"), (-6, "µ"), (-9, "n"), (-12, "p")]
+    # the power of ten after rounding: what would be printed as 1000 belongs to the next prefix up
+    power = int(f"{value:.{digits - 1}e}".partition("e")[2])
+    exponent, prefix = next((s for s in scales if power >= s[0]), scales[-1])
     if prefix == "" and float(value).is_integer():
         text = f"{int(value)}"
     else:
-        whole = len(str(int(round(abs(scaled), max(0, digits - 1)))))
-        text = f"{scaled:.{max(0, digits - whole)}f}"
+        text = f"{value / 10.0**exponent:.{max(0, digits - 1 - (power - exponent))}f}"
     return f"{text} {prefix}{unit}".strip()
 
 

@@ -23,6 +23,10 @@ from steelyard.hardware.zero_means import Sparsity
 
 Operand = Literal["I", "W", "O"]
 LinkKind = Literal["unicast", "multicast", "neighbour", "reduce"]
+EnergyUnit = Literal["pJ", "MAC"]
+
+ENERGY_UNITS: tuple[EnergyUnit, ...] = ("pJ", "MAC")
+"""Picojoules, or multiples of the energy of one multiply-accumulate."""
 
 OPERANDS: tuple[Operand, ...] = ("I", "W", "O")
 """Inputs, weights, outputs."""
@@ -219,6 +223,7 @@ class Accelerator(Device):
         node_nm, area_mm2: process and chip area, where known.
         dataflow: name of the dataflow that the device is built for, "" for any.
         zeros: what it makes of zeros; nothing if not said.
+        energy_unit: of ``mac_pj`` and all other energies; ``MAC``: they are ratios to one operation, not joules.
         sources: where each number comes from: path in the device's file -> text.
     """
 
@@ -232,6 +237,7 @@ class Accelerator(Device):
     area_mm2: float | None = None
     dataflow: str = ""
     zeros: Sparsity = field(default_factory=Sparsity)
+    energy_unit: EnergyUnit = "pJ"
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -258,6 +264,7 @@ class Accelerator(Device):
         for operand, bits in self.bits.items():
             _at_least_one(f"{where}: bits of {operand}", bits)
         _not_negative(f"{where}: mac_pj", self.mac_pj)
+        _known("unit of energy", self.energy_unit, ENERGY_UNITS)
         if not isfinite(self.clock_hz) or self.clock_hz <= 0:
             raise InputError(
                 f"{where}: clock_hz is {self.clock_hz:g}", expected="cycles per second above 0"
@@ -305,9 +312,9 @@ class Accelerator(Device):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of everything that a mapping depends on (names, sources, use of zeros left out)."""
+        """SHA-256 of everything that a mapping depends on (names, sources, units, use of zeros left out)."""
         content = asdict(self)
-        for word in ("name", "title", "sources", "zeros", "node_nm", "area_mm2"):
+        for word in ("name", "title", "sources", "zeros", "node_nm", "area_mm2", "energy_unit"):
             del content[word]
         kinds = [type(level).__name__ for level in self.levels]
         text = json.dumps([content, kinds], sort_keys=True)

@@ -14,22 +14,27 @@ from steelyard.hardware.device import (
     PerOperand,
     Roofline,
 )
+from steelyard.hardware.energy_units import unit_note
 from steelyard.hardware.roofline import Point, RooflineReport
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.units import format_bytes, format_si
 
-_LEVELS = (
-    Column("level", "level"),
-    Column("instances", "instances", "count"),
-    Column("holds", "holds", rank=1),
-    Column("capacity_bytes", "capacity"),
-    Column("read_pj", "read (pJ)"),
-    Column("write_pj", "write (pJ)", rank=2),
-    Column("read_bandwidth", "read (elements/cycle)", rank=3),
-    Column("write_bandwidth", "write (elements/cycle)", rank=3),
-    Column("double_buffered", "double buffered", rank=4),
-)
+
+def _levels(unit: str) -> tuple[Column, ...]:
+    return (
+        Column("level", "level"),
+        Column("instances", "instances", "count"),
+        Column("holds", "holds", rank=1),
+        Column("capacity_bytes", "capacity"),
+        Column("read_pj", f"read ({unit})"),
+        Column("write_pj", f"write ({unit})", rank=2),
+        Column("read_bandwidth", "read (elements/cycle)", rank=3),
+        Column("write_bandwidth", "write (elements/cycle)", rank=3),
+        Column("double_buffered", "double buffered", rank=4),
+    )
+
+
 _AXES = (
     Column("axis", "axis"),
     Column("size", "size", "count"),
@@ -42,11 +47,13 @@ _AXES = (
 def accelerator_document(device: Accelerator) -> Document:
     """Its levels from the outside in, then where each number comes from."""
     memories = [_memory_row(memory, device.instances(memory.name)) for memory in device.memories]
-    axes = [_axis_row(array, axis) for array in device.arrays for axis in array.axes]
+    axes = [
+        _axis_row(array, axis, device.energy_unit) for array in device.arrays for axis in array.axes
+    ]
     widths = ", ".join(f"{operand} {bits}" for operand, bits in device.bits.items())
     facts = [
         f"{device.pes:,} multiply-accumulate units at {format_si(device.clock_hz, 'Hz')}: "
-        f"{format_si(device.pes * device.clock_hz)}MAC/s; {device.mac_pj:g} pJ each; "
+        f"{format_si(device.pes * device.clock_hz)}MAC/s; {device.mac_pj:g} {device.energy_unit} each; "
         f"bits: {widths}",
     ]
     return Document(
@@ -57,10 +64,11 @@ def accelerator_document(device: Accelerator) -> Document:
             *([f"zeros: {device.zeros}"] if str(device.zeros) else []),
         ),
         tables=(
-            Table("memories, outermost first", _LEVELS, tuple(memories)),
+            Table("memories, outermost first", _levels(device.energy_unit), tuple(memories)),
             Table("arrays, outermost first", _AXES, tuple(axes)),
             _sources_table(device),
         ),
+        notes=unit_note(device),
     )
 
 
@@ -122,10 +130,10 @@ def _each(value: PerOperand | None) -> str:
     return " ".join(f"{operand} {number:g}" for operand, number in value.items())
 
 
-def _axis_row(array: Array, axis: Axis) -> tuple[Cell, ...]:
+def _axis_row(array: Array, axis: Axis, unit: str) -> tuple[Cell, ...]:
     links = [axis.link(operand) for operand in OPERANDS]
     dims = "any" if axis.dims is None else " ".join(axis.dims)
-    shown = [link.kind + (f" {link.pj:g} pJ" if link.pj else "") for link in links]
+    shown = [link.kind + (f" {link.pj:g} {unit}" if link.pj else "") for link in links]
     return (f"{array.name}.{axis.name}", axis.size, dims, *shown)
 
 

@@ -8,6 +8,7 @@ the tiles of the next one; loops side by side stand at their array. A loop says 
 from __future__ import annotations
 
 from steelyard.hardware.device import OPERANDS, Accelerator, Array, Memory
+from steelyard.hardware.energy_units import format_energy
 from steelyard.hardware.evaluate import Evaluation
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.problem import Problem
@@ -43,7 +44,7 @@ def draw_mapping(
                 margin + text for text in _memory(problem, flat, place, mapping, device, evaluation)
             ]
         elif mapping.loops[place]:
-            lines += ["", margin + _array(level, mapping.loops[place], evaluation)]
+            lines += ["", margin + _array(level, mapping.loops[place], evaluation, device)]
         for loop in mapping.loops[place]:
             if loop.bound > 1:
                 step = _step(flat, place, loop)
@@ -51,7 +52,7 @@ def draw_mapping(
                 depth += 1
     margin = "  " * min(depth, _DEEP)
     used = f"{evaluation.units_used:,} of {evaluation.units:,} units"
-    lines += ["", f"{margin}o += i * w    {used}, {_pj(evaluation.mac_pj)}"]
+    lines += ["", f"{margin}o += i * w    {used}, {format_energy(evaluation.mac_pj, device)}"]
     lines += ["", _summary(evaluation, device)]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -78,7 +79,7 @@ def _memory(
         tiles.append(
             f"  {operand}: {'all ' if lives else ''}{elements:,} elements, "
             f"{format_bytes(elements * device.bits[operand] / 8)}; "
-            f"{access.total_reads:,} reads, {access.total_writes:,} writes, {_pj(access.pj)}"
+            f"{access.total_reads:,} reads, {access.total_writes:,} writes, {format_energy(access.pj, device)}"
         )
     room = level.capacity_bytes if isinstance(level, Memory) else None
     if isinstance(room, int | float):
@@ -89,7 +90,9 @@ def _memory(
     return [head, *tiles]
 
 
-def _array(array: Array, loops: tuple[Loop, ...], evaluation: Evaluation) -> str:
+def _array(
+    array: Array, loops: tuple[Loop, ...], evaluation: Evaluation, device: Accelerator
+) -> str:
     used = []
     for axis in array.axes:
         bound = 1
@@ -97,7 +100,9 @@ def _array(array: Array, loops: tuple[Loop, ...], evaluation: Evaluation) -> str
             bound *= loop.bound if loop.axis == axis.name else 1
         used.append(f"{axis.name} {bound} of {axis.size}")
     pj = sum(crossing.pj for crossing in evaluation.crossings if crossing.array == array.name)
-    return f"<{array.name}> {', '.join(used)}" + (f"; links {_pj(pj)}" if pj else "")
+    return f"<{array.name}> {', '.join(used)}" + (
+        f"; links {format_energy(pj, device)}" if pj else ""
+    )
 
 
 def _step(flat: tuple[FlatLoop, ...], place: int, loop: Loop) -> int:
@@ -119,10 +124,6 @@ def _loop(loop: Loop, step: int, size: int) -> str:
 def _summary(evaluation: Evaluation, device: Accelerator) -> str:
     seconds = format_si(evaluation.cycles / device.clock_hz, "s")
     return (
-        f"{evaluation.macs:,} MACs, {_pj(evaluation.energy_pj)}, {evaluation.cycles:,} cycles "
+        f"{evaluation.macs:,} MACs, {format_energy(evaluation.energy_pj, device)}, {evaluation.cycles:,} cycles "
         f"({seconds}), utilisation {evaluation.utilization:.1%}"
     )
-
-
-def _pj(energy: float) -> str:
-    return format_si(energy * 1e-12, "J")

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from steelyard.errors import UsageError
+from steelyard.hardware.energy_units import (
+    comparable,
+    format_energy,
+    format_power,
+    million,
+    unit_note,
+)
 from steelyard.hardware.estimate_result import Estimate, LayerEstimate
 from steelyard.hardware.fusion_layout import fusion_table
 from steelyard.report.document import document
@@ -47,11 +54,14 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
     """
     if len(results) < 2:
         raise UsageError(f"{len(results)} estimates to compare", expected="at least 2")
+    devices = [result.device for result in results]
+    shown = [result for result in results if comparable(result.device, devices)]
+    unit = million(shown[0].device)
     columns = (
         Column("device", "device"),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
-        Column("per_image_uj", "per image", "ratio", unit="µJ", rank=4),
-        Column("latency_ms", "latency", "ratio", unit="ms"),
+        Column("energy_uj", "energy", "ratio", unit=unit),
+        Column("per_image_uj", "per image", "ratio", unit=unit, rank=4),
+        Column("latency_ms", "latency", "ratio", unit="ms", fine=True),
         Column("per_s", "images/s", "ratio", rank=2),
         Column("power_w", "power", "ratio", unit="W", rank=3),
         Column("utilization", "utilisation", "share", rank=1),
@@ -60,8 +70,8 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
     rows = tuple(
         (
             result.device.name,
-            result.energy_pj * MICRO,
-            result.energy_pj * MICRO / result.batch,
+            result.energy_pj * MICRO if comparable(result.device, devices) else None,
+            result.energy_pj * MICRO / result.batch if comparable(result.device, devices) else None,
             result.latency_s * 1e3,
             result.throughput_per_s,
             result.power_w,
@@ -71,7 +81,7 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
         for result in results
     )
     leasts = {
-        "least energy": min(results, key=lambda r: r.energy_pj),
+        "least energy": min(shown, key=lambda r: r.energy_pj),
         "least latency": min(results, key=lambda r: r.latency_s),
         "least DRAM traffic": min(results, key=_dram),
     }
@@ -83,6 +93,7 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
         notes=(
             "; ".join(f"{what}: {best.device.name}" for what, best in leasts.items()),
             "Process nodes and what the energies include differ between devices: steelyard devices NAME.",
+            *(note for result in results for note in unit_note(result.device)),
         ),
         warnings=tuple(dict.fromkeys(note for result in results for note in result.notes)),
     )
@@ -99,12 +110,13 @@ def _how(result: Estimate) -> str:
 def _layers(result: Estimate) -> Table:
     levels = list(result.energy_by_level())
     apart = result.folds_apart()
+    unit = million(result.device)
     columns = (
         Column("layer", "layer"),
         Column("macs", "MACs", "count", rank=4),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
+        Column("energy_uj", "energy", "ratio", unit=unit),
         *(
-            Column(f"{level}_uj", level, "ratio", unit="µJ", rank=3 if level == "MAC" else 2)
+            Column(f"{level}_uj", level, "ratio", unit=unit, rank=3 if level == "MAC" else 2)
             for level in levels
         ),
         Column("cycles", "cycles", "count"),
@@ -164,7 +176,7 @@ def _parts(result: Estimate) -> Table:
     ]
     columns = (
         Column("part", "by level, then by operand"),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
+        Column("energy_uj", "energy", "ratio", unit=million(result.device)),
         Column("share", "share", "share", bar=True),
     )
     return Table("where the energy goes", columns, tuple(rows))
@@ -172,9 +184,9 @@ def _parts(result: Estimate) -> Table:
 
 def _notes(result: Estimate) -> tuple[str, ...]:
     total = (
-        f"{format_si(result.energy_pj * 1e-12, 'J')} and {format_si(result.latency_s, 's')} for "
+        f"{format_energy(result.energy_pj, result.device)} and {format_si(result.latency_s, 's')} for "
         f"{result.batch} image{'' if result.batch == 1 else 's'}: "
-        f"{result.throughput_per_s:,.4g} images/s, {format_si(result.power_w, 'W')}; "
+        f"{result.throughput_per_s:,.4g} images/s, {format_power(result.power_w)}; "
         f"DRAM traffic {format_bytes(_dram(result))}."
     )
     if result.gap < 1e-9:
@@ -188,7 +200,7 @@ def _notes(result: Estimate) -> tuple[str, ...]:
         if result.pointwise == "fused"
         else "Other layers only move data, each through DRAM."
     )
-    return (total, search, moved)
+    return (total, search, moved, *unit_note(result.device))
 
 
 def _dram(result: Estimate) -> float:

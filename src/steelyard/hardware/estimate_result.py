@@ -9,6 +9,7 @@ from typing import Any, Literal
 from steelyard._display import Printable
 from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Operand
+from steelyard.hardware.energy_units import relative
 from steelyard.hardware.fusion_result import Fusion
 from steelyard.hardware.mapper import Found, Objective
 from steelyard.hardware.problem import Problem
@@ -96,7 +97,7 @@ class Estimate(Printable):
 
     @property
     def energy_pj(self) -> float:
-        """Energy of one pass."""
+        """Energy of one pass, in the device's ``energy_unit``."""
         return sum(layer.energy_pj for layer in self.layers)
 
     @property
@@ -115,8 +116,10 @@ class Estimate(Printable):
         return self.batch / self.latency_s if self.cycles else float("inf")
 
     @property
-    def power_w(self) -> float:
-        """Energy of one pass over its time."""
+    def power_w(self) -> float | None:
+        """Energy of one pass over its time; None if the device's energies are no joules."""
+        if relative(self.device):
+            return None
         return self.energy_pj * 1e-12 / self.latency_s if self.cycles else 0.0
 
     @property
@@ -135,7 +138,7 @@ class Estimate(Printable):
         return max((layer.gap for layer in self.layers), default=0.0)
 
     def energy_by_level(self) -> dict[str, float]:
-        """pJ by memory, array and ``MAC``."""
+        """pJ, or what the device's ``energy_unit`` says, by memory, array and ``MAC``."""
         return add_up(layer.levels for layer in self.layers)
 
     def energy_by_operand(self) -> dict[str, float]:
@@ -175,6 +178,7 @@ class Estimate(Printable):
             "dataflow": self.dataflow,
             "batch": self.batch,
             "pointwise": self.pointwise,
+            "energy_unit": self.device.energy_unit,
             "total": {
                 "macs": self.macs,
                 "energy_pj": self.energy_pj,
@@ -215,8 +219,8 @@ class Estimate(Printable):
 
     def __repr__(self) -> str:
         return (
-            f"<Estimate {self.workload!r} on {self.device.name}: {self.energy_pj:.4g} pJ, "
-            f"{self.cycles} cycles>"
+            f"<Estimate {self.workload!r} on {self.device.name}: "
+            f"{self.energy_pj:.4g} {self.device.energy_unit}, {self.cycles} cycles>"
         )
 
 

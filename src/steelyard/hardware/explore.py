@@ -23,7 +23,7 @@ from steelyard._display import Printable
 from steelyard._kept import Kept
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.dataflows import dataflow as known_dataflow
-from steelyard.hardware.device import Accelerator
+from steelyard.hardware.device import Accelerator, EnergyUnit
 from steelyard.hardware.engines import ENGINES, Engine, on_processes, on_ray
 from steelyard.hardware.estimate import estimate
 from steelyard.hardware.mapper import Objective
@@ -73,6 +73,7 @@ class Exploration(Printable):
         points: in the order of the values, the last sweep's changing fastest.
         solved: points that were not in the file.
         notes: what a reader of the numbers must know.
+        energy_unit: of every energy; see `Accelerator`.
     """
 
     workload: str
@@ -83,6 +84,7 @@ class Exploration(Printable):
     points: tuple[Point, ...]
     solved: int
     notes: tuple[str, ...] = ()
+    energy_unit: EnergyUnit = "pJ"
 
     @property
     def front(self) -> tuple[Point, ...]:
@@ -100,6 +102,7 @@ class Exploration(Printable):
             "device": self.device,
             "objective": self.objective,
             "batch": self.batch,
+            "energy_unit": self.energy_unit,
             "points": [asdict(point) | {"on_front": point in front} for point in self.points],
             "solved": self.solved,
             "notes": list(self.notes),
@@ -179,6 +182,7 @@ def explore(
         points=tuple(known[key] for key in keys),
         solved=len(missing),
         notes=tuple(dict.fromkeys([*points.notes, *notes])),
+        energy_unit=device.energy_unit,
     )
 
 

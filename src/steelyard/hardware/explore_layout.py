@@ -11,10 +11,11 @@ from steelyard.report.table import Cell, Column, Document, Table
 def exploration_document(result: Exploration) -> Document:
     """A row a point in the order of the values."""
     paths = [sweep.path for sweep in result.sweeps]
+    relative = result.energy_unit == "MAC"
     columns = (
         *(Column(path, path, *(("bytes",) if "capacity_bytes" in path else ())) for path in paths),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
-        Column("latency_ms", "latency", "ratio", unit="ms"),
+        Column("energy_uj", "energy", "ratio", unit="M MAC" if relative else "µJ"),
+        Column("latency_ms", "latency", "ratio", unit="ms", fine=True),
         Column("utilization", "utilisation", "share", rank=2),
         Column("dram_accesses", "DRAM accesses", "count", rank=1),
         Column("units", "units", "count", rank=4),
@@ -30,6 +31,7 @@ def exploration_document(result: Exploration) -> Document:
         f"{len(rows) - result.solved} points were known before."
         if result.solved < len(rows)
         else "",
+        "Energies are multiples of the energy of one MAC, not joules." if relative else "",
         *(f"No figures where {problem}." for problem in failed),
     ]
     return Document(

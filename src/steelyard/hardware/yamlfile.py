@@ -18,7 +18,8 @@ A file of an accelerator::
       levels.pes: a paper, table 1
 
 Keys are the fields of `steelyard.hardware.device`'s classes. A number may carry its unit (``64 KiB``,
-``1.2 GHz``, ``0.2 nJ``, ``128 GB/s``); without one it is in the unit that ends its key.
+``1.2 GHz``, ``0.2 nJ``, ``128 GB/s``); without one it is in the unit that ends its key. Where only ratios of
+energies are known, ``energy_unit: MAC`` says that they are multiples of one operation's and not pJ.
 """
 
 from __future__ import annotations
@@ -32,10 +33,12 @@ from steelyard.errors import InputError, nearest
 from steelyard.hardware.dataflows import DATAFLOWS
 from steelyard.hardware.device import (
     DIMENSIONS,
+    ENERGY_UNITS,
     OPERANDS,
     Accelerator,
     Array,
     Axis,
+    EnergyUnit,
     Link,
     LinkKind,
     Memory,
@@ -58,7 +61,7 @@ from steelyard.hardware.zero_means import SCHEMES, Scheme, Sparsity
 SCHEMA = "steelyard.device/1"
 
 _COMMON = ("schema", "kind", "name", "title", "sources", "clock_hz", "node_nm", "area_mm2")
-_ACCELERATOR = (*_COMMON, "dataflow", "bits", "mac_pj", "levels", "zeros")
+_ACCELERATOR = (*_COMMON, "dataflow", "bits", "mac_pj", "energy_unit", "levels", "zeros")
 _ROOFLINE = (*_COMMON, "peak_macs_per_s", "bandwidth_bytes_per_s", "memory_bytes", "power_w")
 _MEMORY = (
     "holds", "capacity_bytes", "read_pj", "write_pj", "word_bits", "read_bandwidth", "write_bandwidth",
@@ -137,6 +140,10 @@ def _accelerator(top: Node) -> Accelerator:
             dataflow=_optional(entries, "dataflow", lambda node: _choice(node, tuple(DATAFLOWS)))
             or "",
             zeros=_optional(entries, "zeros", _zeros) or Sparsity(),
+            energy_unit=cast(
+                EnergyUnit,
+                _optional(entries, "energy_unit", lambda node: _choice(node, ENERGY_UNITS)) or "pJ",
+            ),
             sources=_sources(top),
         ),
     )

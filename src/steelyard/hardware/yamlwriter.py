@@ -38,6 +38,7 @@ def to_dict(device: Device) -> dict[str, Any]:
             "dataflow": device.dataflow,
             "bits": dict(device.bits),
             "mac_pj": device.mac_pj,
+            "energy_unit": device.energy_unit if device.energy_unit != "pJ" else "",
             "zeros": _said(
                 {
                     "gate": list(device.zeros.gate) or None,

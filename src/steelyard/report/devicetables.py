@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from steelyard.hardware.energy_units import million
 from steelyard.hardware.estimate import Estimate
 from steelyard.hardware.estimate_layout import MICRO
 from steelyard.report.htmltables import table_html
@@ -45,14 +46,15 @@ def _energy(placed: Placed, found: Estimate) -> Table:
     by_level, by_operand = found.energy_by_level(), found.energy_by_operand()
     levels = [name for name in placed.levels if by_level.get(name)]
     whole = found.energy_pj or 1.0
+    unit = million(found.device)
     columns = (
         Column("layer", "layer"),
         Column("operator", "operator"),
         Column("macs", "MACs", "count"),
-        Column("energy_uj", "energy", "ratio", unit="µJ"),
+        Column("energy_uj", "energy", "ratio", unit=unit),
         Column("energy_share", "of energy", "share", bar=True),
-        *(Column(f"{level}_uj", level, "ratio", unit="µJ") for level in levels),
-        *(Column(f"{one}_uj", OPERAND_WORDS[one], "ratio", unit="µJ") for one in _OPERANDS),
+        *(Column(f"{level}_uj", level, "ratio", unit=unit) for level in levels),
+        *(Column(f"{one}_uj", OPERAND_WORDS[one], "ratio", unit=unit) for one in _OPERANDS),
     )
     rows: list[tuple[Cell, ...]] = [
         (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from steelyard.hardware.bounds import STEPS
+from steelyard.hardware.energy_units import format_energy, format_power, unit_note
 from steelyard.hardware.estimate import Estimate
-from steelyard.report.layerpanels import OPERAND_WORDS, joules
+from steelyard.report.layerpanels import OPERAND_WORDS
 from steelyard.report.placed import BUSY, STALL, Placed, Row
 from steelyard.report.words import percent
 from steelyard.units import format_bytes, format_si
@@ -33,9 +34,10 @@ def _how(placed: Placed, found: Estimate) -> str:
     flow = f"of dataflow {found.dataflow}" if found.dataflow else "of any dataflow"
     proven = "proven the best" if found.gap < 1e-9 else f"at most {found.gap:.2%} from the best"
     return (
-        f"{found.workload} takes {joules(found.energy_pj)} and {format_si(found.latency_s, 's')} for {images} on "
+        f"{found.workload} takes {format_energy(found.energy_pj, found.device)} and {format_si(found.latency_s, 's')} for {images} on "
         f"{_device(placed)}: {found.throughput_per_s:,.4g} images a second at "
-        f"{format_si(found.power_w, 'W')}. Each layer's mapping minimises {found.objective}, {proven} {flow}."
+        f"{format_power(found.power_w)}. Each layer's mapping minimises {found.objective}, {proven} {flow}."
+        + "".join(f" {note}" for note in unit_note(found.device))
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from steelyard.hardware.device import Accelerator, Array
+from steelyard.hardware.energy_units import comparable, format_energy
 from steelyard.hardware.estimate_layout import estimates_document
 from steelyard.report.escape import html_text
 from steelyard.report.htmltables import table_html
@@ -14,7 +15,6 @@ from steelyard.report.layerpanels import (
     OPERAND_COLOURS,
     OPERAND_WORDS,
     energy_by_level,
-    joules,
 )
 from steelyard.report.placed import BUSY, STALL, WAITS, Placed, row_heads
 from steelyard.report.plots import (
@@ -79,14 +79,16 @@ def _totals(estimated: Sequence[Placed]) -> Iterator[str]:
     for note in found.notes:
         yield f'<p class="note">{html_text(note)}</p>'
     operands, levels, times = [], [], []
+    devices = [placed.device for placed in estimated]
     for placed in estimated:
         if placed.estimate is None:
             continue
-        name, energy = placed.device.name, joules(placed.estimate.energy_pj)
+        name, energy = placed.device.name, format_energy(placed.estimate.energy_pj, placed.device)
         by_operand = placed.estimate.energy_by_operand()
         words = [(OPERAND_COLOURS[key], pj) for key, pj in by_operand.items()]
-        operands.append((name, words, energy))
-        levels.append((name, _levels(placed), energy))
+        if comparable(placed.device, devices):
+            operands.append((name, words, energy))
+            levels.append((name, _levels(placed), energy))
         times.append((name, _seconds(placed), format_si(placed.estimate.latency_s, "s")))
     yield _rows("Energy by memory, links and operations", levels, _ROLES)
     colours = {OPERAND_COLOURS[key]: word for key, word in OPERAND_WORDS.items()}

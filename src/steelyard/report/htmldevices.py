@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from steelyard.hardware.energy_units import comparable, format_energy, format_power
 from steelyard.hardware.estimate import Estimate
 from steelyard.hardware.estimate_layout import MICRO
 from steelyard.report.devicetables import layer_tables
@@ -12,7 +13,7 @@ from steelyard.report.devicewords import device_sentences
 from steelyard.report.escape import html_text
 from steelyard.report.htmlcompare import comparison_html
 from steelyard.report.htmlpage import frame
-from steelyard.report.layerpanels import joules, layer_panels
+from steelyard.report.layerpanels import layer_panels
 from steelyard.report.mappings import mappings_html
 from steelyard.report.placed import Placed, row_heads
 from steelyard.report.plots import panels_data, panels_html, scatter_data, scatter_html
@@ -62,12 +63,14 @@ def device_html(
 def _tiles(found: Estimate, placed: Placed) -> str:
     images = "an image" if found.batch == 1 else f"{found.batch} images"
     moved = sum(row.dram_bytes for row in placed.rows)
-    per_mac = f"{found.energy_pj / found.macs:.3g} pJ a MAC" if found.macs else ""
+    per_mac = (
+        f"{found.energy_pj / found.macs:.3g} {found.device.energy_unit} a MAC" if found.macs else ""
+    )
     tiles = [
-        ("energy", joules(found.energy_pj), f"{images}; {per_mac}"),
+        ("energy", format_energy(found.energy_pj, found.device), f"{images}; {per_mac}"),
         ("latency", format_si(found.latency_s, "s"), f"{found.cycles:,} cycles"),
         ("throughput", f"{found.throughput_per_s:,.4g}", "images a second"),
-        ("power", format_si(found.power_w, "W"), "energy over latency"),
+        ("power", format_power(found.power_w), "energy over latency"),
         ("utilisation", f"{found.utilization:.1%}", f"of {found.device.pes:,} units"),
         ("outermost memory", format_bytes(moved), "read and written"),
     ]
@@ -154,6 +157,7 @@ def placed_table(found: Sequence[Placed]) -> Table:
         Column("dram_bytes", "outer memory", "bytes"),
         Column("least_ms", "ceilings allow", "ratio", unit="ms"),
     )
+    devices = [placed.device for placed in found]
     rows: list[tuple[Cell, ...]] = []
     for placed in found:
         names = (placed.workload.name, placed.device.name)
@@ -163,7 +167,8 @@ def placed_table(found: Sequence[Placed]) -> Table:
             rows.append((*names, None, None, None, None, None, least))
             continue
         moved = sum(row.dram_bytes for row in placed.rows)
-        cost = (result.energy_pj * MICRO, result.latency_s * 1e3, result.throughput_per_s)
+        energy = result.energy_pj * MICRO if comparable(result.device, devices) else None
+        cost = (energy, result.latency_s * 1e3, result.throughput_per_s)
         rows.append((*names, *cost, result.utilization, moved, least))
     return Table("Each network on each device", columns, tuple(rows))
 

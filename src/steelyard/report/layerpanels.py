@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from math import ceil, floor, log10
 
 from steelyard.hardware.bounds import STEPS, LayerBounds
+from steelyard.hardware.energy_units import energy_axis, format_energy
 from steelyard.report.placed import Placed, Row
 from steelyard.report.plotdata import Band, Panel, Span, Tick, linear_ticks, stack
 from steelyard.report.words import percent
@@ -29,11 +31,6 @@ def layer_panels(placed: Placed) -> tuple[Panel, ...]:
         bounds_panel(placed),
     )
     return tuple(panel for panel in found if panel is not None)
-
-
-def joules(pj: float) -> str:
-    """Energy with its unit."""
-    return format_si(pj * 1e-12, "J")
 
 
 def energy_by_level(placed: Placed, top: float | None = None) -> Panel:
@@ -70,16 +67,19 @@ def _energy(
     tips = []
     for number, row in enumerate(placed.rows):
         lines = [
-            f"{band.title} {joules(band.values[number])}, {percent(band.values[number] / row.cost.energy_pj)}"
+            f"{band.title} {format_energy(band.values[number], placed.device)}, {percent(band.values[number] / row.cost.energy_pj)}"
             for band in bands
             if band.values[number]
         ]
         share = percent(row.cost.energy_pj / total)
-        lines.insert(0, f"{joules(row.cost.energy_pj)}, {share} of the network")
+        lines.insert(
+            0, f"{format_energy(row.cost.energy_pj, placed.device)}, {share} of the network"
+        )
         tips.append("\n".join(lines))
     largest = max(placed.rows, key=lambda row: row.cost.energy_pj)
-    note = f"most: {largest.name}, {joules(largest.cost.energy_pj)}"
-    return Panel(title, "J", note, linear_ticks(limit, joules), bands, tuple(tips))
+    note = f"most: {largest.name}, {format_energy(largest.cost.energy_pj, placed.device)}"
+    ticks = linear_ticks(limit, partial(format_energy, device=placed.device))
+    return Panel(title, energy_axis(placed.device), note, ticks, bands, tuple(tips))
 
 
 def utilisation(placed: Placed) -> Panel:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from steelyard.hardware.drawing import draw_mapping
+from steelyard.hardware.energy_units import format_energy
 from steelyard.hardware.mapper import Found
 from steelyard.hardware.problem import Problem
 from steelyard.report.escape import html_text
-from steelyard.report.layerpanels import joules
 from steelyard.report.placed import Placed, Row
 
 
@@ -51,7 +51,7 @@ def _mappings(placed: Placed, key: str) -> Iterator[str]:
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         text = draw_mapping(problem, found.mapping, placed.estimate.device, cost)
         yield f'<details id="mapping-{key}-{number}"><summary><b>{html_text(shown + more)}</b> '
-        yield f'<span class="soft">{html_text(rows[0].operator)}; {joules(cost.energy_pj)}, '
+        yield f'<span class="soft">{html_text(rows[0].operator)}; {format_energy(cost.energy_pj, placed.device)}, '
         yield f"{cost.cycles:,} cycles, utilisation {cost.utilization:.1%}"
         yield f"{'' if found.gap < 1e-9 else f', gap {found.gap:.2%}'}</span></summary>"
         yield f'<pre tabindex="0">{_lines(text)}</pre></details>'

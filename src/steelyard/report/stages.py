@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from steelyard.report.layerpanels import OPERAND_COLOURS, OPERAND_WORDS, joules
+from steelyard.hardware.energy_units import energy_axis, format_energy
+from steelyard.report.layerpanels import OPERAND_COLOURS, OPERAND_WORDS
 from steelyard.report.placed import Placed, Row
 from steelyard.report.plotdata import Panel, linear_ticks, stack
 from steelyard.report.words import percent
@@ -29,14 +31,15 @@ def stage_panels(placed: Placed) -> tuple[tuple[Panel, ...], dict[str, int]]:
 
     operands = series(OPERAND_COLOURS, lambda row, name: row.cost.operands.get(name, 0.0))
     words = [(OPERAND_WORDS[name], colour, values) for name, colour, values in operands]
+    axis, energy = energy_axis(placed.device), partial(format_energy, device=placed.device)
     parts = (
         (
             "Energy by memory, links and operations",
-            "J",
+            axis,
             series(placed.levels, lambda row, name: row.cost.levels.get(name, 0.0)),
-            joules,
+            energy,
         ),
-        ("Energy by type of data", "J", words, joules),
+        ("Energy by type of data", axis, words, energy),
         ("Latency", "s", series(placed.waits, lambda row, name: row.split.get(name, 0.0)), seconds),
     )
     panels = tuple(_panel(groups, *part) for part in parts)

@@ -48,22 +48,25 @@ def _chart(
 ) -> Scatter:
     known = [point for point in found.points if not point.problem]
     across = LogAxis.over([x_of(point) for point in known], 0.01)
-    up = LogAxis.over([(point.energy_pj or 0.0) * 1e-12 for point in known], 0.01)
+    energy_unit, scale = ("MAC", 1.0) if found.energy_unit == "MAC" else ("J", 1e-12)
+    up = LogAxis.over([(point.energy_pj or 0.0) * scale for point in known], 0.01)
     # the line joins what is best in these two alone; a star may stand for less memory or fewer units
     line = _best(known, x_of)
     front = set(map(id, found.front))
     dots = tuple(
         Dot(
             across.at(x_of(point)),
-            up.at((point.energy_pj or 0.0) * 1e-12),
+            up.at((point.energy_pj or 0.0) * scale),
             variant_name(point),
             _FRONT if id(point) in front else _OTHER,
-            _tip(point, id(point) in front),
+            _tip(
+                point, id(point) in front, format_si((point.energy_pj or 0.0) * scale, energy_unit)
+            ),
             weight=1.0 if point in line else 0.0,
         )
         for point in known
     )
-    corners = tuple((across.at(x_of(p)), up.at((p.energy_pj or 0.0) * 1e-12)) for p in line)
+    corners = tuple((across.at(x_of(p)), up.at((p.energy_pj or 0.0) * scale)) for p in line)
     words = (
         (_FRONT, "on the front of energy, latency, memory on the chip and units"),
         (_OTHER, "another is as good in all four and better in one"),
@@ -75,9 +78,9 @@ def _chart(
         note=f"{len(known)} variants of {found.device}, named by {' / '.join(paths)}; "
         "the line joins what is best in these two",
         x_title=x_title,
-        y_title="energy of one pass (J), logarithmic",
+        y_title=f"energy of one pass ({energy_unit}), logarithmic",
         x_ticks=across.ticks(unit),
-        y_ticks=up.ticks("J"),
+        y_ticks=up.ticks(energy_unit),
         dots=dots,
         line=corners,
         legend=tuple(one for one in words if one[0] in shown),
@@ -93,10 +96,10 @@ def _best(points: list[Point], x_of: Callable[[Point], float]) -> list[Point]:
     return best
 
 
-def _tip(point: Point, on_front: bool) -> str:
+def _tip(point: Point, on_front: bool, energy: str) -> str:
     lines = [f"{path} {_value(path, value)}" for path, value in point.settings.items()]
     lines += [
-        f"{format_si((point.energy_pj or 0.0) * 1e-12, 'J')}, {format_si(point.latency_s or 0.0, 's')}",
+        f"{energy}, {format_si(point.latency_s or 0.0, 's')}",
         f"utilisation {point.utilization or 0.0:.1%}, {point.units:,} units",
         f"{format_bytes(point.on_chip_bytes)} on the chip",
         "on the front" if on_front else "not on the front",

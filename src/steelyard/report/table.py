@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import floor, log10
 from statistics import median
 from typing import Literal
 
@@ -31,6 +32,7 @@ class Column:
         signed: positive numbers get a plus sign (changes).
         bar: a share is drawn as a small bar too.
         wrap: long text continues on the next line; at most one column.
+        fine: of a ratio, the smallest number gets three digits, too (six decimals at most).
     """
 
     key: str
@@ -41,6 +43,7 @@ class Column:
     signed: bool = False
     bar: bool = False
     wrap: bool = False
+    fine: bool = False
 
     @property
     def numeric(self) -> bool:
@@ -154,6 +157,8 @@ def scale_of(column: Column, values: Iterable[Cell]) -> Scale:
         largest = numbers[-1] if numbers else 0.0
         whole = all(float(n).is_integer() for n in numbers)
         decimals = 0 if whole or largest >= 1000 else 1 if largest >= 10 else 2
+        if column.fine and numbers and not whole:
+            decimals = min(6, max(decimals, 2 - floor(log10(numbers[0]))))
         return Scale(column.unit, 1.0, decimals, column.signed)
     base = "B" if column.quantity == "bytes" else column.unit
     if not numbers or numbers[-1] < 10_000:
