@@ -32,7 +32,7 @@ class Part:
     """A share of the run time: one operator, or what lies between them.
 
     Attributes:
-        layer: of the workload; "" for what is no layer. Several that ran as one are joined by `` + ``.
+        layer: of the workload; "" for what is no layer. Several that ran as one: ``a + b``.
         op: as the runtime calls it.
         kind: a key of `steelyard.measure.operator_kinds.KINDS`.
         seconds: median over the runs (mean, where the runtime tells no more).

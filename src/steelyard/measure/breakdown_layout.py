@@ -120,7 +120,7 @@ def _kind_rows(result: Breakdown) -> tuple[tuple[Cell, ...], ...]:
 
 def _part_row(part: Part, total: float) -> tuple[Cell, ...]:
     return (
-        part.layer or ("" if part.kind == "between" else part.op),
+        part.layer or ("-" if part.kind == "between" else part.op),
         part.op,
         KINDS[part.kind],
         part.seconds * 1e3,
