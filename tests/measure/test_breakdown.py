@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 import steelyard as sy
-from steelyard.errors import UsageError
+from steelyard.errors import BackendError, UsageError
 from steelyard.measure import breakdown as module
 from steelyard.measure.breakdown import Breakdown, from_dict
 from steelyard.measure.breakdown_taking import parts_of, same
@@ -140,6 +140,20 @@ def test_a_source_is_split_in_a_child_process() -> None:
     assert found.network == "lenet5"
     assert found.macs == sy.capture("lenet5").macs
     assert found.absent == ()
+
+
+def test_without_a_roofline_the_split_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(threads: int) -> Ceiling:
+        raise BackendError("measuring the roofline took over 300 s")
+
+    monkeypatch.setattr(module, "ceiling", fails)
+    found = sy.breakdown(OfEachKind().eval(), threads=1, runs=2)
+    assert found.ceiling is None
+    assert found.warnings == (
+        "no roofline to compare with: measuring the roofline took over 300 s",
+    )
+    assert all(part.attained is None for part in found.parts)
+    assert "convolution, depthwise" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from steelyard._display import Printable
-from steelyard.errors import UsageError
+from steelyard.errors import BackendError, UsageError
 from steelyard.measure.backend import Setting
 from steelyard.measure.ceilings import Ceiling, ceiling
 from steelyard.measure.child import Child, available_cores, cores_for
@@ -103,7 +103,7 @@ class Breakdown(Printable):
         runs: inferences under the profiler.
         absent: layers of the workload for which the runtime shows no operator of their own: fused into
             another, or left out.
-        ceiling: roofline of the machine with as many threads; None until it is known.
+        ceiling: roofline of the machine with as many threads; None if it could not be measured.
         warnings: what must be known.
     """
 
@@ -227,7 +227,11 @@ def breakdown(
         found = replace(found, network=network, threads=count)
     else:
         found = _here(job, network, threads, runs)
-    return with_ceiling(found, ceiling(found.threads))
+    try:
+        return with_ceiling(found, ceiling(found.threads))
+    except BackendError as error:
+        said = f"no roofline to compare with: {' '.join(str(error).split())}"
+        return replace(found, warnings=(*found.warnings, said))
 
 
 def _check(setting: Setting, runs: int) -> None:
