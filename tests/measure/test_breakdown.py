@@ -1,5 +1,6 @@
 """Run time split by operator, on a network whose operators are counted by hand, and joins against brute force."""
 
+import time
 from itertools import combinations
 
 import pytest
@@ -113,6 +114,24 @@ def test_more_of_one_kind_shifts_the_share() -> None:
         return next(row.seconds for row in found.by_kind() if row.kind == "depthwise") / layers
 
     assert share(12) > share(0) + 0.1
+
+
+class Sleeper(nn.Module):
+    """Does nothing for a known time between two operators."""
+
+    input_shape = (1, 4, 8, 8)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(x)
+        time.sleep(0.02)
+        return torch.sigmoid(x)
+
+
+def test_time_that_no_operator_takes_lies_between_them() -> None:
+    found = sy.breakdown(Sleeper().eval(), threads=1, runs=3)
+    between = next(part for part in found.parts if part.kind == "between")
+    assert between.seconds >= 0.02  # a sleep is never shorter than asked
+    assert all(part.seconds < 0.02 for part in found.parts if part.kind == "elementwise")
 
 
 def test_one_run_alone_sums_to_what_it_took() -> None:
