@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from steelyard.measure.energy import Meter, meter
 from steelyard.measure.environment import clock_mhz, environment, load_average, machine_key
 from steelyard.measure.measurement import Failure, Measurement, Measurements
 from steelyard.measure.session import Job, Prepared, Session
+from steelyard.measure.sharing import shared_folder
 from steelyard.measure.store import keep as remember
 from steelyard.measure.timing import Timing
 
@@ -251,6 +252,9 @@ def _measure_rows(
     results: list[Measurement | Failure] = []
     with ExitStack() as opened:
         try:
+            folder = opened.enter_context(shared_folder([row.job for row in rows]))
+            for row in rows:
+                row.job = replace(row.job, folder=folder)
             for index, row in enumerate(rows):
                 tell(f"preparing {row.title}", 0.5 * index / len(rows))
                 try:

@@ -64,6 +64,10 @@ class Child:
         found["warmup_s"] = tuple(found["warmup_s"])
         return Prepared(**found)
 
+    def export(self) -> None:
+        """Writes the network as ONNX into the job's folder."""
+        self._ask(PREPARE_LIMIT_S, do="export", job=asdict(self.job))
+
     def samples(self, at_least_s: float, count: int) -> list[float]:
         """As `Session.samples`."""
         limit = max(SAMPLE_LIMIT_S, 20 * at_least_s)

@@ -27,7 +27,7 @@ class Measurement(Printable):
         timing: every sample, in order.
         deviation: largest difference to the float32 reference, as a share of its largest magnitude.
         tolerance: what was allowed.
-        prepare_s: seconds for loading, exporting, compiling.
+        prepare_s: seconds for loading and compiling.
         peak_memory_bytes: the most that was held above what the process held before; None if unknown.
         energy: of one inference, or why it is unknown.
         machine: key of the environment, see `steelyard.measure.environment`.

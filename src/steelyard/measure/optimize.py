@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,16 +74,14 @@ def optimize(
     _check(tolerance, agreement, calibrate, budget_s)
     photos = _files(images)
     model = None if isinstance(network, str) else network
-    # removed with the result that holds it
-    folder = tempfile.TemporaryDirectory(prefix="steelyard-optimize-", ignore_cleanup_errors=True)
     job = Job(
         network if isinstance(network, str) else "",
         "eager", batch, threads or available_cores(), tuple(input_shape) if input_shape else None,
-        tolerance, warmup_s=0.0, folder=folder.name,
+        tolerance, warmup_s=0.0,
     )  # fmt: skip
-    task = Task(job, photos, weights)
+    kept = Workspace.of(Task(job, photos, weights), model)
     search = Search(
-        task,
+        kept.task,
         _opener(job, model),
         least_agreement=agreement if photos else 0.0,
         budget_s=budget_s,
@@ -94,7 +91,7 @@ def optimize(
     planned: Plan | None = None
 
     def result() -> Optimized:
-        return _result(search, planned or _PLAN, Workspace(folder, task, model), agreement)
+        return _result(search, planned or _PLAN, kept, agreement)
 
     try:
         facts = search.open()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,21 +52,32 @@ class Trial:
         return float(np.median(self.samples_s)) if self.samples_s and not self.refused else None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Workspace:
     """The folder with what was made on the way, and the runner, once somebody runs it.
 
     Attributes:
-        folder: removed when nobody holds the result any more.
-        task: what was asked.
+        task: what was asked; its folder is removed when nobody holds this any more.
         model: the module, if one was handed over.
     """
 
-    folder: tempfile.TemporaryDirectory[str]
     task: Task
     model: nn.Module | None = None
     _subject: Subject | None = None
     _runner: Runner | None = None
+
+    @classmethod
+    def of(cls, task: Task, model: nn.Module | None) -> Workspace:
+        """One with a new folder."""
+        folder = tempfile.mkdtemp(prefix="steelyard-optimize-")
+        made = cls(replace(task, job=replace(task.job, folder=folder)), model)
+        weakref.finalize(made, shutil.rmtree, folder, ignore_errors=True)
+        return made
+
+    @property
+    def folder(self) -> Path:
+        """With the export, what was quantised, and the reference's outputs."""
+        return Path(self.task.job.folder)
 
     def subject(self) -> Subject:
         """The network, in this process."""
@@ -81,7 +94,7 @@ class Workspace:
 
         if self._runner is None:
             made, setting = self.subject().network.program, Setting.parse(recipe.setting)
-            quantised = Path(self.folder.name) / (
+            quantised = self.folder / (
                 "int8.onnx" if recipe.backend == "onnxruntime" else "int8.xml"
             )
             if recipe.precision == "int8":

@@ -89,7 +89,7 @@ def _checked(result: Optimized, trial: Trial, part: Path) -> float:
                 "check",
                 path=str(part.resolve()),
                 setting=trial.recipe.setting,
-                folder=result.workspace.folder.name,
+                folder=str(result.workspace.folder),
                 threads=result.threads,
             )
         )

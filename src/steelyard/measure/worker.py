@@ -63,6 +63,10 @@ def _memory_words(text: str) -> str:
 
 def _answer(state: dict[str, Any], request: dict[str, Any]) -> Any:
     what = request["do"]
+    if what == "export":
+        from steelyard.measure.sharing import export
+
+        return export(request["job"])
     if what == "prepare":
         from steelyard.measure.memory import keep_freed_memory
         from steelyard.measure.seats import cores_here
