@@ -7,6 +7,7 @@ import pytest
 from steelyard import glossary
 from steelyard.cost import Cost
 from steelyard.errors import UnknownNameError
+from steelyard.hardware.dataflows import DATAFLOWS
 from steelyard.workload import KINDS, LoopNest
 
 
@@ -38,6 +39,19 @@ def test_the_dimensions_of_a_loop_nest_are_explained() -> None:
     ]
     for name in (*nest_words, *"PQRSHW"):
         assert glossary.explain(name).text
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("mapping", "dataflow", "utilisation", "roofline", "fused layers", "tile", "bypass", "multicast"),
+        *("gating", "skipping", "compression", "Pareto front", "EDP", "systolic array", "global buffer"),
+        *("double buffering", "process node", "partial sum", "scratch pad", "DRAM", "sweep", "mapspace"),
+        *("Eyexam", "PE", *DATAFLOWS),
+    ],
+)  # fmt: skip
+def test_the_words_of_the_hardware_are_explained(word: str) -> None:
+    assert glossary.explain(word.split("-")[0]).text
 
 
 def test_kind_lists_all_kinds() -> None:

@@ -171,3 +171,22 @@ def test_an_estimate_prints_itself() -> None:
     assert str(result).startswith(f"{NET} on eyeriss")
     assert "<table" in result._repr_html_()
     assert isinstance(result, sy.Estimate)
+
+
+def test_another_width_than_the_device_has_is_refused(run_cli) -> None:
+    done = run_cli("estimate", NET, "--device", "eyeriss", "--dtype", "float64")
+    assert done.code != 0
+    assert "--dtype float64 on eyeriss, whose inputs have 16 bits" in done.err
+    assert "computes in its own widths" in done.err
+    assert run_cli("estimate", NET, "--device", "eyeriss", "--dtype", "float16").code == 0
+
+
+def test_a_roofline_is_sent_to_the_roofline(run_cli) -> None:
+    done = run_cli("estimate", NET, "--device", "h100")
+    assert "steelyard roofline NETWORK --device h100" in done.err
+
+
+def test_zeros_that_are_no_file(run_cli) -> None:
+    done = run_cli("estimate", NET, "--device", "eyeriss", "--zeros", "nosuch.json")
+    assert "nosuch.json holds no zeros of layers: No such file or directory" in done.err
+    assert "steelyard sparsity NETWORK IMAGE" in done.err

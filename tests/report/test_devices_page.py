@@ -12,6 +12,9 @@ from steelyard.cost import cost
 from steelyard.errors import UsageError
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.estimate import estimate
+from steelyard.hardware.sparsity import Densities
+from steelyard.hardware.zero_means import Sparsity
+from steelyard.hardware.zeros import with_zeros
 from steelyard.report.api import Report, report
 from steelyard.report.htmldevices import MOST_TOLD, devices_page
 from steelyard.report.placed import place
@@ -162,6 +165,29 @@ def test_report_takes_devices_and_every_form_knows_them(small, chip, tmp_path, m
     assert "devices" not in json.loads(report(small).to_json())["networks"][0]
     with pytest.raises(UsageError, match=r"devices='h100'\nexpected: several"):
         report(small, devices="h100")
+
+
+def test_layers_above_the_roof_are_said_to_skip_zeros(placed, chip):
+    assert "but for zeros" not in made(placed)
+    fast = replace(
+        chip,
+        levels=(
+            replace(chip.levels[0], read_bandwidth=None, write_bandwidth=None),
+            *chip.levels[1:],
+        ),
+    )
+    load = placed.workload
+    dense = estimate(load, fast, cache=False)
+    assert "but for zeros" not in made(place(load, fast, dense))
+    few = {layer.name: Densities(0.01, 0.01, 1.0) for layer in dense.layers if layer.parts}
+    found = with_zeros(dense, few, Sparsity(skip=("I", "W")))
+    above = sum(
+        layer.macs > layer.cycles * fast.pes * (1 + 1e-9) for layer in found.layers if layer.macs
+    )
+    assert above > 0
+    html = made(place(load, fast, found))
+    assert f"but for zeros: {above} layers skip operations" in html
+    assert "skipped operations count as done" in html
 
 
 def test_a_network_without_operations_has_a_page(net_builder, chip):

@@ -135,6 +135,7 @@ def command(
         from steelyard.hardware.zeros import read_zeros
 
         densities = read_zeros(zeros)
+    _check_width(how.dtype, chosen)
     load = how.capture(source, output)
     if sweeps:
         others = {
@@ -188,6 +189,20 @@ def _estimate(
     kept = _resumable(output) if settings["cache"] else ending_in_order()
     with kept, output.bar(f"mapping {load.name} to {device.name}") as step:
         return steelyard.estimate(load, device, progress=step, **settings)
+
+
+def _check_width(dtype: str | None, devices: list[Any]) -> None:
+    """An accelerator computes in its own widths; whoever asks for another is told so."""
+    from steelyard.hardware.device import Accelerator
+    from steelyard.workload.tensor import dtype_bits
+
+    for device in devices:
+        if dtype and isinstance(device, Accelerator) and dtype_bits(dtype) != device.bits["I"]:
+            raise UsageError(
+                f"--dtype {dtype} on {device.name}, whose inputs have {device.bits['I']} bits",
+                expected="no --dtype: an accelerator computes in its own widths",
+                hint=f"steelyard devices {device.name} --yaml -o mine.yaml, and change bits",
+            )
 
 
 def _explore(

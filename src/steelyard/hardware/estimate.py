@@ -121,7 +121,7 @@ def _accelerator(device: str | Path | Accelerator | Roofline) -> Accelerator:
         raise UsageError(
             f"{chosen.name!r} is a roofline: there is nothing to map to",
             expected="an accelerator",
-            hint="steelyard devices",
+            hint=f"steelyard roofline NETWORK --device {chosen.name}, or another device: steelyard devices",
         )
     return chosen
 

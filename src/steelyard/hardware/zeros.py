@@ -43,6 +43,8 @@ def with_zeros(
         for layer in result.layers
     )
     note = f"zeros of {len(densities)} layers: {str(chosen) or 'this device makes nothing of them'}; mappings as without them"
+    if chosen.skip:
+        note += "; in utilisation and speed, skipped operations count as done"
     return replace(result, layers=layers, notes=(*result.notes, note))
 
 
@@ -64,9 +66,12 @@ def read_zeros(path: str | Path) -> dict[str, Densities]:
         }
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        if isinstance(error, OSError):
+            reason = error.strerror or reason
         raise FileFormatError(
             f"{path} holds no zeros of layers: {reason}",
             expected="the JSON of measure_sparsity(...).to_dict()",
+            hint="steelyard sparsity NETWORK IMAGE ... -o zeros.json",
         ) from error
 
 

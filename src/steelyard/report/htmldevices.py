@@ -17,7 +17,7 @@ from steelyard.report.layerpanels import layer_panels
 from steelyard.report.mappings import mappings_html
 from steelyard.report.placed import Placed, row_heads
 from steelyard.report.plots import panels_data, panels_html, scatter_data, scatter_html
-from steelyard.report.roofplot import roofline_chart, step_words
+from steelyard.report.roofplot import above_the_roof, roofline_chart, step_words
 from steelyard.report.stages import stage_panels
 from steelyard.report.table import Cell, Column, Table
 from steelyard.units import format_bytes, format_si
@@ -110,7 +110,10 @@ def _roofline(placed: Placed, key: str, data: dict[str, Any], lean: bool) -> Ite
     yield "<h4>Roofline</h4>"
     if placed.estimate is not None:
         yield '<p class="note">Each layer where its mapping puts it. Bytes are those of the outermost memory\'s '
-        yield "busier port, so that no layer can be above the roof.</p>"
+        yield "busier port, so that no layer can be above the roof"
+        if above := above_the_roof(placed):
+            yield f", but for zeros: {above} layers skip operations, and all of a layer's operations count as done"
+        yield ".</p>"
     if placed.bounds is not None:
         yield '<p class="note">Dashed: the seven bounds of the whole network, or of the layer that is pointed '
         yield f"at: {html_text(step_words())}.</p>"

@@ -84,6 +84,16 @@ def roofline_chart(placed: Placed, axes: tuple[LogAxis, LogAxis] | None = None) 
     )
 
 
+def above_the_roof(placed: Placed) -> int:
+    """Layers that do more than the roof allows, which is only possible where zeros are skipped."""
+    roof = placed.roof
+    return sum(
+        point.rate
+        > min(roof.peak_macs_per_s, point.intensity * roof.bandwidth_bytes_per_s) * (1 + 1e-9)
+        for point in _points(placed)
+    )
+
+
 def roof_axes(several: Sequence[Placed]) -> tuple[LogAxis, LogAxis]:
     """Axes that hold all points, ridges and peaks."""
     found = [point for placed in several for point in _points(placed)]
