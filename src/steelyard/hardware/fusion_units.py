@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from math import isqrt, prod
 from typing import Literal
 
+from steelyard.errors import UsageError
 from steelyard.hardware.device import RELEVANT
 from steelyard.hardware.problem import Problem, Window
 from steelyard.workload import Layer, Workload
@@ -101,10 +102,10 @@ class Unit:
         """The problem of the output rows first .. end - 1 of so many images.
 
         Raises:
-            ValueError: the unit is no nest.
+            UsageError: the unit is no nest of loops.
         """
         if self.problem is None:
-            raise ValueError(self.kind)
+            raise UsageError(f"a {self.kind} layer is no nest of loops", expected="a convolution")
         sizes = list(self.problem.sizes)
         if self.dim == "N":
             sizes[0] = end - first
