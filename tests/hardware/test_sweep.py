@@ -162,3 +162,20 @@ def test_front(costs):
             and all(a <= b for a, b in zip(other.costs, point.costs, strict=True))
         ]
         assert (point in front) == (not beaten)
+
+
+def test_the_free_optimum_beside_dataflows(tmp_path):
+    found = explore(
+        LOAD, EYERISS, [parse_sweep("dataflow=NLR,any")], workers=1, store=tmp_path / "s"
+    )
+    held, free = found.points
+    assert free.energy_pj == pytest.approx(estimate(LOAD, EYERISS, cache=False).energy_pj)
+    assert free.energy_pj <= held.energy_pj
+    assert estimate(LOAD, EYERISS, dataflow="any", cache=False).dataflow == ""
+
+
+def test_unknown_parameters_are_told_what_there_is():
+    with pytest.raises(UnknownNameError) as error:
+        variant(EYERISS, {"shape": 3})
+    assert "MEMORY.capacity_bytes with one of dram, glb" in error.value.hint
+    assert "AXIS.size with one of x, y" in error.value.hint

@@ -39,7 +39,10 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     help="What each layer's mapping minimises.",
 )
 @click.option(
-    "--dataflow", default="", metavar="NAME", help="WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any."
+    "--dataflow",
+    default="",
+    metavar="NAME",
+    help="WS, OS-A, OS-B, OS-C, IS, NLR or RS. Default: any.",
 )
 @click.option(
     "--mapping", "layers", multiple=True, metavar="LAYER", help="Draw the mapping of this layer."
@@ -60,7 +63,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     "sweeps",
     multiple=True,
     metavar="PATH=VALUES",
-    help="Vary the device, e.g. glb.capacity_bytes=32KiB..1MiB or dataflow=RS,WS; several combine.",
+    help="Vary the device, e.g. glb.capacity_bytes=32KiB..1MiB or dataflow=RS,WS,any; several combine.",
 )
 @click.option(
     "--workers",

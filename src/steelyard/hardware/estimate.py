@@ -51,7 +51,7 @@ def estimate(
         workload: the network, e.g. from `steelyard.capture`.
         device: a name of `steelyard devices`, a YAML file, or an `Accelerator`.
         objective: what each layer's mapping minimises: energy, latency, edp (their product) or dram.
-        dataflow: WS, OS-A, OS-B, OS-C, IS, NLR or RS; "": the free optimum.
+        dataflow: WS, OS-A, OS-B, OS-C, IS, NLR or RS; "" or any: the free optimum.
         batch: images of one pass; None: as captured.
         pointwise: ``fused`` or ``separate``, see the module.
         fuse: keep maps between consecutive layers on the chip where that pays (`steelyard.hardware.fusion`).
@@ -67,6 +67,7 @@ def estimate(
         InputError: a layer that fits no level of the device.
     """
     begun = time.perf_counter()
+    dataflow = "" if dataflow.lower() == "any" else dataflow
     _check(workload, objective, pointwise, fuse=fuse)
     chosen = _accelerator(device)
     if batch is not None:

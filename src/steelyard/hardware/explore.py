@@ -206,7 +206,8 @@ class _Task:
 
     @property
     def flow(self) -> str:
-        return str(self.settings.get("dataflow", self.dataflow)).upper()
+        asked = str(self.settings.get("dataflow", self.dataflow)).upper()
+        return "" if asked == "ANY" else asked
 
 
 def _solve(workload: Workload, task: _Task) -> tuple[Point, tuple[str, ...]]:

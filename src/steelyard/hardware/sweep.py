@@ -136,7 +136,11 @@ def _changed(device: Accelerator, path: str, value: Value, paths: tuple[str, ...
         return _resized(device, head, value)
     known = [f"{name}.{field}" for name in memories for field in _MEMORY]
     raise UnknownNameError(
-        "parameter", path, [*known, *(f"{name}.size" for name in axes), *_DEVICE, "dataflow"]
+        "parameter",
+        path,
+        [*known, *(f"{name}.size" for name in axes), *_DEVICE, "dataflow"],
+        hint=f"MEMORY.capacity_bytes with one of {', '.join(memories)}; AXIS.size with one of "
+        f"{', '.join(sorted(axes)) or 'none'}; {', '.join(_DEVICE)} or dataflow",
     )
 
 
