@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from steelyard.errors import InputError, UsageError
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Memory
 from steelyard.hardware.evaluate import Evaluation, evaluate
-from steelyard.hardware.mapper_groups import GROUPS, Groups
+from steelyard.hardware.mapper_groups import Groups
+from steelyard.hardware.mapper_patterns import Patterns
+from steelyard.hardware.mapper_sheet import Sheet
 from steelyard.hardware.mapper_system import System
-from steelyard.hardware.mapper_tables import Assembly, Keeps
+from steelyard.hardware.mapper_tables import Assembly
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
 from steelyard.hardware.misfit import no_fit
@@ -40,8 +43,6 @@ _EQUAL = 1e-9
 """Relative difference up to which two costs are equal: sums of floating-point numbers in other orders."""
 _CHUNK = 200_000
 _DEEP = 1024
-_LIMIT_WEIGHT = 3.0
-"""Found by trial: boxes that fit no memory are the first that can be dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +127,18 @@ def find_mapping(
 
 @dataclass(slots=True)
 class _Task:
+    """A pattern of a sheet, and how good its mappings can be: the bound, and what the search has shown since."""
+
     bound: float
-    keeps: Keeps
-    pattern: tuple[Order, ...]
-    system: System = field(repr=False)
-    groups: Groups = field(repr=False)
-    least: float = 0.0  # below which none of its mappings is, as far as it was searched
+    sheet: Sheet
+    index: int
+    least: float = 0.0
 
 
 class _Search:
     def __init__(self, space: Mapspace, objective: Objective) -> None:
         self.space, self.objective = space, objective
+        self.patterns = Patterns(space)
         self.mode = _MODES[objective]
         self.caps = (np.inf, np.inf)
         self.best = np.array([np.inf, np.inf])
@@ -147,41 +149,19 @@ class _Search:
 
     def _tasks(self) -> list[_Task]:
         tasks: list[_Task] = []
+        whole = Groups(self.space)
+        every = list(range(len(self.patterns.orders)))
         for keeps in self.space.keeps():
-            groups = Groups(self.space)
             assembly = Assembly(self.space, keeps, self.objective)
-            if not _drop_misfits(groups, assembly.static):
+            groups = _fitting(whole, assembly.static)
+            if groups is None:
                 continue
-            for pattern in self.space.patterns():
-                system = assembly.system(pattern)
-                task = _Task(np.inf, keeps, pattern, system, groups)
-                tables = self._tables(task)
-                if tables is not None:
-                    task.bound = self._root(task, tables)
-                if task.bound < np.inf:
-                    tasks.append(task)
+            sheet = Sheet(groups, assembly, self.patterns, every)
+            bounds = sheet.bounds(self.mode, self.caps)
+            tasks += [_Task(float(b), sheet, k) for k, b in enumerate(bounds) if b < np.inf]
         if not tasks:
             raise no_fit(self.space)
         return tasks
-
-    def _tables(self, task: _Task) -> list[Any] | None:
-        """For each group the factors (items, columns) and which items they are; None: a group is empty."""
-        places = task.groups.places(task.system.columns)
-        tables = []
-        for group in range(len(GROUPS)):
-            keep = np.flatnonzero(task.groups.allowed(group, task.pattern))
-            if not len(keep):
-                return None
-            tables.append((task.groups.table(group)[np.ix_(keep, places)], keep))
-        return tables
-
-    def _root(self, task: _Task, tables: list[Any]) -> float:
-        low = np.prod([table.min(axis=0) for table, _ in tables], axis=0)
-        high = np.prod([table.max(axis=0) for table, _ in tables], axis=0)
-        return self._cost(task.system, low, high)
-
-    def _cost(self, system: System, low: Any, high: Any) -> float:
-        return float(kernels.cost(low, high, system.arrays(self.caps), self.mode))
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Finds the best mapping, and among equally good ones the best in the second respect."""
@@ -200,17 +180,20 @@ class _Search:
             self.caps = (most, np.inf) if self.objective == "energy" else (np.inf, most)
         counted = "energy" if self.objective == "dram" else "latency"
         traffic = most if self.objective == "dram" else None
-        for task in self.tasks:
-            if task.bound > most or ended():
+        tied = [task for task in self.tasks if max(task.bound, task.least) <= most]
+        again: dict[int, _Task] = {}
+        for sheet in dict.fromkeys(task.sheet for task in tied):
+            mine = [task for task in tied if task.sheet is sheet]
+            assembly = Assembly(self.space, sheet.assembly.choice, counted, traffic)
+            closer = Sheet(sheet.groups, assembly, self.patterns, [task.index for task in mine])
+            bounds = closer.bounds(self.mode, self.caps)
+            for k, task in enumerate(mine):
+                again[id(task)] = _Task(float(bounds[k]), closer, k)
+        for task in (again[id(task)] for task in tied):
+            if ended():
                 break
-            if task.least > most:
-                continue
-            assembly = Assembly(self.space, task.keeps, counted, traffic)
-            again = replace(task, system=assembly.system(task.pattern))
-            tables = self._tables(again)
-            again.bound = self._root(again, tables) if tables else np.inf
-            if again.bound < self.best[0]:
-                self._explore(again, ended)
+            if task.bound < self.best[0]:
+                self._explore(task, ended)
 
     def _find(self, ended: Callable[[], bool]) -> None:
         for position, task in enumerate(self.tasks):
@@ -225,49 +208,21 @@ class _Search:
             task.least = self.best[1]
 
     def _explore(self, task: _Task, ended: Callable[[], bool]) -> None:
-        tables = self._tables(task)
-        if tables is None:
-            return
-        trees, items = [], []
-        signs = np.where((task.system.rows < 0).any(axis=0), -1.0, 1.0)
-        weights = self._weights(task, tables)
-        for table, keep in tables:
-            chosen = kernels.undominated(table, signs)
-            items.append(keep[chosen])
-            trees.append(kernels.tree(np.ascontiguousarray(table[chosen]), weights))
-        sizes = np.cumsum([0, *(len(tree[0]) for tree in trees)])
-        left, right = (
-            np.concatenate(
-                [t[k] + np.where(t[k] >= 0, at, 0) for t, at in zip(trees, sizes, strict=False)]
-            )
-            for k in (0, 1)
-        )
-        row, low, high, wide = (np.concatenate([t[k] for t in trees]) for k in (2, 3, 4, 5))
-        stack = np.zeros((_DEEP, len(trees)), np.int64)
-        stack[0] = sizes[:-1]
+        trees, roots, rows = task.sheet.forest(task.index)
+        stack = np.zeros((_DEEP, len(roots)), np.int64)
+        stack[0] = roots
         bounds = np.full(_DEEP, task.bound)
         state = np.array([1, 0, 0])
-        forest = (left, right, row, low, high, wide)
-        system = task.system.arrays(self.caps)
+        system = task.sheet.system.arrays(self.caps)
         while state[0] > 0:
             state[1] = _CHUNK
-            found = kernels.search(forest, system, self.mode, stack, bounds, state, self.best)
+            found = kernels.search(trees, system, self.mode, stack, bounds, state, self.best)
             if found[0] >= 0:
-                self.winner = (
-                    task,
-                    [int(keep[row[leaf]]) for leaf, keep in zip(found, items, strict=True)],
-                )
+                self.winner = (task, [int(rows[trees[2][leaf]]) for leaf in found])
             if state[0] > 0 and self.winner is not None and ended():
                 self.left_bound = min(self.left_bound, float(bounds[: state[0]].min()))
                 break
         self.visited += int(state[2])
-
-    def _weights(self, task: _Task, tables: list[Any]) -> Any:
-        """How much each column matters when trees are split: its share of the least cost, limits above all."""
-        low = np.prod([table.min(axis=0) for table, _ in tables], axis=0)
-        part = np.abs(task.system.rows) * low
-        share = part / np.maximum(part.sum(axis=1, keepdims=True), 1e-300)
-        return share.max(axis=0) + _LIMIT_WEIGHT * (task.system.limits > 0).any(axis=0)
 
     def _mapping(self) -> Mapping:
         if self.winner is None:
@@ -290,29 +245,27 @@ class _Search:
         )
 
 
-def _drop_misfits(groups: Groups, system: System) -> bool:
-    """Drops chains that fit nowhere, even with the least of all else; False if a group is then empty."""
-    places = groups.places(system.columns)
-    tables = [groups.table(g)[:, places] for g in range(len(GROUPS))]
-    if any(not len(table) for table in tables):
-        return False
+def _fitting(whole: Groups, system: System) -> Groups | None:
+    """The chains that fit somewhere, with the least of all else; None if a group is then empty."""
+    places = whole.places(system.columns)
+    tables = [whole.table[a:b, places] for a, b in pairwise(whole.starts)]
     least = [table.min(axis=0) for table in tables]
     keep = []
     for g, table in enumerate(tables):
         rest = np.prod([low for k, low in enumerate(least) if k != g], axis=0)
         need = (table * rest) @ system.limits.T
         keep.append((need <= system.walls * (1 + 1e-12)).all(axis=1))
-    groups.restrict(keep)
-    return all(k.any() for k in keep)
+    return Groups(whole.space, whole, keep) if all(k.any() for k in keep) else None
 
 
-def _mapping(task: _Task, items: list[int], space: Mapspace) -> Mapping:
+def _mapping(task: _Task, rows: list[int], space: Mapspace) -> Mapping:
     device = space.device
     slots = space.slots()
     chains: dict[str, tuple[int, ...]] = {}
-    for group, item in enumerate(items):
-        chains.update(task.groups.bounds(group, item))
-    orders = dict(zip([m.name for m in space.stages()], task.pattern, strict=False))
+    for row in rows:
+        chains.update(task.sheet.groups.bounds(row))
+    pattern = task.sheet.patterns.orders[task.sheet.chosen[task.index]]
+    orders = dict(zip([m.name for m in space.stages()], pattern, strict=False))
     loops: list[tuple[Loop, ...]] = []
     for place, level in enumerate(device.levels):
         own: list[Loop] = []
@@ -327,4 +280,4 @@ def _mapping(task: _Task, items: list[int], space: Mapspace) -> Mapping:
                 own += [Loop(dim, chains[dim][k], slots[k].name) for dim in dims]
         loops.append(tuple(own))
     resident = tuple(operand for operand, _ in space.constraints.resident)
-    return Mapping(tuple(loops), task.keeps, resident)
+    return Mapping(tuple(loops), task.sheet.assembly.choice, resident)

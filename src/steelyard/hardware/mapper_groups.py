@@ -6,15 +6,16 @@ window (Q, S), and each factor depends on that group's chains alone.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
 
-from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.counting import SHARED, SPACE, STILL, TIME
 from steelyard.hardware.device import DIMENSIONS, RELEVANT
+from steelyard.hardware.mapper_factors import tile_factors, window_factors
 from steelyard.hardware.mapper_system import Column, Floats
-from steelyard.hardware.mapspace import STAYS, Mapspace, Order
+from steelyard.hardware.mapspace import STAYS, Mapspace
 from steelyard.hardware.transfers import extent
 
 GROUPS: tuple[tuple[str, ...], ...] = (("N",), ("G",), ("M",), ("C",), ("P", "R"), ("Q", "S"))
@@ -23,79 +24,100 @@ _NOTHING = 1e-30
 
 
 class Groups:
-    """Chains of all groups of a mapspace, and the factors of any column for them."""
+    """Chains of all groups of a mapspace, and the factors of any column for them.
 
-    def __init__(self, space: Mapspace) -> None:
+    Args:
+        space: of the chains.
+        whole: groups of the same space of which these are a part.
+        keep: for each group which of its items to keep.
+
+    Attributes:
+        table: factors (items of all groups one after another, columns seen so far).
+        same: for each group and column the first column with the same factors.
+    """
+
+    def __init__(
+        self, space: Mapspace, whole: Groups | None = None, keep: list[Any] | None = None
+    ) -> None:
         self.space = space
         self.slots = space.slots()
         self.units = len(space.device.levels)
-        self.chains: dict[str, Any] = {
-            dim: np.array(space.chains(dim), np.int64).reshape(-1, len(self.slots))
-            for dim in DIMENSIONS
-        }
-        self.pairs = [self._pairs(group) for group in GROUPS]
-        self._known: dict[Column, int] = {}
-        self._tables: list[Floats] = [np.empty((len(pairs), 0)) for pairs in self.pairs]
-        self._masks: dict[tuple[int, int, Order], Any] = {}
-        self._stages = [
-            next(k for k, slot in enumerate(self.slots) if slot.name == memory.name)
-            for memory in space.stages()
-        ]
+        if whole is None or keep is None:
+            self.chains = _arrays(space)
+            self.pairs = [self._pairs(group) for group in GROUPS]
+            self._known: dict[Column, int] = {}
+            self._alike: list[dict[Hashable, int]] = [{} for _ in GROUPS]
+            self.same: list[Any] = [np.empty(0, np.int64) for _ in GROUPS]
+            self.table = np.empty((sum(map(len, self.pairs)), 0))
+        else:
+            self.chains = whole.chains
+            self.pairs = [p[k] for p, k in zip(whole.pairs, keep, strict=True)]
+            self._known = dict(whole._known)
+            self._alike = [dict(alike) for alike in whole._alike]
+            self.same = list(whole.same)
+            self.table = whole.table[np.concatenate(keep)]
+        self.starts = np.cumsum([0, *map(len, self.pairs)])
 
     def _pairs(self, group: tuple[str, ...]) -> Any:
         sizes = [len(self.chains[dim]) for dim in group]
         grid = np.indices(sizes).reshape(len(sizes), -1).T
         return np.ascontiguousarray(grid)
 
-    def restrict(self, keep: list[Any]) -> None:
-        """Drops items of the groups for good."""
-        self.pairs = [np.ascontiguousarray(p[k]) for p, k in zip(self.pairs, keep, strict=True)]
-        self._known.clear()
-        self._tables = [np.empty((len(pairs), 0)) for pairs in self.pairs]
-        self._masks.clear()
-
-    def bounds(self, group: int, item: int) -> dict[str, tuple[int, ...]]:
-        """The chains of an item."""
+    def bounds(self, row: int) -> dict[str, tuple[int, ...]]:
+        """The chains of a row of the table."""
+        group = int(np.searchsorted(self.starts, row, "right")) - 1
+        item = row - self.starts[group]
         return {
             dim: tuple(int(b) for b in self.chains[dim][self.pairs[group][item, k]])
             for k, dim in enumerate(GROUPS[group])
         }
 
-    def allowed(self, group: int, pattern: tuple[Order, ...]) -> Any:
-        """Which items keep the claims of a pattern."""
+    def rows(self, group: int, claim: tuple[tuple[int, str], ...]) -> Any:
+        """Rows of the table: items of a group that have no loop of these dimensions in these slots."""
         keep = np.ones(len(self.pairs[group]), bool)
-        for slot, order in zip(self._stages, pattern, strict=False):
-            if order.pure:
-                keep &= self._mask(group, slot, order)
-        return keep
-
-    def _mask(self, group: int, slot: int, order: Order) -> Any:
-        key = (group, slot, order)
-        if key not in self._masks:
-            keep = np.ones(len(self.pairs[group]), bool)
-            for k, dim in enumerate(GROUPS[group]):
-                if not order.allows(dim):
-                    keep &= self.chains[dim][self.pairs[group][:, k], slot] == 1
-            self._masks[key] = keep
-        return self._masks[key]
+        for slot, dim in claim:
+            which = self.pairs[group][:, GROUPS[group].index(dim)]
+            keep &= self.chains[dim][:, slot][which] == 1
+        return np.flatnonzero(keep) + self.starts[group]
 
     def places(self, columns: list[Column]) -> Any:
-        """Where `table` has these columns."""
-        if new := [column for column in columns if column not in self._known]:
-            first, need = len(self._known), len(self._known) + len(new)
-            for group, table in enumerate(self._tables):
-                if need > table.shape[1]:
-                    wider = np.empty((len(table), 2 * need))
-                    wider[:, :first] = table[:, :first]
-                    self._tables[group] = wider
-                for k, column in enumerate(new, first):
-                    self._tables[group][:, k] = self._factors(group, column)
+        """Where the table has these columns."""
+        if new := list(dict.fromkeys(c for c in columns if c not in self._known)):
+            first = len(self._known)
+            wider = np.empty((len(self.table), first + len(new)))
+            wider[:, :first] = self.table
+            self.table = wider
+            for group in range(len(GROUPS)):
+                own = [self._place(group, column, k) for k, column in enumerate(new, first)]
+                self.same[group] = np.concatenate([self.same[group], np.array(own, np.int64)])
             self._known.update((column, k) for k, column in enumerate(new, first))
         return np.array([self._known[column] for column in columns], np.int64)
 
-    def table(self, group: int) -> Floats:
-        """The factors (items, columns seen so far) of a group."""
-        return self._tables[group]
+    def _place(self, group: int, column: Column, place: int) -> int:
+        """Fills a group's part of a column; the first column that is the same there."""
+        first = self._alike[group].setdefault(self._what(group, column), place)
+        part = self.table[self.starts[group] : self.starts[group + 1]]
+        part[:, place] = self._factors(group, column) if first == place else part[:, first]
+        return first
+
+    def _what(self, group: int, column: Column) -> Hashable:
+        """What the factors of a column depend on in a group."""
+        dims = GROUPS[group]
+        if column.kind in ("axis", "tile"):
+            return column
+        window = self._slides(group, column)
+        if column.kind == "moved":
+            dims = tuple(d for d in dims if window or d not in RELEVANT[column.operand])
+        return (
+            window,
+            dims or column.operand,
+            *(tuple(self._roles(column, dim)) for dim in dims),
+            column.each,
+            column.slider if window and column.slider[1] in dims else None,
+        )
+
+    def _slides(self, group: int, column: Column) -> bool:
+        return len(GROUPS[group]) == 2 and column.kind == "moved" and column.operand == "I"
 
     def _factors(self, group: int, column: Column) -> Floats:
         # a window wholly in the padding moves nothing; logarithms want a number above 0
@@ -121,8 +143,7 @@ class Groups:
             )
         if column.kind == "tile":
             return self._tiles(group, column)
-        window = len(dims) == 2
-        if column.kind == "moved" and window and column.operand == "I":
+        if self._slides(group, column):
             return self._windows(group, column)
         found = np.ones(len(index))
         for k, dim in enumerate(dims):
@@ -130,12 +151,13 @@ class Groups:
             if column.kind == "moved" and dim in RELEVANT[column.operand]:
                 found *= size
             else:
-                own = kernels.tile_factors(size, self.chains[dim], self._roles(column, dim))
+                roles = np.array(self._roles(column, dim), np.int64)
+                own = tile_factors(size, self.chains[dim], roles)
                 found *= own[index[:, k]]
         return found
 
-    def _roles(self, column: Column, dim: str) -> Any:
-        roles = []
+    def _roles(self, column: Column, dim: str) -> list[int]:
+        roles: list[int] = []
         for slot in self.slots:
             if column.kind == "steps":
                 roles.append(STILL if slot.axis else TIME)
@@ -146,7 +168,7 @@ class Groups:
             else:
                 stays = slot.level in column.still and dim in STAYS[column.operand]
                 roles.append(STILL if stays else TIME)
-        return np.array(roles, np.int64)
+        return roles
 
     def _windows(self, group: int, column: Column) -> Floats:
         out, tap = GROUPS[group]
@@ -154,13 +176,13 @@ class Groups:
         window = problem.rows if out == "P" else problem.columns
         place, dim = column.slider
         slot = next((k for k, s in enumerate(self.slots) if s.level == place), -1)
-        return kernels.window_factors(
+        return window_factors(
             np.array([problem.size(out), problem.size(tap)]),
             np.array([window.stride, window.dilation, window.before, window.size]),
             self.chains[out],
             self.chains[tap],
             self.pairs[group],
-            self._roles(column, out),
+            np.array(self._roles(column, out), np.int64),
             slot if dim == out else -1,
             slot if dim == tap else -1,
         )
@@ -175,12 +197,18 @@ class Groups:
         if len(dims) == 2 and column.operand == "I":
             window = problem.rows if dims[0] == "P" else problem.columns
             sizes = [problem.size(dim) for dim in dims]
-            both = np.stack([tiles[0][index[:, 0]], tiles[1][index[:, 1]]], axis=1)
-            kinds, where = np.unique(both, axis=0, return_inverse=True)
-            found = np.array([extent(window, *sizes, int(a), int(b)) for a, b in kinds], float)
-            return found[where.reshape(-1)]
+            both = tiles[0][index[:, 0]] * (sizes[1] + 1) + tiles[1][index[:, 1]]
+            kinds, where = np.unique(both, return_inverse=True)
+            extents = [extent(window, *sizes, *divmod(int(kind), sizes[1] + 1)) for kind in kinds]
+            return np.array(extents, float)[where.reshape(-1)]
         found = np.ones(len(index))
         for k, dim in enumerate(dims):
             if dim in RELEVANT[column.operand]:
                 found *= tiles[k][index[:, k]]
         return found
+
+
+def _arrays(space: Mapspace) -> dict[str, Any]:
+    """The chains of each dimension (chains, slots)."""
+    width = len(space.slots())
+    return {dim: np.array(space.chains(dim), np.int64).reshape(-1, width) for dim in DIMENSIONS}

@@ -1,4 +1,4 @@
-"""`Column`, `System` and `Builder`: the cost of one pattern of orders as weights over products."""
+"""`Column`, `System` and `Builder`: the cost of a choice of bypasses as weights over products."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ class Column:
 
 @dataclass(slots=True)
 class System:
-    """The cost of one pattern: numbers for `mapper_kernels.cost`."""
+    """The cost of any pattern: numbers for `mapper_kernels.cost`.
+
+    ``columns`` of what is moved do not say what stays still and what slides; that is what patterns differ in.
+    ``entries``: what is not zero in the limits, (wall, column, weight) by wall.
+    """
 
     columns: list[Column]
     rows: Floats
@@ -45,12 +49,7 @@ class System:
     limits: Floats
     walls: Floats
     stalls: Floats
-
-    @property
-    def entries(self) -> Floats:
-        """What is not zero in the limits: (wall, column, weight), by wall."""
-        where = np.argwhere(self.limits)
-        return np.column_stack([where, self.limits[tuple(where.T)]])
+    entries: Floats
 
     def arrays(self, caps: tuple[float, float]) -> tuple[Floats, ...]:
         """What `mapper_kernels.cost` takes, with the most energy and the most cycles."""
@@ -108,4 +107,7 @@ class Builder:
             for side, (column, weight) in enumerate(sides):
                 stalls[k, 2 * side : 2 * side + 2] = column, weight
         walls = np.array([wall for _, wall in self.walls], float)
-        return System(list(self.index), rows, np.array(self.fixed), limits, walls, stalls)
+        where = np.argwhere(limits)
+        entries = np.column_stack([where, limits[tuple(where.T)]])
+        fixed = np.array(self.fixed)
+        return System(list(self.index), rows, fixed, limits, walls, stalls, entries)

@@ -1,8 +1,8 @@
-"""`Assembly`: the cost of a mapping as a sum of products, for each choice of bypasses and pattern of orders.
+"""`Assembly`: the cost of a mapping as a sum of products, for each choice of bypasses.
 
 Every count is a product of one factor for each group of dimensions (`steelyard.hardware.mapper_groups`). So the
-cost of a pattern of orders is a row of weights over *columns*, each column the product of one number from each
-group.
+cost is a row of weights over *columns*, each column the product of one number from each group. A pattern of
+orders changes the factors, not the weights.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from math import prod
 
 from steelyard.hardware.device import OPERANDS, RELEVANT, Axis, Memory, Operand, PerOperand
 from steelyard.hardware.mapper_system import Builder, Column, System
-from steelyard.hardware.mapspace import Mapspace, Order
+from steelyard.hardware.mapspace import Mapspace
 
 Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
 
 
 class Assembly:
-    """Writes the rows of one choice of bypasses for any pattern of orders.
+    """Writes the rows of one choice of bypasses.
 
     Args:
         space: of the mappings.
@@ -33,6 +33,7 @@ class Assembly:
         self, space: Mapspace, keeps: Keeps, objective: str, traffic: float | None = None
     ) -> None:
         self.space, self.keeps, self.objective = space, dict(keeps), objective
+        self.choice = keeps
         self.traffic = traffic
         self.device = space.device
         self.places = {level.name: k for k, level in enumerate(self.device.levels)}
@@ -42,8 +43,9 @@ class Assembly:
         self.resident = dict(space.constraints.resident)
         self.home = self.places[self.keeps["O"][0]]
 
-    def system(self, pattern: tuple[Order, ...]) -> System:
-        """The cost under a pattern."""
+    @cached_property
+    def system(self) -> System:
+        """The cost, but for what stays still and what slides in columns of kind ``moved``."""
         build = Builder()
         timed = self.objective in ("latency", "edp")
         # (parent, child, operand) -> columns from the parent's side to the child's
@@ -51,10 +53,9 @@ class Assembly:
         for operand in OPERANDS:
             chain = [*(self.places[name] for name in self.keeps[operand]), self.units]
             for parent, child in pairwise(chain):
-                still, slider = self._schedule(operand, child, pattern)
                 stages = self._stages(operand, parent, child)
                 moved[parent, child, operand] = [
-                    Column("moved", operand, child, shared, -1, still, slider) for shared in stages
+                    Column("moved", operand, child, shared) for shared in stages
                 ]
         energy = build.row()
         for (parent, child, operand), columns in moved.items():
@@ -75,32 +76,12 @@ class Assembly:
 
     @cached_property
     def static(self) -> System:
-        """The limits alone, which no pattern changes."""
+        """The limits alone."""
         build = Builder()
         build.row()
         build.row()
         self._limits(build)
         return build.system()
-
-    def _schedule(
-        self, operand: Operand, child: int, pattern: tuple[Order, ...]
-    ) -> tuple[frozenset[int], tuple[int, str]]:
-        still: set[int] = set()
-        if child == self.units:
-            return frozenset(), (-1, "")
-        above = [
-            (self.places[memory.name], order)
-            for memory, order in zip(self.space.stages(), pattern, strict=False)
-            if self.places[memory.name] < child
-        ]
-        for place, order in reversed(above):
-            if order.still == operand:
-                still.add(place)
-            if order.pure and order.still in (None, operand):
-                continue
-            slides = operand == "I" and order.slider
-            return frozenset(still), (place, order.slider) if slides else (-1, "")
-        return frozenset(still), (-1, "")
 
     def _stages(self, operand: Operand, parent: int, child: int) -> list[frozenset[str]]:
         axes = self._between(parent, child)

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import product
 
 from steelyard.hardware.device import (
@@ -102,6 +103,10 @@ class Mapspace:
 
     def slots(self) -> tuple[Slot, ...]:
         """Places for loops, innermost first."""
+        return self._slots
+
+    @cached_property
+    def _slots(self) -> tuple[Slot, ...]:
         found: list[Slot] = []
         staged = {memory.name for memory in self.stages()}
         for place, level in enumerate(self.device.levels):
@@ -113,6 +118,10 @@ class Mapspace:
 
     def stages(self) -> tuple[Memory, ...]:
         """The innermost memory of each stage, outermost stage first."""
+        return self._stages
+
+    @cached_property
+    def _stages(self) -> tuple[Memory, ...]:
         found: list[Memory] = []
         held: set[Operand] = set()
         for level in self.device.levels:
@@ -129,36 +138,38 @@ class Mapspace:
 
     def chains(self, dim: str) -> tuple[tuple[int, ...], ...]:
         """Every chain of bounds of a dimension, in the order of `slots`."""
-        temporal = dict(self.constraints.temporal)
-        spatial = dict(self.constraints.spatial)
-        whole = [name for name, dims in self.constraints.whole if dim in dims]
-        slots = self.slots()
-        inside = {name: k for k, name in enumerate(slot.name for slot in slots)}
-        done_by = min((inside[name] for name in whole), default=len(slots))
-        found: list[tuple[int, ...]] = []
+        return self._chains[dim]
 
-        def extend(chain: tuple[int, ...], left: int) -> None:
-            k = len(chain)
-            if k > done_by and left > 1:
-                return
-            if k == len(slots):
-                if left == 1:
-                    found.append(chain)
-                return
-            slot = slots[k]
+    @cached_property
+    def _chains(self) -> dict[str, tuple[tuple[int, ...], ...]]:
+        known: dict[tuple[int, tuple[int, ...], int], tuple[tuple[int, ...], ...]] = {}
+        found = {}
+        for dim in DIMENSIONS:
+            question = (self.problem.size(dim), self._room(dim), self._done_by(dim))
+            if question not in known:
+                known[question] = _chains(*question)
+            found[dim] = known[question]
+        return found
+
+    def _room(self, dim: str) -> tuple[int, ...]:
+        """For each slot how far a dimension may be unrolled; 0: any divisor may be a loop here."""
+        temporal, spatial = dict(self.constraints.temporal), dict(self.constraints.spatial)
+        room = []
+        for slot in self.slots():
             allowed = (spatial if slot.axis else temporal).get(slot.name)
             free = allowed is None or dim in allowed
-            if slot.axis is not None:
-                hardware = slot.axis.dims is None or dim in slot.axis.dims
-                bounds = spread(left, slot.axis.size) if free and hardware else (1,)
-                for bound in bounds:
-                    extend((*chain, bound), -(-left // bound))
+            if slot.axis is None:
+                room.append(0 if free else 1)
             else:
-                for bound in divisors(left) if free else (1,):
-                    extend((*chain, bound), left // bound)
+                hardware = slot.axis.dims is None or dim in slot.axis.dims
+                room.append(slot.axis.size if free and hardware else 1)
+        return tuple(room)
 
-        extend((), self.problem.size(dim))
-        return tuple(found)
+    def _done_by(self, dim: str) -> int:
+        """The innermost slot outside which a dimension may have no loops."""
+        whole = [name for name, dims in self.constraints.whole if dim in dims]
+        names = [slot.name for slot in self.slots()]
+        return min((names.index(name) for name in whole), default=len(names))
 
     def contradiction(self) -> str:
         """Which constraints leave a dimension no place, in words; "" if each has one."""
@@ -239,6 +250,20 @@ class Mapspace:
             )
         for combination in product(*choices):
             yield tuple(combination)
+
+
+def _chains(size: int, room: tuple[int, ...], done_by: int) -> tuple[tuple[int, ...], ...]:
+    """Chains of a size with these rooms (`Mapspace._room`), the last of which takes what is left."""
+    found: list[tuple[tuple[int, ...], int]] = [((), size)]
+    for k, most in enumerate(room):
+        last = k >= min(done_by, len(room) - 1)
+        steps: dict[int, list[tuple[int, int]]] = {}
+        for left in {left for _, left in found}:
+            bounds = spread(left, most) if most else divisors(left)
+            after = [(bound, -(-left // bound)) for bound in bounds]
+            steps[left] = [step for step in after if step[1] == 1 or not last]
+        found = [((*chain, bound), rest) for chain, left in found for bound, rest in steps[left]]
+    return tuple(chain for chain, _ in found)
 
 
 def divisors(n: int) -> tuple[int, ...]:
