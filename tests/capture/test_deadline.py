@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from steelyard.capture.deadline import deadline
+from steelyard.capture.deadline import _thread_timer, deadline
 from steelyard.errors import TimeLimitError, UsageError
 
 
@@ -116,3 +116,22 @@ def test_a_thread_that_is_done_is_never_interrupted_later() -> None:
                 pass
 
     assert in_thread(work) == []
+
+
+def test_a_thread_that_ends_inside_is_not_followed() -> None:
+    """Its number may be given to another thread, which must not be interrupted in its place."""
+    timers = []
+
+    def work() -> None:
+        timer = _thread_timer(0.05)
+        timer.__enter__()
+        timers.append(timer)  # kept, so that nothing cleans up when the thread ends
+
+    thread = threading.Thread(target=work)
+    count = threading.active_count()
+    thread.start()
+    thread.join(10)
+    limit = time.monotonic() + 10
+    while threading.active_count() > count and time.monotonic() < limit:
+        time.sleep(0.01)
+    assert threading.active_count() == count

@@ -72,13 +72,16 @@ def _signal_timer(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _thread_timer(seconds: float) -> Iterator[None]:
+    owner = threading.current_thread()
     thread = ctypes.c_ulong(threading.get_ident())
     done = threading.Event()
 
     def watch() -> None:
-        wait = seconds
-        while not done.wait(wait):
-            wait = 0.25  # again and again, as above
+        wait, pause = seconds, 0.25
+        # the number of a thread that has ended may be that of another one by now
+        while not done.wait(wait) and owner.is_alive():
+            wait = pause  # again and again, as above, but leaving ever more time to clean up
+            pause *= 1.5
             ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Expired))
 
     def stop() -> None:
@@ -94,6 +97,5 @@ def _thread_timer(seconds: float) -> Iterator[None]:
     finally:
         try:
             stop()
-        except _Expired:
+        finally:  # it may have been interrupted itself
             stop()
-            raise

@@ -138,10 +138,12 @@ class Child:
         return f"the process that ran {self.job.setting} ended with {code}: {last.strip()}"
 
     def _read_answers(self, pipe: Any) -> None:
-        with suppress(OSError, ValueError):
-            for line in pipe:
-                self._answers.put(line)
-        self._answers.put(None)
+        try:
+            with suppress(OSError, ValueError):
+                for line in pipe:
+                    self._answers.put(line)
+        finally:
+            self._answers.put(None)  # whatever ends this thread, nobody waits for it
 
     def _read_errors(self, pipe: Any) -> None:
         with suppress(OSError, ValueError):
