@@ -217,6 +217,20 @@ def test_the_verb_writes_the_file_and_the_table(tmp_path: Path) -> None:
     np.testing.assert_allclose(stored_outputs(path, x), module(x).detach(), rtol=1e-4)
 
 
+def test_ctrl_c_shows_what_is_known(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    from steelyard.measure.optimize_search import Search
+
+    def interrupted(search: Search, *_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Search, "_final", interrupted)
+    known: list[sy.Optimized] = []
+    with pytest.raises(KeyboardInterrupt):
+        sy.optimize(small, partial=known.append)
+    assert known[0].chosen.median_s
+    assert "Interrupted" in known[0].notes[0]
+
+
 @pytest.mark.slow
 def test_photographs_and_real_weights(tmp_path: Path) -> None:
     """Classes of scikit-image's cat stay; 8 bits are calibrated and stored."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,8 @@ def optimize(
         search.run(planned)
     except KeyboardInterrupt:
         if planned is not None and planned.baseline in search.trials and partial is not None:
-            partial(result())
+            known = result()
+            partial(replace(known, notes=("Interrupted: not everything was tried.", *known.notes)))
         raise
     finally:
         search.close()
