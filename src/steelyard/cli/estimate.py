@@ -57,7 +57,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     "--separate", is_flag=True, help="Activations and normalisation go through DRAM, too."
 )
 @click.option("--fuse", is_flag=True, help="Keep maps between layers on the chip where that pays.")
-@click.option("--no-cache", is_flag=True, help="Forget mappings that were found before.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep found mappings.")
 @click.option(
     "--sweep",
     "sweeps",
