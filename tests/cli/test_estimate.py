@@ -182,7 +182,8 @@ def test_another_width_than_the_device_has_is_refused(run_cli) -> None:
 
 
 def test_a_roofline_is_sent_to_the_roofline(run_cli) -> None:
-    done = run_cli("estimate", NET, "--device", "h100")
+    done = run_cli("estimate", NET, "--device", "eyeriss", "--device", "h100")
+    assert "mapping" not in done.err.split("error:")[0]  # before any work
     assert "steelyard roofline NETWORK --device h100" in done.err
 
 

@@ -130,9 +130,9 @@ def command(
     steelyard estimate alexnet --device eyeriss --sweep glb.capacity_bytes=32KiB..1MiB --sweep x.size=7,14
     steelyard estimate alexnet --device eyeriss --sweep dataflow=RS,WS --engine ray --address ray://host:10001
     """
-    import steelyard
+    from steelyard.hardware.estimate import accelerator
 
-    chosen = [steelyard.device(name) for name in devices]
+    chosen = [accelerator(name) for name in devices]
     densities = None
     if zeros is not None:
         from steelyard.hardware.zeros import read_zeros
@@ -196,11 +196,10 @@ def _estimate(
 
 def _check_width(dtype: str | None, devices: list[Any]) -> None:
     """An accelerator computes in its own widths; whoever asks for another is told so."""
-    from steelyard.hardware.device import Accelerator
     from steelyard.workload.tensor import dtype_bits
 
     for device in devices:
-        if dtype and isinstance(device, Accelerator) and dtype_bits(dtype) != device.bits["I"]:
+        if dtype and dtype_bits(dtype) != device.bits["I"]:
             raise UsageError(
                 f"--dtype {dtype} on {device.name}, whose inputs have {device.bits['I']} bits",
                 expected="no --dtype: an accelerator computes in its own widths",

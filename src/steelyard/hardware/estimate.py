@@ -69,7 +69,7 @@ def estimate(
     begun = time.perf_counter()
     dataflow = "" if dataflow.lower() == "any" else dataflow
     _check(workload, objective, pointwise, fuse=fuse)
-    chosen = _accelerator(device)
+    chosen = accelerator(device)
     if batch is not None:
         workload = workload.with_batch(batch)
     asked = dataflow_constraints(dataflow, chosen) if dataflow else Constraints()
@@ -116,7 +116,13 @@ def _check(workload: Workload, objective: str, pointwise: str, *, fuse: bool) ->
         )
 
 
-def _accelerator(device: str | Path | Accelerator | Roofline) -> Accelerator:
+def accelerator(device: str | Path | Accelerator | Roofline) -> Accelerator:
+    """The device that layers can be mapped to.
+
+    Raises:
+        UsageError: it is a roofline.
+        UnknownNameError: no such device.
+    """
     chosen = named_device(device) if isinstance(device, str | Path) else device
     if not isinstance(chosen, Accelerator):
         raise UsageError(
