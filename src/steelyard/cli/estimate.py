@@ -196,10 +196,13 @@ def _estimate(
 
 def _check_width(dtype: str | None, devices: list[Any]) -> None:
     """An accelerator computes in its own widths; whoever asks for another is told so."""
-    from steelyard.workload.tensor import dtype_bits
+    import steelyard
 
+    if dtype is None:
+        return
+    bits = steelyard.TensorSpec("x", (8,), dtype).nbytes
     for device in devices:
-        if dtype and dtype_bits(dtype) != device.bits["I"]:
+        if bits != device.bits["I"]:
             raise UsageError(
                 f"--dtype {dtype} on {device.name}, whose inputs have {device.bits['I']} bits",
                 expected="no --dtype: an accelerator computes in its own widths",
