@@ -145,11 +145,18 @@ def _calibration(
 
 
 def outputs_on(runner: Runner, inputs: Sequence[Tensor]) -> Sequence[Array]:
-    """Outputs of a runner of ours on other inputs of the same shapes.
+    """Outputs of a runner of ours on other inputs of the same shapes, which it keeps.
 
     Raises:
         UsageError: a runner of somebody else's, of which nobody knows where its inputs are.
     """
+    feed(runner, inputs)
+    runner.run()
+    return runner.outputs()
+
+
+def feed(runner: Runner, inputs: Sequence[Tensor]) -> None:
+    """Gives a runner of ours other inputs, as `outputs_on`."""
     from steelyard.measure.backends.eager import TorchRunner
     from steelyard.measure.backends.onnx_runtime import OnnxRunner
     from steelyard.measure.backends.open_vino import OpenVinoRunner
@@ -167,8 +174,6 @@ def outputs_on(runner: Runner, inputs: Sequence[Tensor]) -> Sequence[Array]:
         raise UsageError(
             f"a runner of class {type(runner).__name__}", expected="one of steelyard's"
         )
-    runner.run()
-    return runner.outputs()
 
 
 def _layout(tensor: Tensor) -> torch.memory_format:
@@ -211,7 +216,7 @@ def likeness(runner: Runner, found: Subject, expected: Sequence[Array]) -> Liken
         for a, b in zip(ours[:rows], theirs[:rows], strict=True):
             worst = max(worst, deviation([a], [b]))
             same += int(a.argmax()) == int(b.argmax())
-    outputs_on(runner, own)
+    feed(runner, own)
     return Likeness(worst, same / len(found.samples))
 
 

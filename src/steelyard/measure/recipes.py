@@ -55,10 +55,10 @@ class Recipe:
 
 
 _ORDER = (
-    Recipe("onnxruntime"),
-    Recipe("openvino"),
     Recipe("openvino+bfloat16"),
     Recipe("openvino+int8"),
+    Recipe("onnxruntime"),
+    Recipe("openvino"),
     Recipe("eager+folded+channels_last"),
     Recipe("eager+folded+channels_last+bfloat16"),
     Recipe("onnxruntime+int8"),
