@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [folder / "0.pt2", folder / "1.pt2"]
 
 
-def _fuzz(archive: Path, folder: Path, first: int, count: int) -> None:
+def _fuzz(archive: Path, folder: Path, first: int, count: int) -> dict[str, Any]:
     command = [
         sys.executable,
         str(PROGRAM),
@@ -70,23 +71,23 @@ def _fuzz(archive: Path, folder: Path, first: int, count: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert result["wrong"] == []
     assert result["read"] + result["refused"] == count
     # mutants that all fail, or all pass, would prove little
     assert result["read"] > count // 20 and result["refused"] > count // 4
     assert result["slowest"] < 5
     assert result["peak"] < 10**9
     assert [entry.name for entry in folder.iterdir()] == ["mutant.pt2"]
+    return result
 
 
 @pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")
 @pytest.mark.parametrize("which", [0, 1])
 def test_mutants(archives: list[Path], tmp_path: Path, which: int) -> None:
-    _fuzz(archives[which], tmp_path, first=0, count=75)
+    assert _fuzz(archives[which], tmp_path, first=0, count=75)["wrong"] == []
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The tensor attributes:UserWarning")
 @pytest.mark.parametrize("which", [0, 1])
 def test_many_mutants(archives: list[Path], tmp_path: Path, which: int) -> None:
-    _fuzz(archives[which], tmp_path, first=1000, count=700)
+    assert _fuzz(archives[which], tmp_path, first=1000, count=700)["wrong"] == []

