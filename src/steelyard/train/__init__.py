@@ -1,0 +1,1 @@
+"""Training and evaluating networks: recipes, the loop, checkpoints, evaluation, loss surfaces."""
