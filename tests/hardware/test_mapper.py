@@ -24,7 +24,8 @@ from steelyard.hardware.device import (
     Operand,
 )
 from steelyard.hardware.evaluate import evaluate
-from steelyard.hardware.mapper import OBJECTIVES, Objective, find_mapping, objective_value
+from steelyard.hardware.mapper import find_mapping
+from steelyard.hardware.mapper_answer import OBJECTIVES, Objective, objective_value
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace
 from steelyard.hardware.problem import Problem, Window

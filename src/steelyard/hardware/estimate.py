@@ -23,7 +23,7 @@ from steelyard.hardware.estimate_result import LayerEstimate as LayerEstimate
 from steelyard.hardware.estimate_result import Pointwise
 from steelyard.hardware.estimate_solver import Progress, Question, Solver
 from steelyard.hardware.fusion import fuse as fuse_layers
-from steelyard.hardware.mapper import OBJECTIVES, Found, Objective
+from steelyard.hardware.mapper_answer import OBJECTIVES, Found, Objective
 from steelyard.hardware.mapping_cache import MappingCache
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem

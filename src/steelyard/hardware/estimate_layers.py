@@ -10,7 +10,7 @@ from steelyard.hardware.device import OPERANDS, Accelerator, Operand, per_operan
 from steelyard.hardware.estimate_result import LayerEstimate, Pointwise, add_up
 from steelyard.hardware.evaluate import Evaluation
 from steelyard.hardware.fusion_units import POINTWISE
-from steelyard.hardware.mapper import Found
+from steelyard.hardware.mapper_answer import Found
 from steelyard.hardware.problem import Problem
 from steelyard.workload import Layer, Workload
 

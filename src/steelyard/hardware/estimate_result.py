@@ -11,7 +11,7 @@ from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Operand
 from steelyard.hardware.energy_units import relative
 from steelyard.hardware.fusion_result import Fusion
-from steelyard.hardware.mapper import Found, Objective
+from steelyard.hardware.mapper_answer import Found, Objective
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.systolic import cycles_apart
 

@@ -10,7 +10,7 @@ from threading import Event
 
 from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator
-from steelyard.hardware.mapper import Found, Objective, find_mapping
+from steelyard.hardware.mapper_answer import Found, Objective
 from steelyard.hardware.mapping_cache import MappingCache, key
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
@@ -110,6 +110,9 @@ class Solver:
     def _search(
         self, name: str, question: Question, budget_s: float | None, halt: Event
     ) -> Found | InputError:
+        # here: whose answers are all kept need not wait for numba
+        from steelyard.hardware.mapper import find_mapping
+
         try:
             found = find_mapping(
                 question.problem,

@@ -26,7 +26,7 @@ from steelyard.hardware.dataflows import dataflow as known_dataflow
 from steelyard.hardware.device import Accelerator, EnergyUnit
 from steelyard.hardware.engines import ENGINES, Engine, on_processes, on_ray
 from steelyard.hardware.estimate import estimate
-from steelyard.hardware.mapper import Objective
+from steelyard.hardware.mapper_answer import Objective
 from steelyard.hardware.mapping_cache import MODEL
 from steelyard.hardware.sweep import Sweep, Value, settings, variant
 from steelyard.workload import Workload

@@ -21,7 +21,7 @@ from steelyard.hardware.fusion_mapping import GroupMapper
 from steelyard.hardware.fusion_partition import Chip, Plan, Span, partition, plans, spans
 from steelyard.hardware.fusion_result import FusedGroup, Fusion
 from steelyard.hardware.fusion_units import Line, line
-from steelyard.hardware.mapper import Objective
+from steelyard.hardware.mapper_answer import Objective
 from steelyard.hardware.mapspace import Constraints
 from steelyard.workload import Workload
 

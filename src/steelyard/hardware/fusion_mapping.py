@@ -20,7 +20,7 @@ from steelyard.hardware.estimate_solver import Question, Solver
 from steelyard.hardware.evaluate import Evaluation
 from steelyard.hardware.fusion_partition import Chip, Plan
 from steelyard.hardware.fusion_units import Source, Unit
-from steelyard.hardware.mapper import Found
+from steelyard.hardware.mapper_answer import Found
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
 

@@ -16,14 +16,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
 
 import numpy as np
 
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Memory
-from steelyard.hardware.evaluate import Evaluation, evaluate
+from steelyard.hardware.evaluate import evaluate
+from steelyard.hardware.mapper_answer import OBJECTIVES, Found, Objective, objective_value
 from steelyard.hardware.mapper_groups import Groups
 from steelyard.hardware.mapper_patterns import Patterns
 from steelyard.hardware.mapper_sheet import Sheet
@@ -34,59 +34,12 @@ from steelyard.hardware.mapspace import Constraints, Mapspace, Order
 from steelyard.hardware.misfit import no_fit
 from steelyard.hardware.problem import Problem
 
-Objective = Literal["energy", "latency", "edp", "dram"]
-OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
-
 _MODES = {"energy": 0, "dram": 0, "latency": 1, "edp": 2}
 _SECOND: dict[Objective, Objective] = {"energy": "latency", "latency": "energy", "dram": "energy"}
 _EQUAL = 1e-9
 """Relative difference up to which two costs are equal: sums of floating-point numbers in other orders."""
 _CHUNK = 200_000
 _DEEP = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A mapping and how good it is known to be.
-
-    Attributes:
-        mapping, evaluation: the best one found and its cost.
-        objective: what was minimised.
-        value: its objective: pJ, cycles, pJ x cycles, or accesses.
-        bound: no mapping of the mapspace is below this.
-        visited: nodes of the search.
-        patterns: combinations of bypasses and orders; searched: those that had to be looked into.
-    """
-
-    mapping: Mapping
-    evaluation: Evaluation
-    objective: Objective
-    value: float
-    bound: float
-    visited: int
-    patterns: int
-    searched: int
-
-    @property
-    def gap(self) -> float:
-        """How far below the value the optimum may lie, as a share of it; 0 when proven."""
-        return max(0.0, 1 - self.bound / self.value) if self.value else 0.0
-
-    @property
-    def optimal(self) -> bool:
-        """Proven to be the best of the mapspace (up to rounding of floating-point sums)."""
-        return self.gap < 1e-9
-
-
-def objective_value(evaluation: Evaluation, objective: Objective) -> float:
-    """The objective of an evaluated mapping."""
-    if objective == "energy":
-        return evaluation.energy_pj
-    if objective == "dram":
-        return float(evaluation.dram_accesses)
-    if objective == "latency":
-        return evaluation.exact_cycles
-    return evaluation.energy_pj * evaluation.exact_cycles
 
 
 def find_mapping(

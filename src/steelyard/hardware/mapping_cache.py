@@ -16,7 +16,7 @@ from steelyard._cache import cache_folder
 from steelyard._kept import Kept
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.evaluate import Access, Crossing, Evaluation
-from steelyard.hardware.mapper import Found
+from steelyard.hardware.mapper_answer import Found
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem

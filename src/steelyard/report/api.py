@@ -24,7 +24,7 @@ from steelyard.report.table import Column, Document, Table
 from steelyard.workload import Workload
 
 if TYPE_CHECKING:
-    from steelyard.hardware.mapper import Objective
+    from steelyard.hardware.mapper_answer import Objective
     from steelyard.report.placed import Placed
 
 SCHEMA = "steelyard.report/1"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from steelyard.hardware.drawing import draw_mapping
 from steelyard.hardware.energy_units import format_energy
-from steelyard.hardware.mapper import Found
+from steelyard.hardware.mapper_answer import Found
 from steelyard.hardware.problem import Problem
 from steelyard.report.escape import html_text
 from steelyard.report.placed import Placed, Row

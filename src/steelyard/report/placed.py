@@ -14,7 +14,7 @@ from steelyard.hardware.device import Accelerator, Array, Roofline
 from steelyard.hardware.estimate import Estimate, LayerEstimate, estimate
 from steelyard.hardware.estimate_layout import dram_bytes
 from steelyard.hardware.evaluate import Evaluation
-from steelyard.hardware.mapper import Objective
+from steelyard.hardware.mapper_answer import Objective
 from steelyard.hardware.registry import device as find_device
 from steelyard.hardware.roofline import Point, RooflineReport, roofline
 from steelyard.report.describe import family, operator
