@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from steelyard.cost.guidelines import guidelines as guidelines
     from steelyard.cost.memory import peak_activation_memory as peak_activation_memory
     from steelyard.cost.training import training_memory as training_memory
+    from steelyard.data.registry import list_data as list_data
+    from steelyard.data.registry import load_data as load_data
+    from steelyard.data.registry import register_data as register_data
+    from steelyard.data.source import DataSource as DataSource
     from steelyard.design.inference import optimize_for_inference as optimize_for_inference
     from steelyard.design.rewrite import Rewrite as Rewrite
     from steelyard.design.rewrite import rewrite as rewrite
@@ -85,6 +89,10 @@ _WHERE = {
     "guidelines": "steelyard.cost.guidelines",
     "peak_activation_memory": "steelyard.cost.memory",
     "training_memory": "steelyard.cost.training",
+    "load_data": "steelyard.data.registry",
+    "list_data": "steelyard.data.registry",
+    "register_data": "steelyard.data.registry",
+    "DataSource": "steelyard.data.source",
     "optimize_for_inference": "steelyard.design.inference",
     "rewrite": "steelyard.design.rewrite",
     "Rewrite": "steelyard.design.rewrite",

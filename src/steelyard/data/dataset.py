@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from steelyard.errors import ShapeError
 
-__all__ = ["ArrayDataset", "Dataset"]
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+__all__ = ["ArrayDataset", "Dataset", "content_fingerprint"]
 
 
 @runtime_checkable
@@ -96,3 +100,13 @@ class ArrayDataset:
     def label(self, index: int) -> int:
         """The label of image ``index``."""
         return int(self.labels[index])
+
+
+def content_fingerprint(
+    classes: Sequence[str], images: NDArray[numpy.uint8], labels: NDArray[numpy.uint8]
+) -> str:
+    """The sha256, in hex, of images with their labels and class names; files that hold the same have the same."""
+    digest = hashlib.sha256(f"{list(classes)} {images.shape}".encode())
+    digest.update(images.tobytes())
+    digest.update(labels.tobytes())
+    return digest.hexdigest()
