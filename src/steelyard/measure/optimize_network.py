@@ -109,7 +109,7 @@ def _trained(
 
 def _photographs(photos: Sequence[str], made: Program) -> tuple[Tensor, ...]:
     """As ImageNet's networks want them, at the size of the input."""
-    from steelyard.zoo.predict.photo import open_photo
+    from steelyard._photo import open_photo
     from steelyard.zoo.preprocessing import prepared
 
     shapes = [tuple(x.shape) for x in made.inputs]

@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 
 import steelyard as sy
+from steelyard._photo import open_photo
 from steelyard.errors import FileFormatError, UnknownNameError, UsageError
 from steelyard.zoo.predict.api import imagenet_classes
-from steelyard.zoo.predict.photo import open_photo
 from steelyard.zoo.preprocessing import prepared
 from steelyard.zoo.registry import default_registry
 from steelyard.zoo.weights.api import fetch

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from steelyard._photo import open_photo
 from steelyard.errors import UsageError
-from steelyard.zoo.predict.photo import open_photo
 from steelyard.zoo.preprocessing import Preprocessing, prepared
 from steelyard.zoo.registry import create, default_input_shape, default_registry, info
 from steelyard.zoo.weights.api import fetch, is_file, load_weights, with_needed
@@ -78,6 +78,35 @@ def load_for(
     settings: dict[str, Any] = dict(config)
     network = create(model, **settings).eval() if untrained else _trained(model, chosen, config)
     return Loaded(network, os.fspath(chosen), tuple(inputs), tuple(remarks))
+
+
+def trained_network(
+    model: str,
+    weights: str | os.PathLike[str] | None,
+    config: Mapping[str, object],
+    *,
+    quiet: bool = False,
+) -> tuple[nn.Module, str, Preprocessing]:
+    """A network in eval mode, where its weights come from, and what they expect of an image.
+
+    Args:
+        model: one of `list_models`.
+        weights: as `predict` takes them.
+        config: settings of the network.
+        quiet: no progress of a download.
+
+    Raises:
+        UsageError: no weights are known for this network.
+        UnknownNameError: no such network or source of weights.
+        FileFormatError: the file of weights cannot be read.
+        MissingExtraError: the package with the weights is not installed.
+        BackendError: a download failed.
+    """
+    chosen, source = _weights(model, weights)
+    steps = _steps(model, source, config)
+    if source is not None:
+        fetch(source, quiet=quiet)
+    return _trained(model, chosen, config), os.fspath(chosen), steps
 
 
 def _weights(

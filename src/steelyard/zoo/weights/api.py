@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from steelyard._cache import cache_folder
+from steelyard._download import Advice, download, file_hash
 from steelyard.errors import BackendError, FileFormatError, MissingExtraError, UsageError
-from steelyard.zoo.weights.download import download, file_hash
 from steelyard.zoo.weights.fit import Keys, fit
 from steelyard.zoo.weights.sources import Source, find_source
 from steelyard.zoo.weights.tensorfiles import SUFFIXES, read_tensors
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from steelyard.zoo.registry import Family, Model
+
+_ADVICE = Advice("weights='file.pth'")
 
 
 def load_weights(
@@ -108,7 +111,9 @@ def fetch(source: Source, *, quiet: bool = False) -> Path:
         )
     shown = None if quiet or not sys.stderr.isatty() else _show
     try:
-        return download(source.url, source.sha256, cache_folder() / "weights", progress=shown)
+        name = f"{source.sha256[:8]}-{Path(urlsplit(source.url).path).name}"
+        target = cache_folder() / "weights" / name
+        return download(source.url, source.sha256, target, _ADVICE, progress=shown)
     except BackendError as error:
         if not source.package:
             raise

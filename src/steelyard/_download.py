@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
@@ -28,10 +29,29 @@ MAX_BYTES = 8 * 1024**3
 _CHUNK = 1 << 18
 
 
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What a user is told to do where a download fails.
+
+    Attributes:
+        by_hand: how to use a file had from elsewhere.
+        room: how to choose another folder; "a folder with more room" follows.
+    """
+
+    by_hand: str
+    room: str = "set STEELYARD_CACHE to"
+
+
 def download(
-    url: str, sha256: str, folder: Path, *, progress: Progress | None = None, pause_s: float = 1.0
+    url: str,
+    sha256: str,
+    target: Path,
+    advice: Advice,
+    *,
+    progress: Progress | None = None,
+    pause_s: float = 1.0,
 ) -> Path:
-    """The file behind ``url``, from ``folder`` if it is there already.
+    """The file behind ``url``, from ``target`` if it is there already.
 
     It is written beside its final name, flushed to disk, checked and renamed. What was cut off stays there
     and is continued, a few times at once and by the next call.
@@ -39,7 +59,8 @@ def download(
     Args:
         url: https; http from this machine only.
         sha256: the file's hash or its first 8 or more hexadecimal digits.
-        folder: is made if need be.
+        target: where it goes; its folder is made if need be.
+        advice: for errors.
         progress: told about every piece.
         pause_s: before the second try; twice as long before each further one.
 
@@ -49,11 +70,10 @@ def download(
         BackendError: no network, no such file there, the connection cut again and again, the disk full.
     """
     _check(url, sha256)
-    target = folder / f"{sha256[:8]}-{Path(urlsplit(url).path).name}"
-    with _explained(url, target):
-        folder.mkdir(parents=True, exist_ok=True)
+    with _explained(url, target, advice):
+        target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
-        with _locked(folder / f".{target.name}.lock"):
+        with _locked(target.with_name(f".{target.name}.lock")):
             if target.is_file() and file_hash(target).startswith(sha256):
                 return target
             _fetch(url, part, progress, pause_s)
@@ -188,7 +208,7 @@ def _read(response: http.client.HTTPResponse) -> bytes:
 
 
 @contextlib.contextmanager
-def _explained(url: str, target: Path) -> Iterator[None]:
+def _explained(url: str, target: Path, advice: Advice) -> Iterator[None]:
     """Errors of the network and of the disk in words."""
     host = urlsplit(url).hostname
     try:
@@ -196,12 +216,12 @@ def _explained(url: str, target: Path) -> Iterator[None]:
     except urllib.error.HTTPError as error:
         raise BackendError(
             f"{host} answered {error.code} {error.reason} for {url}",
-            hint="weights='file.pth' if you have the file from elsewhere",
+            hint=f"{advice.by_hand} if you have the file from elsewhere",
         ) from error
     except urllib.error.URLError as error:
         raise BackendError(
             f"{host} cannot be reached: {error.reason}",
-            hint=f"download {url} by other means, and weights='file.pth'",
+            hint=f"download {url} by other means, and {advice.by_hand}",
         ) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -209,11 +229,11 @@ def _explained(url: str, target: Path) -> Iterator[None]:
             target.with_name(f"{target.name}.part").unlink(missing_ok=True)
             raise BackendError(
                 f"the disk is full: {target.parent} has no room for {target.name}",
-                hint="set STEELYARD_CACHE to a folder with more room",
+                hint=f"{advice.room} a folder with more room",
             ) from error
         raise BackendError(
             f"{target} cannot be written: {error.strerror or error}",
-            hint="set STEELYARD_CACHE to a folder that can be written",
+            hint=f"{advice.room} a folder that can be written",
         ) from error
 
 

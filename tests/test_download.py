@@ -13,11 +13,20 @@ from pathlib import Path
 
 import pytest
 
+from steelyard import _download as module
+from steelyard._download import Advice, Progress
 from steelyard.errors import BackendError, FileFormatError, UsageError
-from steelyard.zoo.weights import download as module
-from steelyard.zoo.weights.download import download
 
 CONTENT = random.Random(0).randbytes(3_000_000)
+ADVICE = Advice("weights='file.pth'")
+
+
+def download(
+    url: str, sha256: str, folder: Path, *, progress: Progress | None = None, pause_s: float = 1.0
+) -> Path:
+    return module.download(
+        url, sha256, folder / "net.pth", ADVICE, progress=progress, pause_s=pause_s
+    )
 
 
 def parts(folder: Path) -> list[str]:
@@ -29,7 +38,7 @@ def test_a_file_comes_whole_and_is_kept(site, tmp_path) -> None:
     told: list[tuple[int, int | None]] = []
     path = download(url, sha, tmp_path / "a/b", progress=lambda *now: told.append(now))
     assert path.read_bytes() == CONTENT
-    assert path.name == f"{sha[:8]}-net-1.pth"
+    assert path == tmp_path / "a/b/net.pth"
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert download(url, sha[:8], tmp_path / "a/b") == path
     assert len(site.asked) == 1
@@ -88,13 +97,13 @@ def test_a_server_that_cannot_resume_begins_anew(site, tmp_path) -> None:
 
 def test_a_part_that_is_already_whole(site, tmp_path) -> None:
     url, sha = site.put("net.pth", CONTENT)
-    (tmp_path / f"{sha[:8]}-net.pth.part").write_bytes(CONTENT)
+    (tmp_path / "net.pth.part").write_bytes(CONTENT)
     assert download(url, sha, tmp_path, pause_s=0).read_bytes() == CONTENT
 
 
 def test_a_part_that_is_longer_than_the_file(site, tmp_path) -> None:
     url, sha = site.put("net.pth", CONTENT)
-    (tmp_path / f"{sha[:8]}-net.pth.part").write_bytes(CONTENT + b"more")
+    (tmp_path / "net.pth.part").write_bytes(CONTENT + b"more")
     assert download(url, sha, tmp_path, pause_s=0).read_bytes() == CONTENT
 
 
@@ -148,10 +157,10 @@ def test_a_full_disk(site, tmp_path) -> None:
     url, sha = site.put("net.pth", CONTENT)
     code = (
         "import resource, signal, sys; from pathlib import Path;"
-        "from steelyard.zoo.weights.download import download;"
+        "from steelyard._download import *;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, 10**6));"
-        "download(sys.argv[1], sys.argv[2], Path(sys.argv[3]), pause_s=0)"
+        "download(sys.argv[1], sys.argv[2], Path(sys.argv[3]) / 'net.pth', Advice(''), pause_s=0)"
     )
     command = [sys.executable, "-c", code, url, sha, str(tmp_path / "cache")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -202,8 +211,8 @@ def test_an_interrupt_keeps_what_came(site, tmp_path) -> None:
 def test_two_processes_at_once_fetch_it_once(site, tmp_path) -> None:
     url, sha = site.put("net.pth", CONTENT)
     code = (
-        "import sys; from pathlib import Path; from steelyard.zoo.weights.download import download;"
-        "print(download(sys.argv[1], sys.argv[2], Path(sys.argv[3])))"
+        "import sys; from pathlib import Path; from steelyard._download import *;"
+        "print(download(sys.argv[1], sys.argv[2], Path(sys.argv[3]) / 'net.pth', Advice('')))"
     )
     command = [sys.executable, "-c", code, url, sha, str(tmp_path)]
     children = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

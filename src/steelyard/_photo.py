@@ -34,7 +34,7 @@ def open_photo(path: str | os.PathLike[str]) -> tuple[Image.Image, str]:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
-        raise MissingExtraError("prediction", extra="pretrained", package="pillow") from error
+        raise MissingExtraError("reading images", extra="images", package="pillow") from error
     file = Path(path)
     if not file.is_file():
         what = "is no regular file" if file.exists() else "does not exist"

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from steelyard._photo import open_photo
 from steelyard.errors import FileFormatError, MissingExtraError
-from steelyard.zoo.predict.photo import open_photo
 
 RED, GREY = (200, 30, 60), (128, 128, 128)
 
@@ -233,6 +233,6 @@ def test_damage_is_never_more_than_an_error(tmp_path, data) -> None:
 def test_without_pillow(tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(
-        MissingExtraError, match=r"prediction needs the package pillow.*\n.*\[pretrained\]"
+        MissingExtraError, match=r"reading images needs the package pillow.*\n.*\[images\]"
     ):
         open_photo(tmp_path / "a.jpg")
