@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from steelyard.data.dataset import ArrayDataset
-from steelyard.data.digits import split_order
 from steelyard.data.registry import data_info, load_data
+from steelyard.data.split import split_order
 from steelyard.errors import UsageError
 
 
@@ -18,7 +18,8 @@ def digits(split: str) -> ArrayDataset:
 
 def test_the_images_and_labels_are_those_of_scikit_learn() -> None:
     theirs = pytest.importorskip("sklearn.datasets").load_digits()
-    order = split_order(theirs.target)
+    keys = [f"digits {index}".encode() for index in range(1797)]
+    order = split_order(keys, theirs.target.tolist())
     train, test = numpy.sort(order[:1437]), numpy.sort(order[1437:])
     for split, chosen in (("train", train), ("test", test)):
         ours = digits(split)

@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 import numpy
 from numpy.typing import NDArray
 
+from steelyard.data.opening import open_data
 from steelyard.errors import FileFormatError
 
 _CHUNK = 1 << 20
@@ -34,26 +35,22 @@ def read_idx(path: Path, dimensions: int, *, limit: int | None = None) -> NDArra
     Raises:
         FileFormatError: no such file; cut off, too long, of another type; the offset is named.
     """
-    try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            packed = file.read(2) == _GZIP
-            file.seek(0)
-            if not packed:
-                return _read(path, file, size, dimensions, limit)
+    with open_data(path, "a file in IDX format") as file:
+        size = path.stat().st_size
+        packed = file.read(2) == _GZIP
+        file.seek(0)
+        if not packed:
+            return _read(path, file, size, dimensions, limit)
+        try:
             with gzip.GzipFile(fileobj=file) as unpacked:
                 stream = cast(BinaryIO, unpacked)
                 return _read(path, stream, size * _DEFLATE_RATIO, dimensions, limit)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FileFormatError(
-            f"{path} is damaged: gzip says {error}",
-            expected="a whole file",
-            hint="fetch it again",
-        ) from error
-    except OSError as error:
-        raise FileFormatError(
-            f"{path} cannot be read: {error.strerror or error}", expected="a file in IDX format"
-        ) from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise FileFormatError(
+                f"{path} is damaged at or before offset {file.tell():,}: {error}",
+                expected="a whole file",
+                hint="fetch it again",
+            ) from error
 
 
 def _read(

@@ -9,6 +9,7 @@ import numpy
 import torch
 from numpy.typing import NDArray
 
+from steelyard.data.checks import check_classes, check_labels
 from steelyard.data.dataset import ArrayDataset, content_fingerprint
 from steelyard.data.idx import read_idx
 from steelyard.data.source import DataSource
@@ -35,14 +36,14 @@ def read_mnist(source: DataSource, place: str, split: str) -> ArrayDataset:
     folder = Path(place)
     stem = STEMS[split]
     image_file, label_file = _find(folder, f"{stem}-{IMAGES}"), _find(folder, f"{stem}-{LABELS}")
-    count = source.counts.get(split)
-    limit = None if count is None or source.shape is None else 2 * max(source.counts.values())
+    most = max(source.counts.values(), default=None)
     size = math.prod(source.shape) if source.shape else 1
-    images = read_idx(image_file, 3, limit=None if limit is None else limit * size)
-    labels = read_idx(label_file, 1, limit=limit)
+    images = read_idx(image_file, 3, limit=most and most * size)
+    labels = read_idx(label_file, 1, limit=most)
     _check_counts(source, split, (image_file, len(images)), (label_file, len(labels)))
     _check_size(source, image_file, images)
     check_labels(label_file, labels, len(source.classes), 8)
+    check_classes(source, label_file, split, labels)
     return ArrayDataset(
         source.name,
         split,
@@ -51,24 +52,6 @@ def read_mnist(source: DataSource, place: str, split: str) -> ArrayDataset:
         torch.from_numpy(labels.astype(numpy.int64)),
         content_fingerprint(source.classes, images, labels),
     )
-
-
-def check_labels(
-    path: Path, labels: NDArray[numpy.uint8], classes: int, start: int, stride: int = 1
-) -> None:
-    """Refuses labels that no class has.
-
-    Raises:
-        FileFormatError: with the offset, the first label being at ``start``.
-    """
-    wrong = numpy.flatnonzero(labels >= classes)
-    if len(wrong):
-        first = int(wrong[0])
-        raise FileFormatError(
-            f"{path} has the label {labels[first]} at offset {start + first * stride:,}"
-            + (f", and {len(wrong) - 1:,} more like it" if len(wrong) > 1 else ""),
-            expected=f"labels of 0 to {classes - 1}",
-        )
 
 
 def _find(folder: Path, name: str) -> Path:

@@ -28,13 +28,15 @@ class Download:
 
     Attributes:
         url: https.
-        digest: ``md5:`` or ``sha256:`` and the hexadecimal digits.
+        sha256: in hexadecimal digits.
         size: in bytes.
+        md5: as its publishers state it; "" where they do not.
     """
 
     url: str
-    digest: str
+    sha256: str
     size: int
+    md5: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class DataSource:
             read from PATH in ``name:PATH``; ``place``: only ``name:PLACE`` makes sense.
         classes: the names of the labels in order; none where the files say them.
         counts: images of each split; none where the files say them.
+        balanced: every class has the same number of images in each split.
         shape: (C, H, W) of all images; None if they differ.
         mean, std: of each channel of the training images, for values of 0 to 1; none if not known.
         statistics: where these come from.
@@ -66,6 +69,7 @@ class DataSource:
     needs: Needs = "files"
     classes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    balanced: bool = False
     shape: tuple[int, int, int] | None = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
