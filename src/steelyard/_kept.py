@@ -36,13 +36,16 @@ class Kept:
         path: the file; made, with its folder, by the first text that is kept.
         what: what is kept, in the plural, for the notes; the table's name.
         begin_anew: False for a file that the user named: then one that cannot be used is an error.
+        most: texts that are kept, the oldest go; None: all.
 
     Raises:
         InputError: see ``begin_anew``; in all methods.
     """
 
-    def __init__(self, path: Path, what: str, *, begin_anew: bool = True) -> None:
-        self.path, self.what, self.begin_anew = path, what, begin_anew
+    def __init__(
+        self, path: Path, what: str, *, begin_anew: bool = True, most: int | None = None
+    ) -> None:
+        self.path, self.what, self.begin_anew, self.most = path, what, begin_anew, most
         self.notes: list[str] = []
         self.usable = True
         self._lock = Lock()
@@ -84,7 +87,15 @@ class Kept:
     def put(self, key: str, text: str) -> None:
         """Keeps a text."""
         statement = f"INSERT OR REPLACE INTO {self.what} (key, answer) VALUES (?, ?)"  # noqa: S608
-        self._do(lambda base: base.execute(statement, (key, _sealed(key, text))))
+        newest = f"(SELECT max(rowid) FROM {self.what})"  # noqa: S608
+
+        def write(base: sqlite3.Connection) -> None:
+            base.execute(statement, (key, _sealed(key, text)))
+            if self.most is not None:
+                old = f"DELETE FROM {self.what} WHERE rowid <= {newest} - ?"  # noqa: S608
+                base.execute(old, (self.most,))
+
+        self._do(write)
 
     def _do(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result | None:
         with self._lock:

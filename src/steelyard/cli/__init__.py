@@ -22,6 +22,7 @@ import importlib
 import os
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -31,13 +32,16 @@ from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
 VERBS = (
-    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "optimize", "guidelines", "sparsity", "rewrite", "report", "predict", "tables",
+    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "optimize", "guidelines", "sparsity", "rewrite", "report", "predict", "data", "train", "tables",
     "explain", "doctor",
 )  # fmt: skip
 """The verbs, in the order in which ``--help`` lists them."""
 
 DEBUG = "steelyard.debug"
 """Key in ``click.Context.meta``: show tracebacks."""
+
+ALONE = "steelyard.alone"
+"""Key in ``click.Context.meta``: when this process began, if only steelyard's own code runs in it."""
 
 
 class _Verbs(click.Group):
@@ -84,8 +88,9 @@ def _version(ctx: click.Context) -> NoReturn:
 
 def main() -> NoReturn:
     """The entry point of the program ``steelyard``."""
+    begun = time.time()
     try:
-        code = run(sys.argv[1:])
+        code = run(sys.argv[1:], begun=begun)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1
     if any(not t.daemon and t is not threading.main_thread() for t in threading.enumerate()):
@@ -96,14 +101,19 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def run(args: Sequence[str]) -> int:
-    """Runs one command line and returns its exit code; errors are printed on stderr."""
+def run(args: Sequence[str], *, begun: float | None = None) -> int:
+    """Runs one command line and returns its exit code; errors are printed on stderr.
+
+    ``begun`` is for the program itself: when it began, which says that nothing else runs in this process.
+    """
     meta: dict[str, object] = {}
     try:
         if os.environ.get("_STEELYARD_COMPLETE"):
             return _complete(os.environ["_STEELYARD_COMPLETE"])
         with _GROUP.make_context("steelyard", list(args)) as ctx:
             meta = ctx.meta
+            if begun is not None:
+                meta[ALONE] = begun
             _GROUP.invoke(ctx)
         sys.stdout.flush()
     except click.exceptions.Exit as done:

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from steelyard.cli import ALONE
 from steelyard.cli._output import Output
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
     import steelyard
+    from steelyard.capture.kept import Captures
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -31,28 +33,43 @@ class Source:
         batch: samples, None to leave what the source says.
         dtype: what floating-point tensors are stored in, None to leave it.
         deadline: seconds that one capture may take; 0 for no limit.
+        fresh: capture also what is kept.
     """
 
     shapes: tuple[tuple[str, tuple[int, ...]], ...]
     batch: int | None
     dtype: str | None
     deadline: float
+    fresh: bool
 
     def capture(self, source: str, output: Output) -> steelyard.Workload:
         """The workload of ``source``; what its code prints goes to stderr."""
+        shape, kept = self._input_shape(), _kept()
+        load = kept.get(source, shape, self.batch) if kept and not self.fresh else None
+        if load is None:
+            load = self._captured(source, shape, kept, output)
+        for note in dict.fromkeys(kept.notes if kept else ()):
+            output.warn(note)
+        return load.with_dtype(self.dtype) if self.dtype else load
+
+    def _captured(
+        self, source: str, shape: Any, kept: Captures | None, output: Output
+    ) -> steelyard.Workload:
         import steelyard
         from steelyard.capture.source import parse_source
 
-        if notice := parse_source(source).notice:
-            output.note(notice)
+        parsed = parse_source(source)
+        if parsed.notice:
+            output.note(parsed.notice)
+            # it may change anything in this process
+            click.get_current_context().meta.pop(ALONE, None)
         with output.working(f"capturing {source}"), _stdout_to_stderr():
             load = steelyard.capture(
-                source,
-                input_shape=self._input_shape(),
-                batch=self.batch,
-                deadline_s=self.deadline or None,
+                source, input_shape=shape, batch=self.batch, deadline_s=self.deadline or None
             )
-            return load.with_dtype(self.dtype) if self.dtype else load
+        if kept and parsed.kind == "zoo":
+            kept.put(source, shape, self.batch, load)
+        return load
 
     def _input_shape(self) -> Any:
         if not self.shapes:
@@ -63,8 +80,18 @@ class Source:
         return shapes[0] if len(shapes) == 1 else shapes
 
 
+def _kept() -> Captures | None:
+    """What was captured before; None where code that is not ours shares this process."""
+    begun = click.get_current_context().meta.get(ALONE)
+    if begun is None:
+        return None
+    from steelyard.capture.kept import Captures
+
+    return Captures(begun)
+
+
 def capture_options(function: _Function) -> _Function:
-    """Adds ``--input``, ``--batch``, ``--dtype`` and ``--deadline``, handed over as ``how: Source``."""
+    """Adds ``--input``, ``--batch``, ``--dtype``, ``--deadline`` and ``--fresh``, as ``how: Source``."""
 
     @functools.wraps(function)
     def wrapped(
@@ -73,9 +100,10 @@ def capture_options(function: _Function) -> _Function:
         batch: int | None,
         dtype: str | None,
         deadline: float,
+        fresh: bool,
         **rest: Any,
     ) -> Any:
-        return function(how=Source(shapes, batch, dtype, deadline), **rest)
+        return function(how=Source(shapes, batch, dtype, deadline, fresh), **rest)
 
     options = [
         click.option(
@@ -88,6 +116,7 @@ def capture_options(function: _Function) -> _Function:
             "--deadline", type=click.FloatRange(min=0), default=60.0, show_default=True,
             metavar="SECONDS", help="Give up a capture after so long; 0: never.",
         ),
+        click.option("--fresh", is_flag=True, help="Capture anew what is kept from an earlier run."),
     ]  # fmt: skip
     for option in reversed(options):
         wrapped = option(wrapped)
