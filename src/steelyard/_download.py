@@ -8,6 +8,7 @@ import hashlib
 import http.client
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -89,10 +90,29 @@ def download(
     return target
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
+@contextlib.contextmanager
+def progress_line(what: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """Shows how much is here, on one line of the terminal that is written over itself; None without a terminal."""
+
+    def show(here: int, total: int | None) -> None:
+        of = f" of {total / 1e6:,.0f} MB ({here / total:.0%})" if total else " MB"
+        sys.stderr.write(f"\r{what}: {here / 1e6:,.0f}{of}\x1b[K")
+        sys.stderr.flush()
+
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        yield show
+    finally:
+        sys.stderr.write("\r\x1b[K")
+
+
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file, hexadecimal."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        made = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False))
+        return made.hexdigest()
 
 
 def _check(url: str, sha256: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,17 @@ _COLOURS = ("RGB", "RGBX", "L", "1", "P", "CMYK", "YCbCr")
 _FEW = "JPEG, PNG, WebP, GIF, BMP, TIFF, PPM or AVIF"
 
 
-def open_photo(path: str | os.PathLike[str]) -> tuple[Image.Image, str]:
+def open_photo(
+    path: str | os.PathLike[str], content: bytes | None = None
+) -> tuple[Image.Image, str]:
     """An image as it should be looked at, and a remark ("" where nothing was chosen).
 
     Turned as its EXIF orientation says; transparency over white; 16 bits scaled to 8; CMYK, palettes and
     grey as RGB, without colour profiles; of several pictures in a file the first.
+
+    Args:
+        path: the file, or the name that errors give to ``content``.
+        content: the bytes of a file that is none of its own.
 
     Raises:
         FileFormatError: no such file, no image, damaged, cut off, more pixels than Pillow's limit, or
@@ -36,14 +43,16 @@ def open_photo(path: str | os.PathLike[str]) -> tuple[Image.Image, str]:
     except ImportError as error:
         raise MissingExtraError("reading images", extra="images", package="pillow") from error
     file = Path(path)
-    if not file.is_file():
+    if content is None and not file.is_file():
         what = "is no regular file" if file.exists() else "does not exist"
         raise FileFormatError(f"{file} {what}", expected="an image file")
     try:
         with warnings.catch_warnings():
             # of a size that is large, but below the limit; and of odd tags, which do not matter here
             warnings.simplefilter("ignore")
-            with Image.open(file, formats=_readable()) as image:
+            with Image.open(
+                file if content is None else BytesIO(content), formats=_readable()
+            ) as image:
                 return _as_rgb(image, file), _remark(image)
     except FileFormatError:
         raise

@@ -141,6 +141,7 @@ CIFAR10 = DataSource(
             "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
             170_052_171,
             "c32a1d4ab5d03f1284b67883e8d87530",
+            (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"),
         ),
     ),
 )  # fmt: skip
@@ -176,6 +177,7 @@ CIFAR100 = DataSource(
             "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
             168_513_733,
             "03b5dce01913d631647c71ecec9e9cb8",
+            ("train.bin", "test.bin"),
         ),
     ),
 )
@@ -199,6 +201,7 @@ FOLDER = DataSource(
     "pictures of one's own, one folder for each class",
     "steelyard.data.folder:read_folder",
     needs="place",
+    help="folder:PATH",
 )
 
 HUGGINGFACE = DataSource(

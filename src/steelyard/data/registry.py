@@ -50,7 +50,7 @@ def load_data(source: str, split: str = "test", *, root: Path | None = None) -> 
     if info.needs == "nothing" and place:
         raise UsageError(f"{name} comes with steelyard and takes no path", hint=name)
     if info.needs == "place" and not place:
-        raise UsageError(f"{name} alone names no data set", expected=f"{name}:PATH", hint=info.help)
+        raise UsageError(f"{name} alone names no data set", expected=info.help or f"{name}:PATH")
     if info.needs == "files" and not place:
         found = present(info, root)
         if found is None:

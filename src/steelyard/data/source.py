@@ -31,12 +31,19 @@ class Download:
         sha256: in hexadecimal digits.
         size: in bytes.
         md5: as its publishers state it; "" where they do not.
+        members: of an archive, the files that are taken out of it; none for a file that is used as it is.
     """
 
     url: str
     sha256: str
     size: int
     md5: str = ""
+    members: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class DataSource:
         statistics: where these come from.
         published: where the data set is described.
         licence: under which it may be used.
-        files: one of these, in its folder, shows that it is there; for ``needs="files"``.
+        files: one of these, in its folder, shows that it is there; for ``needs="files"``. A download brings
+            the first one last.
         downloads: what `steelyard data get` fetches.
         elsewhere: folders in which packages of operating systems put it.
         help: how to get it, where nothing can be downloaded.

