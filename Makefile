@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check verify bench docs lock browser clean
+.PHONY: help demo test check verify bench docs lock browser clothes clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -47,6 +47,10 @@ help:
 	@$(PIP) --no-build-isolation -e '.[distributed]'
 	@touch $@
 
+.venv/.huggingface: .venv/.dev
+	@$(PIP) --no-build-isolation -e '.[huggingface]'
+	@touch $@
+
 # ---- tasks -----------------------------------------------------------------------------------
 
 ONNX_NETWORKS = import importlib.util as u, pathlib as p; print(p.Path(u.find_spec("onnx").origin).parent / "backend/test/data/light")
@@ -61,7 +65,7 @@ demo: .venv/.user
 	$(BIN)/steelyard report resnet50 out/light_squeezenet.onnx --quiet -o out/demo.html
 	@echo "the report: $(CURDIR)/out/demo.html"
 
-test: .venv/.dev
+test: .venv/.dev clothes
 	@$(BIN)/pytest -q
 
 check: .venv/.dev
@@ -74,7 +78,7 @@ check: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
-verify: .venv/.bench .venv/.distributed browser
+verify: .venv/.bench .venv/.distributed .venv/.huggingface browser clothes
 	$(BIN)/pytest -q -m slow
 	$(BIN)/python benchmarks/same_networks.py
 	$(BIN)/steelyard tables popular-networks
@@ -91,10 +95,16 @@ browser:
 	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; fi
 
+# Fashion-MNIST, as Debian packages it, for the tests that read it; they say so and are skipped without it.
+clothes:
+	@if ! [ -d /usr/share/datasets/fashion-mnist ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  { apt-get update -qq && apt-get install -y -qq --no-install-recommends dataset-fashion-mnist; } \
+	  || echo "Debian's dataset-fashion-mnist cannot be installed: its tests are skipped"; fi
+
 # Writes constraints.txt anew from the newest versions that pyproject.toml allows.
 lock:
 	@$(PYTHON) -m venv .venv-lock
-	@.venv-lock/bin/python -m pip install --quiet torch==2.13.0 hatchling editables '.[dev,distributed]'
+	@.venv-lock/bin/python -m pip install --quiet torch==2.13.0 hatchling editables '.[dev,distributed,huggingface]'
 	@{ sed -n '/^#/p' constraints.txt; .venv-lock/bin/python -m pip freeze --all \
 	  | grep -viE '^(-e|#|pip=|setuptools=|steelyard)' | sed 's/+cpu$$//'; } > constraints.new
 	@mv constraints.new constraints.txt

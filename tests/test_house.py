@@ -92,8 +92,8 @@ def test_tests_mirror_the_rooms() -> None:
     assert rooms <= {path.name for path in (ROOT / "tests").iterdir() if path.is_dir()}
 
 
-NOT_IN_DEV = {"ray"}
-"""Too large for everyone; `make verify` installs it."""
+NOT_IN_DEV = {"ray", "datasets"}
+"""Too large for everyone; `make verify` installs them."""
 
 
 def constraints() -> dict[str, str]:
