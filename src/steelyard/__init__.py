@@ -64,6 +64,11 @@ if TYPE_CHECKING:
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
+    from steelyard.train.api import train as train
+    from steelyard.train.recipe import Recipe as Recipe
+    from steelyard.train.run import Run as Run
+    from steelyard.train.toml import list_recipes as list_recipes
+    from steelyard.train.toml import load_recipe as load_recipe
     from steelyard.workload import Coverage as Coverage
     from steelyard.workload import Layer as Layer
     from steelyard.workload import LoopNest as LoopNest
@@ -128,6 +133,11 @@ _WHERE = {
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",
     "predict": "steelyard.zoo.predict.api",
+    "train": "steelyard.train.api",
+    "Recipe": "steelyard.train.recipe",
+    "Run": "steelyard.train.run",
+    "list_recipes": "steelyard.train.toml",
+    "load_recipe": "steelyard.train.toml",
     "Predictions": "steelyard.zoo.predict.api",
     "create": "steelyard.zoo.registry",
     "info": "steelyard.zoo.registry",

@@ -10,7 +10,8 @@
     │   ├── FileFormatError       a file is missing, unreadable, damaged or not what it says
     │   ├── ModelError            the user's network raised while it was run
     │   ├── DataDependentError    the network reads tensor values and none were given
-    │   └── TimeLimitError        the network or file was not done within the deadline
+    │   ├── TimeLimitError        the network or file was not done within the deadline
+    │   └── DivergedError         training gave a loss or a gradient that is not finite
     ├── MissingExtraError     an optional library is not installed; the install line is given (exit 4)
     ├── BackendError          a backend failed for a reason of its own                      (exit 4)
     └── LimitError            a budget the user set is exceeded                             (exit 1)
@@ -88,6 +89,10 @@ class DataDependentError(InputError):
 
 class TimeLimitError(InputError, TimeoutError):
     """Not done within the deadline."""
+
+
+class DivergedError(InputError, ArithmeticError):
+    """A training's loss or gradient is not finite."""
 
 
 class MissingExtraError(SteelyardError, ImportError):

@@ -74,7 +74,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         write_through(temporary / _MANIFEST, iter([text]))
         flush_folder(temporary)
         if target.exists():
-            shutil.rmtree(target)
+            _remove(target)
         temporary.rename(target)
         flush_folder(folder)
     finally:
@@ -144,11 +144,15 @@ def prune(folder: Path, keep: set[int], *, last: int = 2) -> None:
     """Removes all checkpoints but the ``last`` newest and those of the steps in ``keep``."""
     for path in checkpoints(folder)[:-last]:
         if int(path.name) not in keep:
-            # under another name first: half of a checkpoint must not pass for one
-            doomed = path.with_name(f"{_TEMPORARY}{path.name}-{secrets.token_hex(4)}")
-            with contextlib.suppress(OSError):
-                path.rename(doomed)
-                shutil.rmtree(doomed)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    # under another name first: half of a checkpoint must not pass for one
+    doomed = path.with_name(f"{_TEMPORARY}{path.name}-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        path.rename(doomed)
+        shutil.rmtree(doomed)
 
 
 def flush_folder(path: Path) -> None:

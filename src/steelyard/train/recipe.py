@@ -31,7 +31,7 @@ class NetworkPart:
     name: str = setting("", "a network of the zoo")
     config: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
-    def settings(self, stochastic_depth: float | None = None) -> dict[str, object]:
+    def settings(self, stochastic_depth: float | None = None) -> dict[str, Any]:
         """The keywords of `steelyard.create`, with the rate of stochastic depth among them.
 
         Raises:
@@ -141,6 +141,7 @@ class Recipe:
     channels_last: bool = setting(True, "layout of images and weights in memory")
     clip: float = setting(0.0, "largest norm of the gradient; 0: any", low=0)
     accumulate: int = setting(1, "parts in which a batch goes through the network", low=1)
+    log_every: int = setting(50, "steps from row to row of the record", low=1)
     stochastic_depth: float | None = setting(
         None, "rate, where the network has it; none: the network's own", low=0, high=1
     )

@@ -26,7 +26,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe that comes with steelyard, by its name, or a TOML file of one's own.
 
     Args:
-        source: a name of `list_recipes`, or a path that ends in ``.toml``.
+        source: a name of `list_recipes`, a path that ends in ``.toml``, or the folder of a run.
         overrides: ``key=value`` or ``table.key=value``, with values as TOML has them; text needs no
             quotes.
 
@@ -40,6 +40,8 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         path = _READY / f"{text}.toml"
     elif text.endswith(".toml"):
         path = Path(source)
+    elif (Path(source) / "recipe.toml").is_file():
+        path = Path(source) / "recipe.toml"
     else:
         raise UnknownNameError(
             "recipe", text, list_recipes(), hint="steelyard train --list, or a file.toml"

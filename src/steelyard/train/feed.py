@@ -1,0 +1,96 @@
+"""`Feed`: the batches of a recipe, for training and for testing, checked against its network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from steelyard.data.dataset import ArrayDataset, Dataset
+from steelyard.data.loader import Loader
+from steelyard.data.registry import load_data
+from steelyard.data.transforms import parse_transforms
+from steelyard.errors import InputError
+from steelyard.train.distributed import Group
+from steelyard.train.evaluate import named_logits
+from steelyard.train.recipe import Recipe
+
+__all__ = ["Feed", "check_fit", "feed_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Where a training's batches come from.
+
+    Attributes:
+        train: shuffled and augmented.
+        test: in order, as it is.
+        classes: the names of the labels.
+        fingerprints: of both splits.
+    """
+
+    train: Loader
+    test: Loader
+    classes: tuple[str, ...]
+    fingerprints: tuple[str, str]
+
+
+def feed_of(recipe: Recipe, *, device: torch.device, group: Group, root: Path | None) -> Feed:
+    """Reads the data of a recipe; images that lie in memory are moved to ``device``.
+
+    Raises:
+        SteelyardError: as `steelyard.data.registry.load_data` and the transforms.
+    """
+    part = recipe.data
+    train, test = (load_data(part.source, split, root=root) for split in ("train", "test"))
+    return Feed(
+        Loader(
+            _moved(train, device),
+            batch=part.batch,
+            transforms=parse_transforms(part.transforms),
+            seed=recipe.seed,
+            shuffle=True,
+            rank=group.rank,
+            world=group.world,
+            channels_last=recipe.channels_last,
+        ),
+        Loader(
+            _moved(test, device),
+            batch=min(256, max(part.batch, group.world)),
+            transforms=parse_transforms(part.test_transforms),
+            rank=group.rank,
+            world=group.world,
+            channels_last=recipe.channels_last,
+        ),
+        tuple(train.classes),
+        (train.fingerprint, test.fingerprint),
+    )
+
+
+def _moved(dataset: Dataset, device: torch.device) -> Dataset:
+    if device.type == "cpu" or not isinstance(dataset, ArrayDataset):
+        return dataset
+    return replace(dataset, images=dataset.images.to(device), labels=dataset.labels.to(device))
+
+
+def check_fit(recipe: Recipe, network: nn.Module, feed: Feed, device: torch.device) -> None:
+    """Shows the network two images before anything is trained.
+
+    Raises:
+        InputError: it has another number of classes than the data, or takes other images.
+    """
+    batch = next(iter(feed.test.epoch(0)))
+    was = network.training
+    with torch.inference_mode():
+        outputs, _ = named_logits(network.eval()(batch.images[:2].to(device)))
+    network.train(was)
+    for _, logits in outputs:
+        if logits.shape[1] != len(feed.classes):
+            raise InputError(
+                f"{recipe.network.name} has {logits.shape[1]:,} classes, "
+                f"{recipe.data.source} has {len(feed.classes):,}",
+                expected="as many",
+                hint=f"--set network.config.num_classes={len(feed.classes)}",
+            )
