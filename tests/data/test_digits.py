@@ -4,10 +4,16 @@ import numpy
 import pytest
 from numpy.testing import assert_array_equal
 
-from steelyard.data.dataset import ArrayDataset
+from steelyard.data.conformance import DatasetContract
+from steelyard.data.dataset import ArrayDataset, Dataset
 from steelyard.data.registry import data_info, load_data
 from steelyard.data.split import split_order
 from steelyard.errors import UsageError
+
+
+class TestDigits(DatasetContract):
+    def load(self, split: str) -> Dataset:
+        return load_data("digits", split)
 
 
 def digits(split: str) -> ArrayDataset:

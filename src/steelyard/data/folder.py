@@ -40,7 +40,7 @@ _SHOWN = 3
 class FolderDataset:
     """Pictures that are read from their files when they are asked for.
 
-    The fingerprint is of the names and sizes of all files: to read them all would take hours.
+    The fingerprint is of the names and sizes of all files and of the split: to read them all would take hours.
 
     Attributes:
         name, split, classes, fingerprint: as of every `Dataset`.
@@ -220,7 +220,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 def _read(source: DataSource, root: Path, split: str, classes: tuple[str, ...]) -> FolderDataset:
     files: list[bytes] = []
     labels: list[int] = []
-    digest = hashlib.sha256(repr(classes).encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256(repr((split, classes)).encode())
     for label, name in enumerate(classes):
         before = len(files)
         for entry in _pictures(root / name, (_identity(root),)):
