@@ -1,4 +1,4 @@
-"""`Normalize`, and the channel statistics of known data sets."""
+"""`Normalize`: pixels to floats, by the channel statistics of a data set."""
 
 from __future__ import annotations
 
@@ -9,24 +9,13 @@ import torch
 from torch import Tensor
 
 from steelyard.data.draws import Draws
+from steelyard.data.registry import data_info, list_data
 from steelyard.data.transform import Transform, number
 from steelyard.errors import ShapeError, UnknownNameError, UsageError
 
-__all__ = ["STATISTICS", "Normalize"]
+__all__ = ["Normalize"]
 
 Channels = tuple[float, ...]
-
-STATISTICS: dict[str, tuple[Channels, Channels]] = {
-    # of all pixels of the training images, from 0 to 1
-    "digits": ((0.3053,), (0.3761,)),
-    "mnist": ((0.1307,), (0.3081,)),
-    "fashion_mnist": ((0.2860,), (0.3530,)),
-    "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
-    "cifar100": ((0.5071, 0.4865, 0.4409), (0.2673, 0.2564, 0.2762)),
-    # as published networks use them: of a sample of images, resized and cropped
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-}
-"""Mean and standard deviation of each channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +35,8 @@ class Normalize(Transform):
     std: Channels = ()
 
     def __post_init__(self) -> None:
-        if self.of and self.of not in STATISTICS:
-            raise UnknownNameError(
-                "data set with registered statistics", self.of, STATISTICS,
-                hint="normalize:mean=0.5,std=0.25",
-            )  # fmt: skip
+        if self.of:
+            _registered(self.of)
         if bool(self.mean) != bool(self.std) or (self.mean and self.of):
             raise UsageError(
                 "normalize with half of the numbers, or with a name and numbers",
@@ -82,7 +68,7 @@ class Normalize(Transform):
                 expected="a data set's name, or mean and std",
                 hint="normalize:imagenet",
             )
-        return STATISTICS[self.of]
+        return _registered(self.of)
 
     def _channels(self, images: Tensor, numbers: Channels) -> Tensor:
         if len(numbers) not in (1, images.shape[1]):
@@ -100,3 +86,14 @@ class Normalize(Transform):
         mean, std = (" ".join(map(number, numbers)) for numbers in self._numbers())
         source = f" ({self.of})" if self.of else ""
         return f"(pixel / 255 - mean) / std, mean {mean}, std {std}{source}"
+
+
+def _registered(name: str) -> tuple[Channels, Channels]:
+    """Mean and standard deviation of a data set's channels."""
+    known = [info.name for info in map(data_info, list_data()) if info.mean]
+    if name not in known:
+        raise UnknownNameError(
+            "data set with registered statistics", name, known, hint="normalize:mean=0.5,std=0.25"
+        )
+    info = data_info(name)
+    return info.mean, info.std
