@@ -64,7 +64,7 @@ def calls_for(n: int, c: int, side: int) -> Calls:
     import torch.nn.functional as F
 
     from steelyard.layers._shift_ops import _sliced
-    from steelyard.layers.shift import Shift
+    from steelyard.layers.shift import Shift, shift
 
     layer = Shift(c)
     flat = tuple(k for move in layer.moves for k in move)
@@ -79,13 +79,14 @@ def calls_for(n: int, c: int, side: int) -> Calls:
     return {
         "clone": planes.clone,
         "clone, last": pixels.clone,
-        "shift": lambda: layer(planes),
-        "shift, last": lambda: layer(pixels),
+        "shift": lambda: shift(planes, layer.moves),
+        "shift, last": lambda: shift(pixels, layer.moves),
+        "module": lambda: layer(planes),
         "plain": lambda: _sliced(planes, flat),
         "depthwise": lambda: depthwise(planes),
         "depthwise, last": lambda: depthwise(pixels),
-        "shift, 1x1": lambda: F.conv2d(layer(planes), point),
-        "shift, 1x1, last": lambda: F.conv2d(layer(pixels), point_last),
+        "shift, 1x1": lambda: F.conv2d(shift(planes, layer.moves), point),
+        "shift, 1x1, last": lambda: F.conv2d(shift(pixels, layer.moves), point_last),
         "depthwise, 1x1": lambda: F.conv2d(depthwise(planes), point),
         "depthwise, 1x1, last": lambda: F.conv2d(depthwise(pixels), point_last),
     }
@@ -118,7 +119,8 @@ def ratio(samples: dict[str, list[float]], above: list[str], below: list[str]) -
 
 def table(lines: list[tuple[int, int, int, dict[str, list[float]]]]) -> str:
     header = [
-        "map", "MB", "clone, us", "shift, us", "shift / clone", "channels last / clone",
+        "map", "MB", "clone, us", "shift, us", "shift / clone", "as nn.Module / clone",
+        "channels last / clone",
         "depthwise, us", "channels last, us", "faster depthwise / shift", "plain / faster depthwise",
         "depthwise + 1x1 / shift + 1x1",
     ]  # fmt: skip
@@ -133,6 +135,7 @@ def table(lines: list[tuple[int, int, int, dict[str, list[float]]]]) -> str:
                 us["clone"],
                 us["shift"],
                 f"{ratio(samples, ['shift'], ['clone']):.2f}",
+                f"{ratio(samples, ['module'], ['clone']):.2f}",
                 f"{ratio(samples, ['shift, last'], ['clone, last']):.2f}",
                 us["depthwise"],
                 us["depthwise, last"],
@@ -152,15 +155,17 @@ def goals(lines: list[tuple[int, int, int, dict[str, list[float]]]]) -> list[str
         where = f"; not on {', '.join(missed)}" if missed else ""
         return f"- {what}: {len(chosen) - len(missed)} of {len(chosen)} maps{where}"
 
-    copies, single, batches = [], [], []
+    copies, modules, single, batches = [], [], [], []
     for n, c, side, samples in lines:
         name = f"{n} x {c} x {side} x {side}"
         if n * c * side * side * 4 > 1e6:
             copies.append((name, ratio(samples, ["shift"], ["clone"])))
+            modules.append((name, ratio(samples, ["module"], ["clone"])))
         gain = ratio(samples, ["depthwise", "depthwise, last"], ["shift", "shift, last"])
         (single if n == 1 else batches).append((name, gain))
     return [
         verdict("at most 1.3 times a copy, maps over 1 MB", copies, lambda v: v <= 1.3),
+        verdict("the same, as a module", modules, lambda v: v <= 1.3),
         verdict("twice as fast as the faster depthwise 3x3, batch 1", single, lambda v: v >= 2),
         verdict("1.4 times as fast, batch 32", batches, lambda v: v >= 1.4),
     ]
@@ -181,7 +186,7 @@ def main() -> None:
     text = [
         "# The shift on a CPU",
         "",
-        f"`Shift(C)`, 3x3, float32, compiled by numba. The fastest of {options.rounds} rounds in which all calls take "
+        f"`shift`, 3x3, float32, compiled by numba; all are functions, but for \"as nn.Module\": `Shift(C)`, where the call of a module is counted, too. The fastest of {options.rounds} rounds in which all calls take "
         "turns, of every call alike: other programs only add time. One thread: its CPU time; more: wall time. Threads are pinned (OMP_PROC_BIND), "
         "and the C library keeps freed memory (mallopt), so that page faults are not what is measured. \"plain\" is the same shift by pad, slice and cat; "
         "\"faster\" is the faster of both layouts, also of blocks with a 1x1 convolution of C to C channels.",

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,8 +31,8 @@ BYTES_PER_THREAD = 1 << 16
 BLOCK = 32
 """Bytes of one load and store: half a line of the caches, so that every second load that is not aligned meets one."""
 
-SMALL = 1 << 12
-"""Masks of whole planes up to so many bytes: they stay in the nearest cache."""
+SMALL = 1 << 10
+"""Masks of whole planes up to so many bytes; of larger ones, masks of a row, and rows of zeros afterwards."""
 
 KEPT = 1 << 16
 """Bytes of masks that are kept for the next image, else each is made again."""
@@ -45,7 +46,7 @@ FAR = 1 << 22
 _INT = types.int64
 _POINTER = types.CPointer(_INT)
 _BYTE = ir.IntType(8).as_pointer()
-_ARGUMENTS = 12
+_ARGUMENTS = 13
 
 
 def move(x: Tensor, moves: Tensor | bytes) -> Tensor:
@@ -54,27 +55,60 @@ def move(x: Tensor, moves: Tensor | bytes) -> Tensor:
     Args:
         x: on the CPU, contiguous or channels-last, of any data type.
         moves: (C, 2) contiguous int64: output (h, w) is input (h + dy, w + dx). Or the bytes of an int64 array of rows
-            (channels, dy, dx), C channels in all.
+            (channels, dy, dx), C channels in all; then x is contiguous.
     """
-    batch, channels, height, width = x.shape
-    out = torch.empty_like(x)
-    threads = torch.get_num_threads()
+    out = _empty_like(x)
+    threads = _get_num_threads()
     if threads > 1:
         threads = min(threads, x.nbytes // BYTES_PER_THREAD)
-    columns = 3 if type(moves) is bytes else 2
-    if columns == 2:
-        moves = ctypes.string_at(moves.data_ptr(), moves.nbytes)
-    (_fork if threads > 1 else _call)(
-        _pack(
-            out.data_ptr(), x.data_ptr(), batch, channels, height, width, x.element_size(),
-            not x.is_contiguous(), threads, _address, len(moves) // 8, columns,
-        )
-        + moves
-    )  # fmt: skip
+    if type(moves) is bytes:
+        what, _masks = _kept_task(moves, x.shape, x.itemsize, threads)
+    else:
+        table = ctypes.string_at(moves.data_ptr(), moves.nbytes)
+        what = _task(table, x.shape, x.itemsize, threads, not x.is_contiguous(), 2, 0)
+    (_fork if threads > 1 else _call)(_pack_pointers(out.data_ptr(), x.data_ptr()) + what)
     return out
 
 
-_pack = struct.Struct(f"{_ARGUMENTS}q").pack
+_empty_like, _get_num_threads = (
+    torch.empty_like,
+    torch.get_num_threads,
+)  # looked up once: microseconds count
+_pack_pointers = struct.Struct("2q").pack
+_pack_task = struct.Struct(f"{_ARGUMENTS - 2}q").pack
+
+
+def _task(
+    moves: bytes,
+    shape: Sequence[int],
+    size: int,
+    threads: int,
+    interleaved: bool,
+    columns: int,
+    masks: int,
+) -> bytes:
+    """All that the kernel reads behind the two pointers."""
+    count = len(moves) // 8
+    return _pack_task(*shape, size, interleaved, threads, _address, count, columns, masks) + moves
+
+
+@lru_cache(maxsize=512)
+def _kept_task(moves: bytes, shape: Sequence[int], size: int, threads: int) -> tuple[bytes, Any]:
+    """`_task` for a contiguous map, and its masks, which must live as long as it."""
+    room = _room(shape[2], shape[3], size)
+    runs, row = len(moves) // 24, shape[3] * size
+    if runs * room > KEPT:
+        return _task(moves, shape, size, threads, False, 3, 0), None
+    masks = np.empty(runs * room + row + BLOCK, np.uint8)
+    what = _task(moves, shape, size, threads, False, 3, masks.ctypes.data)
+    _make(_pack_pointers(0, 0) + what)
+    return what, masks
+
+
+def _room(height, width, size):
+    """Bytes of one mask, and what `_masked` reads behind it."""
+    plane = height * width * size
+    return (plane if plane <= SMALL else width * size) + 2 * BLOCK
 
 
 def _intrinsic(emit: Callable[..., None]) -> Any:
@@ -132,6 +166,7 @@ def _mover(size: int, count: int) -> Any:
     return moved
 
 
+_mask_room = njit(_room)
 _four, _one, _byte = _mover(BLOCK, 4), _mover(BLOCK, 1), _mover(1, 1)
 
 
@@ -220,18 +255,17 @@ def _rows(arguments, at, end, dy, dx, mask):
     to, _, _, _, height, width, size = arguments[:7]
     row = width * size
     offset = dy * row + dx * size
+    _block(arguments, at * row, end * row, offset, mask, row, 0)
     if dy == 0:
-        _block(arguments, at * row, end * row, offset, mask, row, 0)
         return
-    while at < end:  # plane by plane
-        top = at - at % height
-        ahead = min(end, top + height)
-        low = min(ahead, max(at, top - dy))
-        high = max(low, min(ahead, top + height - dy))
-        _fill(to + at * row, 0, (low - at) * row)
-        _block(arguments, low * row, high * row, offset, mask, row, 0)
-        _fill(to + high * row, 0, (ahead - high) * row)
-        at = ahead
+    rim = (
+        0 if dy < 0 else height - dy
+    )  # the first of the rows of a plane that come from its neighbour
+    top = at - at % height
+    while top < end:
+        low, high = max(at, top + rim), min(end, top + rim + abs(dy))
+        _fill(to + low * row, 0, max(0, high - low) * row)
+        top += height
 
 
 @njit
@@ -295,28 +329,47 @@ def _joined(moves, height, width):
 
 
 @njit
+def _run_mask(mask, line, height, width, size, dy, dx):
+    """The mask of a plane where it is small, else of a row."""
+    if height * width * size <= SMALL:
+        _make_mask(mask, line, height, width, size, dy, dx)
+    else:
+        _make_mask(mask, line, 1, width, size, 0, dx)
+
+
+@njit
+def _all_masks(arguments, runs):
+    """Those of all runs, to be kept from call to call."""
+    height, width, size = arguments[4:7]
+    base, room = arguments[12], _mask_room(height, width, size)
+    for i in range(len(runs)):
+        line = base + len(runs) * room
+        _run_mask(base + i * room, line, height, width, size, runs[i, 1], runs[i, 2])
+
+
+@njit
 def _planar(arguments, runs, index, shares):
     """One thread's share of a contiguous tensor: some neighbouring rows."""
     _, _, batch, channels, height, width, size = arguments[:7]
+    masks = arguments[12]
     row, plane = width * size, height * width * size
     rows = batch * channels * height
     at, end = rows * index // shares, rows * (index + 1) // shares
     if plane == 0 or at == end:
         return
-    small = plane <= SMALL
-    room = (plane if small else row) + 2 * BLOCK
-    slots = len(runs) if len(runs) * room <= KEPT else 1
-    memory = np.empty(slots * room + row + BLOCK, np.uint8)
-    image, run, made = at // (channels * height), 0, 0
+    small, room = plane <= SMALL, _mask_room(height, width, size)
+    slots = len(runs) if masks or len(runs) * room <= KEPT else 1
+    memory = np.empty(0 if masks else slots * room + row + BLOCK, np.uint8)
+    base = masks or _INT(memory.ctypes.data)
+    image, run, made = at // (channels * height), 0, len(runs) if masks else 0
     while (image * channels + runs[run, 0]) * height <= at:
         run += 1
     while at < end:
         last, dy, dx = runs[run]
         stop = min(end, (image * channels + last) * height)
-        mask = memory.ctypes.data + run % slots * room if dx != 0 or (small and dy != 0) else 0
+        mask = base + run % slots * room if dx != 0 or (small and dy != 0) else 0
         if mask and (made < len(runs) or slots == 1):
-            line = memory.ctypes.data + slots * room
-            _make_mask(mask, line, height if small else 1, width, size, dy if small else 0, dx)
+            _run_mask(mask, base + slots * room, height, width, size, dy, dx)
         if small:
             offset = dy * row + dx * size
             _block(arguments, at * row, stop * row, offset, mask, plane, at % height * row)
@@ -350,11 +403,17 @@ def _interleaved(arguments, runs, index, shares):
 
 
 @njit
-def _share(pointer, index, shares):
-    """One thread's share of the work."""
+def _read(pointer):
+    """The numbers, and the runs of channels."""
     arguments = to_fixed_tuple(carray(pointer, (_ARGUMENTS,)), _ARGUMENTS)
     moves = carray(pointer, (_ARGUMENTS + arguments[10],))[_ARGUMENTS:].reshape(-1, arguments[11])
-    runs = _joined(moves, arguments[4], arguments[5])
+    return arguments, _joined(moves, arguments[4], arguments[5])
+
+
+@njit
+def _share(pointer, index, shares):
+    """One thread's share of the work."""
+    arguments, runs = _read(pointer)
     if arguments[7]:
         _interleaved(arguments, runs, index, shares)
     else:
@@ -376,6 +435,10 @@ _thread, _threads = (types.ExternalFunction(name, types.int32()) for name in _NA
 _parallel = types.ExternalFunction(_NAMES[2], types.void(_INT, _POINTER, *(types.uint32,) * 2))
 
 
+def _making(pointer):
+    _all_masks(*_read(pointer))
+
+
 def _serial(pointer):
     _share(pointer, 0, 1)
 
@@ -395,5 +458,8 @@ if all(hasattr(_openmp, name) for name in _NAMES):
     _worker, _forker = _compile(_threaded), _compile(_forking)
 else:
     _worker = _forker = _compile(_serial)
+_maker = _compile(_making)
 _address = _worker.address
-_call, _fork = map(ctypes.CFUNCTYPE(None, ctypes.c_void_p), (_address, _forker.address))
+_call, _fork, _make = map(
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p), (_address, _forker.address, _maker.address)
+)

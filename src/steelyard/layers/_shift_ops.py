@@ -15,8 +15,15 @@ from typing import Any, NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._C import (
+    _are_functorch_transforms_active,
+    _get_tracing_state,
+    _is_torch_function_mode_enabled,
+    _len_torch_dispatch_stack,
+)
 from torch._decomp import register_decomposition
 from torch.autograd import profiler
+from torch.compiler import is_compiling
 
 from steelyard.errors import ShapeError, UsageError
 
@@ -54,12 +61,13 @@ def shift(x: Tensor, moves: Moves) -> Tensor:
         kernel = _kernel("cpu")
         if kernel is None or not x.is_contiguous():
             return _moved(x, _table(flat, _CPU), flat)
-        if x.dim() != 4 or x.shape[1] != channels:
+        shape = x.shape
+        if len(shape) != 4 or shape[1] != channels:
             raise _misfit(x, channels)
         return kernel(x, packed)
     # transforms of torch.func and TorchScript's exporter cannot see into operators
-    traced = not torch.compiler.is_compiling() and torch._C._get_tracing_state() is not None
-    if traced or torch._C._are_functorch_transforms_active():
+    traced = not is_compiling() and _get_tracing_state() is not None
+    if traced or _are_functorch_transforms_active():
         return _sliced(x, flat)
     out: Tensor = torch.ops.steelyard.shift.default(x, flat)
     return out
@@ -78,16 +86,15 @@ def sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
 
 def _needs_no_dispatch(x: Tensor) -> bool:
     """Whether only the values matter, not autograd, a mode or a profiler; the dispatcher costs 9 us."""
-    c = torch._C
     return (
-        not torch.compiler.is_compiling()
+        not is_compiling()
         and type(x) is Tensor
         and x.is_cpu
         and not (x.requires_grad and torch.is_grad_enabled())
-        and not c._is_torch_function_mode_enabled()
-        and c._len_torch_dispatch_stack() == 0
-        and not c._are_functorch_transforms_active()
-        and c._get_tracing_state() is None
+        and not _is_torch_function_mode_enabled()
+        and _len_torch_dispatch_stack() == 0
+        and not _are_functorch_transforms_active()
+        and _get_tracing_state() is None
         and not profiler._is_profiler_enabled
         and not (x.is_conj() or x.is_neg())
     )

@@ -21,6 +21,7 @@ class BasicBlock(nn.Module):
     """3x3, 3x3, shortcut: (N, C, H, W) -> (N, channels, H/stride, W/stride).
 
     Args:
+        option: of the shortcut; None for none, which makes a block of a plain network (sec. 3.3, 4.1).
         dilation: of both convolutions.
         se: what reweighs the branch before the addition, e.g. a `SqueezeExcite` of ``channels``.
     """
@@ -32,19 +33,20 @@ class BasicBlock(nn.Module):
         in_channels: int,
         channels: int,
         stride: int,
-        option: Option,
+        option: Option | None,
         *,
         dilation: int = 1,
         se: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.plain = option is None
         self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, dilation, dilation, bias=False)
         self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(channels, channels, 3, 1, dilation, dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(channels)
         self.se = se
-        self.downsample = shortcut(option, in_channels, channels, stride)
+        self.downsample = shortcut(option, in_channels, channels, stride) if option else None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, channels, H/stride, W/stride)."""
@@ -57,6 +59,7 @@ class Bottleneck(nn.Module):
     """1x1, 3x3, 1x1 (four times as wide), shortcut: (N, C, H, W) -> (N, 4 channels, H/stride, W/stride).
 
     Args:
+        option: of the shortcut; None for none.
         stride_first: the first 1x1 carries the stride (the paper's network, "v1"), else the 3x3
             ("v1.5": more MACs, more accurate).
         widths: channels behind the first 1x1 and behind the 3x3; ``channels`` both if None.
@@ -74,7 +77,7 @@ class Bottleneck(nn.Module):
         in_channels: int,
         channels: int,
         stride: int,
-        option: Option,
+        option: Option | None,
         *,
         stride_first: bool = False,
         widths: tuple[int, int] | None = None,
@@ -85,6 +88,7 @@ class Bottleneck(nn.Module):
         conv3x3: Conv3x3 = nn.Conv2d,
     ) -> None:
         super().__init__()
+        self.plain = option is None
         first, second = (stride, 1) if stride_first else (1, stride)
         before, behind = widths or (channels, channels)
         out_channels = channels * self.expansion
@@ -105,7 +109,9 @@ class Bottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
         self.se = se
-        self.downsample = shortcut(option, in_channels, out_channels, stride, kernel=projection)
+        self.downsample = None
+        if option is not None:
+            self.downsample = shortcut(option, in_channels, out_channels, stride, kernel=projection)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, 4 channels, H/stride, W/stride)."""
@@ -119,6 +125,7 @@ def _join(block: BasicBlock | Bottleneck, x: Tensor, y: Tensor) -> Tensor:
     """The block's input and what its branch made of it, reweighed, added and rectified."""
     if block.se is not None:
         y = block.se(y)
-    y += x if block.downsample is None else block.downsample(x)
+    if not block.plain:
+        y += x if block.downsample is None else block.downsample(x)
     out: Tensor = block.relu(y)
     return out

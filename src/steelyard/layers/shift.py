@@ -6,6 +6,7 @@ No multiplication and no weight: what a depthwise convolution does whose filters
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from torch import Tensor, nn
 
@@ -32,7 +33,12 @@ def shift(x: Tensor, moves: Sequence[Move]) -> Tensor:
     Raises:
         ShapeError: the channels of ``moves`` are not those of ``x``, or ``x`` is no (N, C, H, W).
     """
-    return _shift_ops.shift(x, _shift_ops.moves_of(tuple(n for move in moves for n in move)))
+    return _shift_ops.shift(x, _flat(tuple(map(tuple, moves))))
+
+
+@lru_cache(maxsize=512)
+def _flat(moves: tuple[Move, ...]) -> _shift_ops.Moves:
+    return _shift_ops.moves_of(tuple(n for move in moves for n in move))
 
 
 def grouped_moves(channels: int, kernel_size: int, dilation: int = 1) -> tuple[Move, ...]:
@@ -73,7 +79,7 @@ class Shift(nn.Module):
         super().__init__()
         self.channels, self.kernel_size, self.dilation = channels, kernel_size, dilation
         self.moves = grouped_moves(channels, kernel_size, dilation)
-        self._moves = _shift_ops.moves_of(tuple(n for move in self.moves for n in move))
+        self._moves = _flat(self.moves)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W).
