@@ -48,3 +48,25 @@ class TestOpenVino(BackendContract):
 class TestOpenVinoInt8(BackendContract):
     backend = backend("openvino")
     options = ("int8",)
+
+
+@pytest.mark.slow
+class TestOpenVinoMixed(BackendContract):
+    backend = backend("openvino")
+    options = ("int8", "bfloat16")
+
+
+class TestOpenVinoParts(BackendContract):
+    backend = backend("openvino")
+    options = ("parts",)
+    batch = 6
+
+
+class TestCast(BackendContract):
+    backend = backend("eager")
+    options = ("folded", "channels_last", "bfloat16", "cast")
+
+
+class TestEagerInt8(BackendContract):
+    backend = backend("eager")
+    options = ("int8", "channels_last")

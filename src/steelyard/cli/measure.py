@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._sources import read_shapes
 from steelyard.errors import UsageError
 
@@ -42,7 +42,7 @@ class _List(click.ParamType[tuple[int | str, ...]]):
 @click.option("--history", "past", is_flag=True, help="Show what was measured before, here and in other settings.")  # fmt: skip
 @click.option("--explain", is_flag=True, help="Split the run time of one SOURCE in one setting by kind of operator and by layer.")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Do not keep the result for --history.")
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=PICTURES)
 def command(
     sources: tuple[str, ...],
     backends: tuple[str, ...],
@@ -113,6 +113,11 @@ def command(
                     steelyard.Measurements(rows, warnings=("interrupted: not all was measured",))
                 )
             raise
-    output.show(result)
+    if output.picture is not None:
+        from steelyard.measure.macs_chart import save_measurements
+
+        output.note(f"wrote {save_measurements(result, output.picture)}")
+    else:
+        output.show(result)
     if result.failures:
         click.get_current_context().exit(4)

@@ -70,6 +70,12 @@ class AgainstMacs:
     correlation: float | None
 
     @property
+    def where(self) -> str:
+        """The setting in words."""
+        plural = "s" if self.threads != 1 else ""
+        return f"{self.setting}, batch {self.batch}, {self.threads} thread{plural}"
+
+    @property
     def offenders(self) -> tuple[Point, ...]:
         """Networks far slower than their MACs say, the worst first."""
         far = [point for point in self.points if point.ratio >= FAR]
@@ -84,10 +90,9 @@ class AgainstMacs:
 
     def sentences(self) -> tuple[str, ...]:
         """What it says, for people."""
-        where = f"{self.setting}, batch {self.batch}, {self.threads} thread{'s' if self.threads != 1 else ''}"
         known = "undefined" if self.correlation is None else f"{self.correlation:.2f}"
         said = [
-            f"MACs and latency of {len(self.points)} networks ({where}): rank correlation {known} (Spearman)."
+            f"MACs and latency of {len(self.points)} networks ({self.where}): rank correlation {known} (Spearman)."
         ]
         if self.offenders:
             named = ", ".join(f"{p.network} {p.ratio:.1f}x" for p in self.offenders)

@@ -73,10 +73,14 @@ class Setting:
     def precision(self) -> str:
         """Of the arithmetic that was asked for: float32 unless an option says otherwise.
 
+        With 8 bits, bfloat16 is what the operators that are not quantised compute in.
+
         Raises:
             UsageError: two precisions at once.
         """
         asked = [option for option in self.options if option in TOLERANCE]
+        if self.backend == "openvino" and sorted(asked) == ["bfloat16", "int8"]:
+            return "int8"
         if len(asked) > 1:
             raise UsageError(f"{self} asks for {' and '.join(asked)}", expected="one precision")
         return asked[0] if asked else "float32"

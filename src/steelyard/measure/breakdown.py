@@ -240,10 +240,11 @@ def _check(setting: Setting, runs: int) -> None:
             f"{setting.backend} does not say what it spends its time on",
             expected="one of " + ", ".join(PROFILED),
         )
-    unfit = [option for option in setting.options if option in ("cuda", "mps", "int8")]
+    unfit = [option for option in setting.options if option in ("cuda", "mps", "int8", "parts")]
     if unfit:
         raise UsageError(
-            f"run time cannot be split with +{unfit[0]}", expected="floating point on the CPU"
+            f"run time cannot be split with +{unfit[0]}",
+            expected="floating point on the CPU, a batch as a whole",
         )
     if runs < 1:
         raise UsageError(f"{runs} runs", expected="at least 1")

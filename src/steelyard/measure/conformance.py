@@ -51,6 +51,9 @@ class BackendContract:
     options: ClassVar[tuple[str, ...]] = ()
     """Asked of the backend in every test."""
 
+    batch: ClassVar[int] = 2
+    """Samples in an inference."""
+
     @pytest.fixture(autouse=True)
     def _usable(self) -> None:
         if reason := self.backend.missing():
@@ -59,10 +62,10 @@ class BackendContract:
     @pytest.fixture(scope="class")
     @classmethod
     def program(cls) -> Iterator[Program]:
-        """A network with a batch of two."""
+        """A network and its inputs."""
         torch.manual_seed(0)
         with tempfile.TemporaryDirectory() as folder:
-            yield Program("net", _Net().eval(), (torch.randn(2, 3, 17, 19),), Path(folder))
+            yield Program("net", _Net().eval(), (torch.randn(cls.batch, 3, 17, 19),), Path(folder))
 
     @pytest.fixture
     def setting(self) -> Setting:

@@ -38,6 +38,7 @@ def optimize(
     calibrate: str = "images",
     compiled: bool = False,
     budget_s: float = 25.0,
+    thorough: bool = False,
     progress: Tell | None = None,
     partial: Callable[[Optimized], None] | None = None,
 ) -> Optimized:
@@ -61,6 +62,7 @@ def optimize(
         calibrate: "images", or "random": calibrate 8 bits with noise, where there are no images.
         compiled: try ``torch.compile``, too, which takes half a minute and more.
         budget_s: seconds; what is being tried when they are up is finished.
+        thorough: then try and compare everything, whatever time it takes, and say what the search had chosen.
         progress: told what happens.
         partial: given what is known, when Ctrl-C ends the search or the target cannot be written.
 
@@ -103,8 +105,9 @@ def optimize(
             has_module=facts["has_module"],
             in_child=model is None,
             compiled=compiled,
+            batch=batch,
         )
-        search.run(planned)
+        search.run(planned, thorough=thorough)
     except KeyboardInterrupt:
         if planned is not None and planned.baseline in search.trials and partial is not None:
             known = result()
@@ -179,7 +182,8 @@ def _result(search: Search, planned: Plan, kept: Workspace, agreement: float) ->
         least_agreement=agreement,
         baseline=search.trials[planned.baseline],
         trials=tuple(known),
-        search_s=search.elapsed_s,
+        search_s=search.first_s or search.elapsed_s,
+        first_choice=search.first_choice,
         notes=_notes(search, known),
         environment=environment(),
         workspace=kept,

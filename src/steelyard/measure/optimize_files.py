@@ -37,13 +37,24 @@ def write_recipe(recipe: Recipe, program: Program, path: Path) -> tuple[Path, ..
         return (_write_pt2(recipe, program, path),)
     if path.suffix == ".xml":
         return _write_openvino(recipe, program, path)
+    program = _as_run(recipe, program)
     source = program.folder / "int8.onnx" if recipe.precision == "int8" else onnx_file(program)
     shutil.copyfile(source, path)
     return (path,)
 
 
+def _as_run(recipe: Recipe, program: Program) -> Program:
+    """The program whose folder holds what the recipe ran."""
+    if not recipe.parts:
+        return program
+    from steelyard.measure.backends.open_vino import in_parts
+
+    return in_parts(program)
+
+
 def _write_openvino(recipe: Recipe, program: Program, path: Path) -> tuple[Path, ...]:
     weights = path.with_suffix(".bin")
+    program = _as_run(recipe, program)
     if recipe.precision == "int8":
         shutil.copyfile(program.folder / "int8.bin", weights)
         shutil.copyfile(program.folder / "int8.xml", path)
@@ -60,11 +71,12 @@ def _write_openvino(recipe: Recipe, program: Program, path: Path) -> tuple[Path,
 class _Ready(nn.Module):
     """The network with the layout and the precision of a recipe inside, so that the caller need not know them."""
 
-    def __init__(self, model: nn.Module, channels_last: bool, bfloat16: bool) -> None:
+    def __init__(self, model: nn.Module, setting: Setting) -> None:
         super().__init__()
         self.model = model
-        self.channels_last = channels_last
-        self.rounds = bfloat16
+        self.channels_last = "channels_last" in setting.options
+        self.casts = "cast" in setting.options
+        self.rounds = setting.precision == "bfloat16" and not self.casts
 
     def forward(self, *inputs: Tensor) -> Any:
         if self.channels_last:
@@ -72,22 +84,31 @@ class _Ready(nn.Module):
                 x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
                 for x in inputs
             )
+        if self.casts:
+            return _in_float32(self.model(*(x.to(torch.bfloat16) for x in inputs)))
         if self.rounds:
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 return self.model(*inputs)
         return self.model(*inputs)
 
 
+def _in_float32(value: Any) -> Any:
+    """The same structure, its tensors in float32."""
+    if isinstance(value, Tensor):
+        return value.float()
+    if isinstance(value, dict):
+        return {key: _in_float32(item) for key, item in value.items()}
+    return type(value)(map(_in_float32, value)) if type(value) in (tuple, list) else value
+
+
 def _write_pt2(recipe: Recipe, program: Program, path: Path) -> Path:
     setting = Setting.parse(recipe.setting)
-    model, inputs, _ = placed(program, setting)
-    ready = _Ready(
-        model, "channels_last" in setting.options, setting.precision == "bfloat16"
-    ).eval()
+    model, _, _ = placed(program, setting)
+    ready = _Ready(model, setting).eval()
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
-            torch.export.save(torch.export.export(ready, inputs), path)
+            torch.export.save(torch.export.export(ready, program.inputs), path)
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
         raise BackendError(

@@ -159,16 +159,16 @@ def feed(runner: Runner, inputs: Sequence[Tensor]) -> None:
     """Gives a runner of ours other inputs, as `outputs_on`."""
     from steelyard.measure.backends.eager import TorchRunner
     from steelyard.measure.backends.onnx_runtime import OnnxRunner
-    from steelyard.measure.backends.open_vino import OpenVinoRunner
+    from steelyard.measure.backends.open_vino import OpenVinoRunner, PartsRunner
 
     if isinstance(runner, TorchRunner):
         runner.inputs = tuple(
-            theirs.to(ours.device).to(memory_format=_layout(ours))
+            theirs.to(ours.device, ours.dtype).to(memory_format=_layout(ours))
             for ours, theirs in zip(runner.inputs, inputs, strict=True)
         )
     elif isinstance(runner, OnnxRunner):
         runner.feed = dict(zip(runner.feed, (x.numpy() for x in inputs), strict=True))
-    elif isinstance(runner, OpenVinoRunner):
+    elif isinstance(runner, (OpenVinoRunner, PartsRunner)):
         runner.feed = [x.numpy() for x in inputs]
     else:
         raise UsageError(

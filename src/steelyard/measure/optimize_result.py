@@ -89,17 +89,11 @@ class Workspace:
 
     def runner(self, recipe: Recipe) -> Runner:
         """The chosen recipe, loaded into this process."""
-        from steelyard.measure.backend import Program, Setting, backend
+        from steelyard.measure.backend import Setting, backend
         from steelyard.measure.memory import keep_freed_memory
 
         if self._runner is None:
             made, setting = self.subject().network.program, Setting.parse(recipe.setting)
-            quantised = self.folder / (
-                "int8.onnx" if recipe.backend == "onnxruntime" else "int8.xml"
-            )
-            if recipe.precision == "int8":
-                made = Program(made.name, None, made.inputs, made.folder, onnx_path=quantised)
-                setting = Setting(setting.backend)
             if recipe.keep_freed:
                 keep_freed_memory()
             self._runner = backend(setting.backend).load(made, setting)
@@ -121,7 +115,8 @@ class Optimized(Printable):
         least_agreement: share of them that had to keep their most probable class.
         baseline: what gains refer to.
         trials: everything that was tried or left out.
-        search_s: seconds that the search took.
+        search_s: seconds that the search took, without what a thorough one does afterwards.
+        first_choice: of a thorough search: what had been chosen within the time; else None.
         notes: what a reader must know.
         environment: the machine.
     """
@@ -137,6 +132,7 @@ class Optimized(Printable):
     baseline: Trial
     trials: tuple[Trial, ...]
     search_s: float
+    first_choice: Recipe | None = None
     notes: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     workspace: Workspace | None = field(default=None, repr=False, compare=False)
@@ -227,6 +223,7 @@ class Optimized(Printable):
             "photographs": self.photographs,
             "least_agreement": self.least_agreement,
             "search_s": self.search_s,
+            "first_choice": None if self.first_choice is None else str(self.first_choice),
             "chosen": self._row(self.chosen),
             "baseline": self._row(self.baseline),
             "trials": [self._row(trial) for trial in self.trials],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from steelyard.errors import BackendError, InputError, UsageError
 from steelyard.measure.child import cores_for
-from steelyard.measure.recipes import SUFFIXES
+from steelyard.measure.recipes import PART, SUFFIXES, Recipe
 
 if TYPE_CHECKING:
     from steelyard.measure.optimize_result import Optimized, Trial
@@ -122,12 +122,23 @@ def describe(result: Optimized, trial: Trial, path: Path, differs: float) -> dic
         "photographs": result.photographs,
         "median_s": trial.median_s,
         "gain": result.gain(trial),
-        "run": _how(recipe.backend, recipe.precision, path.name, result.threads),
+        "parts": PART if recipe.parts else None,
+        "run": _how(recipe, path.name, result.threads),
     }
 
 
-def _how(backend: str, precision: str, name: str, threads: int) -> str:
+def _how(recipe: Recipe, name: str, threads: int) -> str:
     """Python that runs the file as it was measured."""
+    backend, hint = recipe.backend, "bf16" if "bfloat16" in recipe.setting else "f32"
+    if recipe.parts:
+        return (
+            f"import openvino as ov; model = ov.Core().compile_model({name!r}, 'CPU', "
+            f"{{'INFERENCE_NUM_THREADS': {threads}, 'INFERENCE_PRECISION_HINT': '{hint}', 'NUM_STREAMS': {threads}}}); "
+            f"queue = ov.AsyncInferQueue(model, {threads}); found = {{}}; "
+            "queue.set_callback(lambda request, part: found.update({part: request.get_output_tensor(0).data.copy()})); "
+            f"[queue.start_async([x[{PART} * part : {PART} * part + {PART}]], part) for part in range(len(x) // {PART})]; "
+            "queue.wait_all()"
+        )
     if backend == "onnxruntime":
         return (
             "import onnxruntime as ort; options = ort.SessionOptions(); "
@@ -136,7 +147,6 @@ def _how(backend: str, precision: str, name: str, threads: int) -> str:
             "session.run(None, {session.get_inputs()[0].name: x})"
         )
     if backend == "openvino":
-        hint = "bf16" if precision == "bfloat16" else "f32"
         return (
             f"import openvino as ov; model = ov.Core().compile_model({name!r}, 'CPU', "
             f"{{'INFERENCE_NUM_THREADS': {threads}, 'INFERENCE_PRECISION_HINT': '{hint}', "

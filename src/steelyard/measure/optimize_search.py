@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard.errors import BackendError, SteelyardError
 from steelyard.measure.child import Child
 from steelyard.measure.optimize_result import Trial
-from steelyard.measure.recipes import Plan, Recipe
+from steelyard.measure.recipes import Plan, Recipe, limits
 from steelyard.measure.session import Job
 
 if TYPE_CHECKING:
@@ -25,18 +25,27 @@ TRIAL_S = 0.2
 TURN_S = 0.1
 """Seconds of samples in a turn of the finalists, one at least."""
 
+NOT_TRIED = "not tried"
+"""How the reasons for what was left out begin."""
+
 TURNS = 12
 """Of each finalist at most."""
 
-FINALISTS = 3
-CLOSE = 1.3
-"""A finalist's first median is at most so many times the best."""
+LONG_S = 0.15
+"""A run that takes longer counts also if another runtime ran before it: the caches are filled anew in any case."""
+
+BASELINE_EVERY = 3
+"""Turns, in one of which a baseline of long runs takes part: it is not what is chosen from."""
+
+FINALISTS = 4
+CLOSE = 1.5
+"""A finalist's first time is at most so many times the best."""
+
+CLOSE_THOROUGH = 1.8
+"""The same where everything is compared."""
 
 TRIALS_SHARE = 0.75
 """Of the time; after it no recipe is begun any more."""
-
-KEEP_FREED_GAIN = 2.5
-"""Keeping freed memory has not been seen to gain more; where that could not win it is not tried."""
 
 Tell = Callable[[str, float], None]
 
@@ -95,7 +104,12 @@ Open = Callable[[bool], "Lab | OwnProcess"]
 
 
 class Search:
-    """One search; `trials` holds what is known at any time, also when it is interrupted."""
+    """One search; `trials` holds what is known at any time, also when it is interrupted.
+
+    Attributes:
+        first_choice: of the search within its time, if everything was compared afterwards.
+        first_s: seconds that it took.
+    """
 
     def __init__(
         self,
@@ -126,6 +140,8 @@ class Search:
         self.tell = tell
         self.trials: dict[Recipe, Trial] = {}
         self.opened: dict[str, Any] = {}
+        self.first_choice: Recipe | None = None
+        self.first_s = 0.0
         self._held: set[Recipe] = set()
         self._labs: dict[bool, Lab | OwnProcess] = {False: open_lab(False)}
 
@@ -144,15 +160,17 @@ class Search:
         self.opened = self._open(self._labs[False])
         return self.opened
 
-    def run(self, plan: Plan) -> None:
-        """Tries what is planned.
+    def run(self, plan: Plan, *, thorough: bool = False) -> None:
+        """Tries what is planned, and then, if it is to be thorough, everything whatever time it takes.
 
         Raises:
             SteelyardError: the baseline cannot run.
         """
         try:
             self._first_trials(plan)
-            self._final(plan.baseline)
+            self._final(plan.baseline, self._finalists())
+            if thorough:
+                self._everything(plan)
         finally:
             self.close()
 
@@ -179,14 +197,20 @@ class Search:
 
     def _not_worth(self, recipe: Recipe) -> str:
         if self.elapsed_s > TRIALS_SHARE * self.budget_s and not self._needed(recipe):
-            return f"not tried: the time of {self.budget_s:.0f} s was up"
+            return f"{NOT_TRIED}: the time of {self.budget_s:.0f} s was up"
         best = min(t.median_s for t in self.trials.values() if t.median_s is not None)
-        alike = self.trials.get(Recipe(recipe.setting))
-        if recipe.keep_freed and alike is not None:
+        for sibling, most in limits(recipe):
+            alike = self.trials.get(sibling)
+            if alike is None or alike.refused.startswith(NOT_TRIED):
+                continue
             if alike.median_s is None:
-                return f"not tried: without keeping memory, {alike.refused}"
-            if alike.median_s > KEEP_FREED_GAIN * best:
-                return f"not tried: without keeping memory it is {alike.median_s / best:.1f} times as slow as the best"
+                if sibling.precision == recipe.precision:
+                    return f"{NOT_TRIED}: {sibling}: {alike.refused}"
+            elif alike.median_s > most * best:
+                return (
+                    f"{NOT_TRIED}: {sibling} is {alike.median_s / best:.1f} times as slow as the best, "
+                    f"and this at most {most:g} times as fast"
+                )
         return ""
 
     def _needed(self, recipe: Recipe) -> bool:
@@ -229,32 +253,33 @@ class Search:
                 lab.ask("drop", setting=recipe.setting)
         self._held &= keep
 
+    def _ranked(self) -> list[tuple[float, Recipe]]:
+        """What is right, the fastest first, by the fastest run: after so few, other programs may have slowed the rest."""
+        found = [
+            (min(t.samples_s), t.recipe) for t in self.trials.values() if t.median_s is not None
+        ]
+        return sorted(found, key=lambda pair: pair[0])
+
     def _finalists(self) -> list[Recipe]:
         """The best few, and the best that can be stored as wanted."""
-        found = sorted(
-            (t.median_s, index, t.recipe)
-            for index, t in enumerate(self.trials.values())
-            if t.median_s is not None
-        )
-        chosen = [
-            recipe for median, _, recipe in found[:FINALISTS] if median <= CLOSE * found[0][0]
-        ]
-        stored = [recipe for _, _, recipe in found if self.suffix and recipe.fits(self.suffix)]
+        found = self._ranked()
+        chosen = [recipe for took, recipe in found[:FINALISTS] if took <= CLOSE * found[0][0]]
+        stored = [recipe for _, recipe in found if self.suffix and recipe.fits(self.suffix)]
         return list(dict.fromkeys([*chosen, *stored[:1]]))
 
     # ---- the final -----------------------------------------------------------------------------
 
-    def _final(self, baseline: Recipe) -> None:
+    def _final(self, baseline: Recipe, finalists: Sequence[Recipe]) -> None:
         """Turns of the best few and the baseline, whose first samples count no more once there are others."""
-        taking = list(dict.fromkeys([*self._finalists(), baseline]))
+        taking = list(dict.fromkeys([*finalists, baseline]))
         first = {recipe: self.trials[recipe] for recipe in taking}
         later: dict[Recipe, list[float]] = {recipe: [] for recipe in taking}
         for turn in range(TURNS):
-            if turn and self.elapsed_s > self.budget_s:
-                break
             self.tell("comparing the best", 0.85 + 0.15 * turn / TURNS)
             for recipe in taking if turn % 2 else taking[::-1]:
-                if self.trials[recipe].refused or (turn and self.elapsed_s > self.budget_s):
+                if self.trials[recipe].refused or (turn and self._out_of_time):
+                    continue
+                if recipe == baseline and turn % BASELINE_EVERY and self._long(recipe):
                     continue
                 try:
                     later[recipe] += self._turn(recipe)
@@ -263,13 +288,37 @@ class Search:
                     continue
                 self.trials[recipe] = replace(first[recipe], samples_s=tuple(later[recipe]))
 
+    def _long(self, recipe: Recipe) -> bool:
+        return (self.trials[recipe].median_s or 0.0) > LONG_S
+
+    @property
+    def _out_of_time(self) -> bool:
+        return self.first_choice is None and self.elapsed_s > self.budget_s
+
     def _turn(self, recipe: Recipe) -> list[float]:
         lab = self._lab(recipe.keep_freed)
-        if recipe not in self._held:  # the process that held it has died
+        if recipe not in self._held:  # its process died, or it was dropped
             self._load(recipe)
+        if self._long(recipe):
+            long: list[float] = lab.ask("sample", setting=recipe.setting, at_least_s=0.0, count=1)
+            return long
         found: list[float] = lab.ask("sample", setting=recipe.setting, at_least_s=TURN_S, count=2)
         # the first run finds the caches as another runtime left them
         return found[1:]
+
+    def _everything(self, plan: Plan) -> None:
+        """Tries what was left out for its time or its siblings, and lets all take turns that are near the best."""
+        self.first_s = self.elapsed_s
+        known = [t for t in self.trials.values() if t.median_s is not None]
+        self.first_choice = min(known, key=lambda t: t.median_s or 0.0).recipe
+        for recipe in plan.recipes:
+            if self.trials[recipe].refused.startswith(NOT_TRIED):
+                self.tell(f"trying {recipe}", 0.9)
+                self._try(recipe)
+                self._forget_losers(plan.baseline)
+        ranked = self._ranked()
+        near = [recipe for took, recipe in ranked if took <= CLOSE_THOROUGH * ranked[0][0]]
+        self._final(plan.baseline, [*near, self.first_choice])
 
     # ---- processes -----------------------------------------------------------------------------
 

@@ -1,14 +1,19 @@
-"""Quantisation after training to 8 bits, with the program's calibration inputs: for ONNX Runtime and for OpenVINO."""
+"""Quantisation after training to 8 bits, with the program's calibration inputs: for ONNX Runtime, OpenVINO, PyTorch."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import nn
 
 from steelyard.errors import BackendError, MissingExtraError
 from steelyard.measure.backend import Program
@@ -64,7 +69,7 @@ def quantize_onnx(program: Program, path: Path) -> Path:
 def quantize_openvino(program: Program, model: Any) -> Any:
     """An OpenVINO model in 8 bits, by NNCF.
 
-    It stays in the program's folder as ``int8.xml`` and ``int8.bin``.
+    It stays in the program's folder as ``int8.xml`` and ``int8.bin``, and is used again if it is there.
 
     Raises:
         MissingExtraError: nncf is not installed.
@@ -76,6 +81,10 @@ def quantize_openvino(program: Program, model: Any) -> Any:
     except ImportError:
         raise MissingExtraError("int8 in OpenVINO", extra="openvino", package="nncf") from None
     feeds = _calibration(program)
+    openvino: Any = importlib.import_module("openvino")
+    kept = program.folder / "int8.xml"
+    if kept.exists():
+        return openvino.Core().read_model(str(kept))
     try:
         with _quiet():
             small = nncf.quantize(
@@ -84,12 +93,34 @@ def quantize_openvino(program: Program, model: Any) -> Any:
                 subset_size=len(feeds),
                 preset=nncf.QuantizationPreset.MIXED,
             )
-        importlib.import_module("openvino").save_model(
-            small, str(program.folder / "int8.xml"), compress_to_fp16=False
-        )
+        openvino.save_model(small, str(kept), compress_to_fp16=False)
         return small
     except Exception as error:
         raise BackendError(f"NNCF could not quantise {program.name}: {error}") from error
+
+
+def quantize_eager(program: Program) -> nn.Module:
+    """The module with convolutions and linear layers in 8 bits, by PyTorch's graph mode (FX), where that can trace it.
+
+    Raises:
+        BackendError: it cannot be traced, or this build of PyTorch has no such kernels.
+    """
+    if program.model is None:
+        raise BackendError(f"{program.name} is no module")
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), _quiet():
+            warnings.simplefilter("ignore")
+            fx: Any = importlib.import_module("torch.ao.quantization.quantize_fx")
+            quantization: Any = importlib.import_module("torch.ao.quantization")
+            how = quantization.get_default_qconfig_mapping(torch.backends.quantized.engine)
+            watched = fx.prepare_fx(copy.deepcopy(program.model), how, program.inputs)
+            for inputs in program.calibration or (program.inputs,):
+                watched(*inputs)
+            small: nn.Module = fx.convert_fx(watched)
+        return small
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BackendError(f"PyTorch could not quantise {program.name}: {first}") from error
 
 
 def _calibration(program: Program) -> list[list[Any]]:

@@ -75,7 +75,8 @@ class Prepared:
         ran: what computes, as the backend says.
         deviation: largest difference to the float32 reference, as a share of its largest magnitude.
         tolerance: what was allowed.
-        prepare_s: seconds that loading (exporting, compiling) took.
+        prepare_s: seconds that loading (exporting, compiling) and the first run took.
+        first_s: seconds of the first run, whose outputs were compared.
         warmup_s: seconds of each run before the first that counts.
     """
 
@@ -83,6 +84,7 @@ class Prepared:
     deviation: float
     tolerance: float
     prepare_s: float
+    first_s: float
     warmup_s: tuple[float, ...]
 
 
@@ -135,8 +137,10 @@ class Session:
         begun = time.perf_counter()
         with seated(self._backend, self._cores):
             self._runner = use.load(made, setting)
+            loaded = time.perf_counter()
             self._runner.run()
-        took = time.perf_counter() - begun
+        ran = time.perf_counter()
+        took, first = ran - begun, ran - loaded
         allowed = TOLERANCE[setting.precision] if job.tolerance is None else job.tolerance
         differs = deviation(self._runner.outputs(), expected)
         if not differs <= allowed:
@@ -150,7 +154,7 @@ class Session:
         if job.warmup_s > 0:
             with seated(self._backend, self._cores):
                 warm = warm_up(self._runner.run, limit_s=job.warmup_s)
-        return Prepared(self._runner.ran, differs, allowed, took, warm)
+        return Prepared(self._runner.ran, differs, allowed, took, first, warm)
 
     def network(self) -> Network:
         """Builds the network and its reference.

@@ -19,7 +19,7 @@ class Compile:
     name = "compile"
     title = "PyTorch, compiled by torch.compile (half a minute and more for each network)"
     options: Mapping[str, str] = {
-        **EAGER.options,
+        **{key: meaning for key, meaning in EAGER.options.items() if key != "int8"},
         "max_autotune": "try several kernels for each operator",
     }
 

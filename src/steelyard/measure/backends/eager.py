@@ -26,6 +26,8 @@ class Eager:
         "channels_last": "images and weights laid out as N, H, W, C",
         "bfloat16": "bfloat16 by autocast",
         "float16": "float16 by autocast (cuda and mps)",
+        "int8": "convolutions and linear layers quantised after training, where PyTorch can trace the module (CPU)",
+        "cast": "weights and inputs in that precision, instead of autocast",
         "folded": "batch normalisation folded and what else optimize_for_inference does",
         "cuda": "on the first CUDA device",
         "mps": "on Apple's GPU",
@@ -61,7 +63,10 @@ def placed(program: Program, setting: Setting) -> tuple[nn.Module, tuple[Tensor,
         raise BackendError("PyTorch sees no CUDA device here", hint="leave out +cuda")
     if place == "mps" and not torch.backends.mps.is_available():
         raise BackendError("PyTorch sees no Apple GPU here", hint="leave out +mps")
-    model = copy.deepcopy(program.model)
+    if "int8" in setting.options:
+        model = _in_8_bits(program, setting, place)
+    else:
+        model = copy.deepcopy(program.model)
     if "folded" in setting.options:
         from steelyard.design.inference import optimize_for_inference
 
@@ -71,9 +76,26 @@ def placed(program: Program, setting: Setting) -> tuple[nn.Module, tuple[Tensor,
         layout = torch.channels_last
         model = model.to(memory_format=layout)  # type: ignore[call-overload]
         inputs = tuple(x.to(memory_format=layout) if x.ndim == 4 else x for x in inputs)
+    if "cast" in setting.options:
+        if setting.precision not in ("bfloat16", "float16"):
+            raise UsageError(f"{setting} casts to nothing", expected="+bfloat16 or +float16")
+        dtype = getattr(torch, setting.precision)
+        model = model.to(dtype)
+        inputs = tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
     if place != "cpu":
         model, inputs = model.to(place), tuple(x.to(place) for x in inputs)
     return model, inputs, place
+
+
+def _in_8_bits(program: Program, setting: Setting, place: str) -> nn.Module:
+    from steelyard.measure.quantize import quantize_eager
+
+    if place != "cpu" or "folded" in setting.options:
+        raise UsageError(
+            f"{setting}: PyTorch has 8 bits on the CPU only, and folds by itself",
+            expected="eager+int8 or eager+int8+channels_last",
+        )
+    return quantize_eager(program)
 
 
 class TorchRunner:
@@ -89,7 +111,7 @@ class TorchRunner:
     ) -> None:
         self.model, self.inputs = model, inputs
         self.out: Any = None
-        self.precision = setting.precision
+        self.autocast = "float32" if "cast" in setting.options else setting.precision
         self.place = place
         self.ran = f"{title} on {self._device_name()}"
         self._wait: Callable[[], None] = {
@@ -104,9 +126,9 @@ class TorchRunner:
         return "CPU" if self.place == "cpu" else "Apple GPU"
 
     def _casting(self) -> AbstractContextManager[Any]:
-        if self.precision == "float32":
+        if self.autocast in ("float32", "int8"):
             return nullcontext()
-        return torch.autocast(self.place, dtype=getattr(torch, self.precision))
+        return torch.autocast(self.place, dtype=getattr(torch, self.autocast))
 
     def run(self) -> None:
         """One inference."""
