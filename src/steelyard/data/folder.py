@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class FolderDataset:
     Attributes:
         name, split, classes, fingerprint: as of every `Dataset`.
         root: the folder below which the files lie.
-        files: their paths below it, as the system writes them.
+        files: their paths below it as bytes, in one piece of memory that worker processes share.
         labels: as many.
     """
 
@@ -53,7 +53,7 @@ class FolderDataset:
     split: str
     classes: tuple[str, ...]
     root: Path
-    files: NDArray[numpy.bytes_] = field(repr=False)
+    files: NDArray[Any] = field(repr=False)
     labels: NDArray[numpy.int64] = field(repr=False)
     fingerprint: str = field(repr=False)
 
