@@ -188,6 +188,8 @@ def _train(recipe: Recipe, folder: Path, how: _How) -> None:
     found, damaged = newest(folder / "checkpoints")
     for sentence in damaged:
         how.say(sentence)
+    if damaged and found is None:
+        how.say("no checkpoint is whole: training begins anew")
     facts = _facts(how.device, feed)
     _check_same(found, facts, folder, how.say)
     with StopRequests() as stop:

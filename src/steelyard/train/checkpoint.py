@@ -132,7 +132,7 @@ def newest(folder: Path) -> tuple[Checkpoint | None, list[str]]:
         try:
             return load(path), said
         except FileFormatError as error:
-            said.append(f"{error.given}; the one before it is used")
+            said.append(f"{error.given}; the one before it is used, if there is one")
             aside = path.with_name(f"{path.name}.damaged")
             shutil.rmtree(aside, ignore_errors=True)
             with contextlib.suppress(OSError):
