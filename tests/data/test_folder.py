@@ -80,6 +80,18 @@ def test_pictures_below_the_class_folder_other_files_and_hidden_ones(
     assert found.path(3).name == "9.png"
 
 
+@pytest.mark.parametrize("place", [".", "./", "../val", "/val/../val/"])
+def test_the_same_folder_by_any_path(tmp_path, write_pictures, monkeypatch, place) -> None:
+    write_pictures(tmp_path, TWO)
+    monkeypatch.chdir(tmp_path / "val")
+    absolute = read(tmp_path / "val")
+    found = load_data(f"folder:{tmp_path}{place}" if place.startswith("/") else f"folder:{place}")
+    assert isinstance(found, FolderDataset)
+    assert found.files.tolist() == absolute.files.tolist()
+    assert found.fingerprint == absolute.fingerprint
+    assert torch.equal(found.image(5), absolute.image(5))
+
+
 def test_the_fingerprint_changes_with_the_files(tmp_path, write_pictures) -> None:
     write_pictures(tmp_path, TWO)
     before = read(tmp_path).fingerprint

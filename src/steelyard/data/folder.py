@@ -182,7 +182,7 @@ def _classes(folder: Path) -> tuple[str, ...]:
     """The names of the class folders, in order."""
     names = sorted(entry.name for entry in _entries(folder) if _is_folder(entry))
     if not names:
-        loose = any(Path(entry.name).suffix.lower() in SUFFIXES for entry in _entries(folder))
+        loose = any(_is_picture(entry.name) for entry in _entries(folder))
         raise FileFormatError(
             f"{folder} has no class folders" + (", but pictures" if loose else ""),
             expected=f"{folder}/CLASS/*.jpg",
@@ -212,6 +212,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _is_picture(name: str) -> bool:
+    return "." + name.rpartition(".")[2].lower() in SUFFIXES
+
+
 def _identity(folder: Path) -> tuple[int, int]:
     status = folder.stat()
     return status.st_dev, status.st_ino
@@ -223,8 +227,10 @@ def _read(source: DataSource, root: Path, split: str, classes: tuple[str, ...]) 
     digest = hashlib.sha256(repr((split, classes)).encode())
     for label, name in enumerate(classes):
         before = len(files)
+        # cut off by hand: os.path.relpath takes longer than all the rest
+        beginning = len(str(root / name)) - len(name)
         for entry in _pictures(root / name, (_identity(root),)):
-            below = os.fsencode(os.path.relpath(entry.path, root))
+            below = os.fsencode(entry.path[beginning:])
             files.append(below)
             labels.append(label)
             digest.update(below + b"\0%d\n" % _size(entry))
@@ -261,7 +267,7 @@ def _pictures(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[os.D
     for entry in _entries(folder):
         if _is_folder(entry):
             yield from _pictures(folder / entry.name, (*above, here))
-        elif Path(entry.name).suffix.lower() in SUFFIXES:
+        elif _is_picture(entry.name):
             yield entry
 
 
