@@ -155,10 +155,11 @@ def _windows(answer: Replay, problem: Problem) -> float:
             (k for k in range(ours.parent + 1, ours.child) if isinstance(device.levels[k], Array)),
             ours.child,
         )
-        whole = taps.outer * _share(problem, flat, inside)
+        whole = taps.outer * _share(problem, flat, answer.mapping.start(device, "I", inside))
         total += (whole - ours.outer) * parent.read_energy("I", bits)
         if ours.child < len(device.levels):
-            whole = taps.inner * _share(problem, flat, ours.child)
+            start = answer.mapping.start(device, "I", ours.child)
+            whole = taps.inner * _share(problem, flat, start)
             child = device.levels[ours.child]
             total += (whole - ours.inner) * child.write_energy("I", bits)
     return total
@@ -169,11 +170,11 @@ def _apart(problem: Problem, out: str, tap: str) -> Window:
     return Window(taps, 1, 0, problem.size(out) * taps)
 
 
-def _share(problem: Problem, flat: Any, place: int) -> float:
+def _share(problem: Problem, flat: Any, start: int) -> float:
     """Different inputs of a tile for each pair of an output and a tap, as ZigZag counts them."""
     share = 1.0
     for window, out, tap in ((problem.rows, "P", "R"), (problem.columns, "Q", "S")):
-        a, b = tile(flat, out, place), tile(flat, tap, place)
+        a, b = tile(flat, out, start), tile(flat, tap, start)
         a, b = min(a, problem.size(out)), min(b, problem.size(tap))
         step = gcd(window.stride, window.dilation)
         rows = a * b - max(0, b - window.stride // step) * (a - window.dilation // step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from steelyard.hardware.device import (
@@ -12,6 +14,7 @@ from steelyard.hardware.device import (
     Axis,
     Link,
     Memory,
+    Operand,
 )
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.problem import Problem, Window
@@ -69,21 +72,35 @@ def devices(draw: Draw) -> Accelerator:
 
 
 @st.composite
-def mappings(draw: Draw, problem: Problem, device: Accelerator, *, living: bool = False) -> Mapping:
-    """Any loops in any order, dividing or not, with any bypass; operands may live on the chip if asked."""
+def mappings(
+    draw: Draw,
+    problem: Problem,
+    device: Accelerator,
+    *,
+    living: bool = False,
+    uneven: bool = False,
+) -> Mapping:
+    """Any loops in any order, dividing or not, with any bypass.
+
+    If asked, operands live on the chip, and tiles in one memory begin at different loops.
+    """
     inner = dict.fromkeys(DIMENSIONS, 1)
     loops: list[tuple[Loop, ...]] = []
     for place in range(len(device.levels) - 1, -1, -1):
         level = device.levels[place]
         own: list[Loop] = []
         if isinstance(level, Memory):
-            for dim in DIMENSIONS:
+            dims = DIMENSIONS * (2 if uneven else 1)
+            for k, dim in enumerate(dims, 1):
                 left = -(-problem.size(dim) // inner[dim])
-                bound = left if place == 0 else draw(st.integers(1, left))
+                last = place == 0 and k > len(dims) - len(DIMENSIONS)
+                bound = left if last else draw(st.integers(1, left))
                 inner[dim] *= bound
                 if bound > 1:
                     own.append(Loop(dim, bound))
-            own = draw(st.permutations(own))
+            drawn = {dim: [w for w in own if w.dim == dim] for dim in DIMENSIONS}
+            # of two loops over one dimension the one drawn first is the inner one
+            own = [drawn[w.dim].pop() for w in draw(st.permutations(own))]
         else:
             for axis in level.axes:
                 room = axis.size
@@ -105,4 +122,24 @@ def mappings(draw: Draw, problem: Problem, device: Accelerator, *, living: bool 
             resident.append(operand)
         inside = can[can.index(home) + 1 :]
         keep.append((operand, (home, *(n for n in inside if draw(st.booleans())))))
-    return Mapping(tuple(reversed(loops)), tuple(keep), tuple(resident))
+    even = Mapping(tuple(reversed(loops)), tuple(keep), tuple(resident))
+    return replace(even, begins=draw(begins(even, device))) if uneven else even
+
+
+@st.composite
+def begins(
+    draw: Draw, mapping: Mapping, device: Accelerator
+) -> tuple[tuple[Operand, str, int], ...]:
+    """Any loops at which the tiles of a mapping may begin."""
+    found: list[tuple[Operand, str, int]] = []
+    places = {level.name: place for place, level in enumerate(device.levels)}
+    for operand, names in mapping.keep:
+        least = 0
+        for name in names[1:]:
+            place = places[name]
+            inside = [k for k in range(place, len(places)) if isinstance(device.levels[k], Array)]
+            first = sum(map(len, mapping.loops[:place]))
+            most = sum(map(len, mapping.loops[: min(inside, default=len(places))]))
+            least = draw(st.integers(max(least, first), most))
+            found.append((operand, name, least - first))
+    return tuple(found)

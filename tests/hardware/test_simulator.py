@@ -32,7 +32,8 @@ def agree(problem: Problem, mapping: Mapping, device: Accelerator) -> None:
     for operand in mapping.resident:
         assert found.access("dram", operand).total == 0
     for (level, operand), most in truth.peak.items():
-        assert footprint(problem, flatten(mapping), operand, places[level]) == most
+        start = mapping.start(device, operand, places[level])
+        assert footprint(problem, flatten(mapping), operand, start) == most
     n, g, m, c, p, q, r, s = problem.sizes
     outputs = set(product(range(n), range(g), range(m), [0], range(p), range(q), [0], [0]))
     assert set(truth.sums) == outputs
@@ -57,3 +58,20 @@ def test_thousands_of_random_layers_mappings_and_devices(data: st.DataObject) ->
     problem = data.draw(problems(limit=400))
     device = data.draw(devices())
     agree(problem, data.draw(mappings(problem, device, living=True)), device)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None, suppress_health_check=CHECKS)
+def test_random_uneven_mappings(data: st.DataObject) -> None:
+    problem = data.draw(problems(limit=150))
+    device = data.draw(devices())
+    agree(problem, data.draw(mappings(problem, device, living=True, uneven=True)), device)
+
+
+@pytest.mark.slow
+@given(st.data())
+@settings(max_examples=5000, deadline=None, suppress_health_check=CHECKS)
+def test_thousands_of_random_uneven_mappings(data: st.DataObject) -> None:
+    problem = data.draw(problems(limit=400))
+    device = data.draw(devices())
+    agree(problem, data.draw(mappings(problem, device, living=True, uneven=True)), device)

@@ -2,12 +2,13 @@
 
 Read from the top: each memory with the tiles that it holds and what it moves, below it the loops that walk over
 the tiles of the next one; loops side by side stand at their array. A loop says how far it steps: ``for m in
-0 .. 95 step 16`` hands over 16 filters at a time.
+0 .. 95 step 16`` hands over 16 filters at a time. In an uneven mapping a line says where a tile begins that does
+not begin at its memory's first loop.
 """
 
 from __future__ import annotations
 
-from steelyard.hardware.device import OPERANDS, Accelerator, Array, Memory
+from steelyard.hardware.device import OPERANDS, Accelerator, Array, Memory, Operand
 from steelyard.hardware.energy_units import format_energy
 from steelyard.hardware.evaluate import Evaluation
 from steelyard.hardware.mapping import Loop, Mapping
@@ -35,7 +36,8 @@ def draw_mapping(
         f"{d}={size}" for d, size in zip("NGMCPQRS", problem.sizes, strict=True) if size > 1
     )
     lines = [sizes or "a single operation"]
-    depth = 0
+    late = mapping.late(device)
+    depth = number = 0
     for place, level in enumerate(device.levels):
         margin = "  " * min(depth, _DEEP)
         if isinstance(level, Memory):
@@ -46,11 +48,14 @@ def draw_mapping(
         elif mapping.loops[place]:
             lines += ["", margin + _array(level, mapping.loops[place], evaluation, device)]
         for loop in mapping.loops[place]:
+            lines += ["  " * min(depth, _DEEP) + text for text in _late(late.get(number, []))]
             if loop.bound > 1:
-                step = _step(flat, place, loop)
+                step = next(found.stride for found in flat if found.number == number)
                 lines.append("  " * min(depth, _DEEP) + _loop(loop, step, problem.size(loop.dim)))
                 depth += 1
+            number += 1
     margin = "  " * min(depth, _DEEP)
+    lines += [margin + text for text in _late(late.get(number, []))]
     used = f"{evaluation.units_used:,} of {evaluation.units:,} units"
     lines += ["", f"{margin}o += i * w    {used}, {format_energy(evaluation.mac_pj, device)}"]
     lines += ["", _summary(evaluation, device)]
@@ -74,7 +79,8 @@ def _memory(
     tiles = []
     for operand in kept:
         lives = operand in mapping.resident and mapping.keeps(operand)[0] == level.name
-        elements = footprint(problem, flat, operand, 0 if lives else place)
+        start = 0 if lives else mapping.start(device, operand, place)
+        elements = footprint(problem, flat, operand, start)
         access = evaluation.access(level.name, operand)
         tiles.append(
             f"  {operand}: {'all ' if lives else ''}{elements:,} elements, "
@@ -105,13 +111,9 @@ def _array(
     )
 
 
-def _step(flat: tuple[FlatLoop, ...], place: int, loop: Loop) -> int:
-    """How many of the dimension the loop's body covers."""
-    return next(
-        found.stride
-        for found in flat
-        if (found.level, found.dim, found.axis) == (place, loop.dim, loop.axis)
-    )
+def _late(begun: list[tuple[Operand, str]]) -> list[str]:
+    """Says which tiles begin here."""
+    return [f"-- tile of {operand} in {name} begins" for operand, name in begun]
 
 
 def _loop(loop: Loop, step: int, size: int) -> str:

@@ -222,7 +222,7 @@ def _fit(
         if not isinstance(level, Memory):
             continue
         need = {
-            operand: footprint(problem, flat, operand, place)
+            operand: footprint(problem, flat, operand, mapping.start(device, operand, place))
             * (2 if operand in level.double_buffered else 1)
             * device.bits[operand]
             / 8

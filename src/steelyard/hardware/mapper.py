@@ -23,7 +23,14 @@ from steelyard.errors import InputError, UsageError
 from steelyard.hardware import mapper_kernels as kernels
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Memory
 from steelyard.hardware.evaluate import evaluate
-from steelyard.hardware.mapper_answer import OBJECTIVES, Found, Objective, objective_value
+from steelyard.hardware.mapper_answer import (
+    MAPSPACES,
+    OBJECTIVES,
+    Found,
+    MapspaceKind,
+    Objective,
+    objective_value,
+)
 from steelyard.hardware.mapper_groups import Groups
 from steelyard.hardware.mapper_patterns import Patterns
 from steelyard.hardware.mapper_sheet import Sheet
@@ -31,6 +38,7 @@ from steelyard.hardware.mapper_system import System
 from steelyard.hardware.mapper_tables import Assembly
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
+from steelyard.hardware.mapspace_uneven import splits
 from steelyard.hardware.misfit import no_fit
 from steelyard.hardware.problem import Problem
 
@@ -48,6 +56,7 @@ def find_mapping(
     objective: Objective = "energy",
     *,
     constraints: Constraints | None = None,
+    mapspace: MapspaceKind = "even",
     budget_s: float | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Found:
@@ -58,21 +67,24 @@ def find_mapping(
         device: the accelerator.
         objective: energy (pJ), latency (cycles), edp (pJ x cycles) or dram (accesses of the outermost memory).
         constraints: a dataflow; None: free.
+        mapspace: ``even``: in one memory all tiles begin at the same loop; ``uneven``: each where it is best.
         budget_s: stop after so long with the best so far (a first mapping is always completed).
         stop: asked between steps; True ends the search like a spent budget.
 
     Raises:
-        UsageError: unknown objective.
+        UsageError: unknown objective or mapspace, or uneven mappings under a dataflow.
         InputError: no mapping of the mapspace fits the device.
     """
     if objective not in OBJECTIVES:
         raise UsageError(f"objective {objective!r}", expected="one of " + ", ".join(OBJECTIVES))
+    if mapspace not in MAPSPACES:
+        raise UsageError(f"mapspace {mapspace!r}", expected="one of " + ", ".join(MAPSPACES))
     space = Mapspace(problem, device, constraints or Constraints())
     if conflict := space.contradiction():
         raise InputError(
             f"the constraints contradict each other: {conflict}", hint="drop one of them"
         )
-    search = _Search(space, objective)
+    search = _Search(space, objective, mapspace)
     ends = None if budget_s is None else time.monotonic() + budget_s
     search.run(lambda: (ends is not None and time.monotonic() > ends) or bool(stop and stop()))
     return search.result()
@@ -89,36 +101,44 @@ class _Task:
 
 
 class _Search:
-    def __init__(self, space: Mapspace, objective: Objective) -> None:
-        self.space, self.objective = space, objective
-        self.patterns = Patterns(space)
+    def __init__(self, space: Mapspace, objective: Objective, mapspace: MapspaceKind) -> None:
+        self.space, self.objective, self.mapspace = space, objective, mapspace
         self.mode = _MODES[objective]
         self.caps = (np.inf, np.inf)
         self.best = np.array([np.inf, np.inf])
         self.winner: tuple[_Task, list[int]] | None = None
         self.visited = self.searched = 0
         self.left_bound = np.inf
-        self.tasks = sorted(self._tasks(), key=lambda task: task.bound)
+        self.tasks: list[_Task] = []
 
-    def _tasks(self) -> list[_Task]:
+    def _tasks(self, space: Mapspace) -> list[_Task]:
+        """The patterns of a mapspace that may be better than the best so far, the most promising first."""
         tasks: list[_Task] = []
-        whole = Groups(self.space)
-        every = list(range(len(self.patterns.orders)))
-        for keeps in self.space.keeps():
-            assembly = Assembly(self.space, keeps, self.objective)
+        patterns = Patterns(space)
+        whole = Groups(space)
+        every = list(range(len(patterns.orders)))
+        for keeps in space.keeps():
+            assembly = Assembly(space, keeps, self.objective)
             groups = _fitting(whole, assembly.static)
             if groups is None:
                 continue
-            sheet = Sheet(groups, assembly, self.patterns, every)
+            sheet = Sheet(groups, assembly, patterns, every)
             bounds = sheet.bounds(self.mode, self.caps)
-            tasks += [_Task(float(b), sheet, k) for k, b in enumerate(bounds) if b < np.inf]
-        if not tasks:
-            raise no_fit(self.space)
-        return tasks
+            most = self.best[0] * (1 + _EQUAL)
+            tasks += [
+                _Task(float(b), sheet, k) for k, b in enumerate(bounds) if b <= most and b < np.inf
+            ]
+        return sorted(tasks, key=lambda task: task.bound)
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Finds the best mapping, and among equally good ones the best in the second respect."""
-        self._find(ended)
+        spaces = [self.space] if self.mapspace == "even" else [self.space, *splits(self.space)]
+        for space in spaces:
+            tasks = self._tasks(space)
+            self.tasks += tasks
+            self._find(tasks, ended)
+        if not self.tasks:
+            raise no_fit(self.space)
         if self.left_bound == np.inf and self.winner is not None and self.objective in _SECOND:
             self._break_ties(ended)
             self.left_bound = np.inf
@@ -137,8 +157,8 @@ class _Search:
         again: dict[int, _Task] = {}
         for sheet in dict.fromkeys(task.sheet for task in tied):
             mine = [task for task in tied if task.sheet is sheet]
-            assembly = Assembly(self.space, sheet.assembly.choice, counted, traffic)
-            closer = Sheet(sheet.groups, assembly, self.patterns, [task.index for task in mine])
+            assembly = Assembly(sheet.groups.space, sheet.assembly.choice, counted, traffic)
+            closer = Sheet(sheet.groups, assembly, sheet.patterns, [task.index for task in mine])
             bounds = closer.bounds(self.mode, self.caps)
             for k, task in enumerate(mine):
                 again[id(task)] = _Task(float(bounds[k]), closer, k)
@@ -148,12 +168,12 @@ class _Search:
             if task.bound < self.best[0]:
                 self._explore(task, ended)
 
-    def _find(self, ended: Callable[[], bool]) -> None:
-        for position, task in enumerate(self.tasks):
+    def _find(self, tasks: list[_Task], ended: Callable[[], bool]) -> None:
+        for task in tasks:
             if task.bound >= self.best[0]:
                 break
             if self.winner is not None and ended():
-                self.left_bound = min(self.left_bound, self.tasks[position].bound)
+                self.left_bound = min(self.left_bound, task.bound)
                 break
             self.searched += 1
             self.best[1] = np.inf
@@ -180,7 +200,7 @@ class _Search:
     def _mapping(self) -> Mapping:
         if self.winner is None:
             raise no_fit(self.space)
-        return _mapping(*self.winner, self.space)
+        return _mapping(*self.winner)
 
     def result(self) -> Found:
         mapping = self._mapping()
@@ -211,7 +231,8 @@ def _fitting(whole: Groups, system: System) -> Groups | None:
     return Groups(whole.space, whole, keep) if all(k.any() for k in keep) else None
 
 
-def _mapping(task: _Task, rows: list[int], space: Mapspace) -> Mapping:
+def _mapping(task: _Task, rows: list[int]) -> Mapping:
+    space = task.sheet.groups.space
     device = space.device
     slots = space.slots()
     chains: dict[str, tuple[int, ...]] = {}
@@ -233,4 +254,4 @@ def _mapping(task: _Task, rows: list[int], space: Mapspace) -> Mapping:
                 own += [Loop(dim, chains[dim][k], slots[k].name) for dim in dims]
         loops.append(tuple(own))
     resident = tuple(operand for operand, _ in space.constraints.resident)
-    return Mapping(tuple(loops), task.sheet.assembly.choice, resident)
+    return space.to_real(Mapping(tuple(loops), task.sheet.assembly.choice, resident))

@@ -13,6 +13,8 @@ from steelyard.hardware.mapping import Mapping
 
 Objective = Literal["energy", "latency", "edp", "dram"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
+MapspaceKind = Literal["even", "uneven"]
+MAPSPACES: tuple[MapspaceKind, ...] = get_args(MapspaceKind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,6 @@ class Patterns:
         return tuple(
             (slot, dim)
             for slot, order in zip(self._slots, pattern, strict=False)
-            if order.pure
             for dim in dims
             if not order.allows(dim)
         )

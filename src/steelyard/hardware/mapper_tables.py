@@ -14,9 +14,7 @@ from math import prod
 
 from steelyard.hardware.device import OPERANDS, RELEVANT, Axis, Memory, Operand, PerOperand
 from steelyard.hardware.mapper_system import Builder, Column, System
-from steelyard.hardware.mapspace import Mapspace
-
-Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
+from steelyard.hardware.mapspace import Keeps, Mapspace
 
 
 class Assembly:
@@ -148,18 +146,18 @@ class Assembly:
         return level
 
     def _ports(self, build: Builder, moved: dict[tuple[int, int, Operand], list[Column]]) -> None:
-        for memory in self.device.memories:
-            place = self.places[memory.name]
+        for memory, places in self.space.parts:
             reads: dict[Operand, Column] = {}
             writes: dict[Operand, Column] = {}
             for (parent, child, operand), columns in moved.items():
+                place = places.get(operand, -1)
                 if parent == place:
                     reads[operand] = _each(columns[0], place)
                     if operand == "O":
                         writes[operand] = _each(columns[0], place)
                 elif child == place and operand != "O":
                     writes[operand] = _each(columns[-1], place)
-            first = {"O": -float(self.outputs)} if place == self.home else {}
+            first = {"O": -float(self.outputs)} if places.get("O", -1) == self.home else {}
             self._port(build, reads, memory.read_bandwidth, first)
             self._port(build, writes, memory.write_bandwidth, {})
 
@@ -199,15 +197,15 @@ class Assembly:
             )
 
     def _limits(self, build: Builder) -> None:
-        for memory in self.device.memories:
+        for memory, places in self.space.parts:
             if memory.capacity_bytes is None:
                 continue
             needs: dict[Operand, float] = {
                 o: (2 if o in memory.double_buffered else 1) * self.device.bits[o] / 8
-                for o in OPERANDS
-                if memory.name in self.keeps[o][o in self.resident :]
+                for o, place in places.items()
+                if self.device.levels[place].name in self.keeps[o][o in self.resident :]
             }
-            columns = {o: Column("tile", o, self.places[memory.name]) for o in needs}
+            columns = {o: Column("tile", o, places[o]) for o in needs}
             if isinstance(memory.capacity_bytes, Map):
                 for o in needs:
                     build.limit({columns[o]: needs[o]}, memory.capacity_bytes[o])

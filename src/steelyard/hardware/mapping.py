@@ -32,17 +32,23 @@ class Mapping:
     loops from the inside to the outside are the digits of its index: where the product of the bounds exceeds
     the size, the iterations beyond it do nothing (the last tiles are smaller).
 
+    Where ``begins`` says so, an operand's tile in a memory is only the loops from a later one on. Then tiles of
+    one memory end at different loops: the mapping is *uneven*.
+
     Attributes:
         loops: for each level of the device, in its order, the loops there, outermost first: temporal at a
-            memory (at most one a dimension), spatial at an array.
+            memory, spatial at an array.
         keep: for each operand the names of the memories that keep it, outermost first; it bypasses the others.
         resident: operands that live in the outermost memory that keeps them, from before the layer or beyond
             it, and not in the device's outermost one. Their room there is not the layer's.
+        begins: (operand, memory, number): the operand's tile there begins after so many loops, counted from
+            the memory's first, at most up to the next array; 0 if not said.
     """
 
     loops: tuple[tuple[Loop, ...], ...]
     keep: tuple[tuple[Operand, tuple[str, ...]], ...]
     resident: tuple[Operand, ...] = ()
+    begins: tuple[tuple[Operand, str, int], ...] = ()
 
     @classmethod
     def make(
@@ -56,7 +62,8 @@ class Mapping:
 
         Args:
             device: where it runs.
-            loops: level name -> loops, outermost first, ``"M4 C2"``; at an array ``"M4@x P3@y"``.
+            loops: level name -> loops, outermost first, ``"M4 C2"``; at an array ``"M4@x P3@y"``; at a memory
+                ``"M4 I: C2"`` if the tile of I begins after the loop over M.
             bypass: memory name -> operands that it could hold and does not keep.
 
         Raises:
@@ -67,7 +74,9 @@ class Mapping:
         for name in (*loops, *(bypass or {})):
             if name not in names:
                 raise UnknownNameError("level", name, names)
-        nest = tuple(tuple(_loop(w) for w in loops.get(name, "").split()) for name in names)
+        words = {name: loops.get(name, "").split() for name in names}
+        nest = tuple(tuple(_loop(w) for w in words[name] if w[-1] != ":") for name in names)
+        begins = tuple(b for memory in device.memories for b in _begins(memory, words[memory.name]))
         keep = tuple(
             (
                 operand,
@@ -79,11 +88,23 @@ class Mapping:
             )
             for operand in OPERANDS
         )
-        return cls(nest, keep)
+        return cls(nest, keep, begins=begins)
 
     def keeps(self, operand: Operand) -> tuple[str, ...]:
         """Names of the memories that keep the operand, outermost first."""
         return dict(self.keep)[operand]
+
+    def start(self, device: Accelerator, operand: Operand, place: int) -> int:
+        """How many of all loops lie outside the operand's tile at a level; beyond the last level: all."""
+        found = sum(len(level) for level in self.loops[:place])
+        for own, memory, number in self.begins:
+            if (
+                own == operand
+                and place < len(device.levels)
+                and memory == device.levels[place].name
+            ):
+                found += number
+        return found
 
     def check(self, problem: Problem, device: Accelerator) -> None:
         """Refuses a mapping that does not belong to the layer and the device; capacities are checked later.
@@ -102,6 +123,10 @@ class Mapping:
             else:
                 _check_spatial(level, loops)
         self._check_sizes(problem)
+        self._check_kept(device)
+        self._check_begins(device)
+
+    def _check_kept(self, device: Accelerator) -> None:
         outermost = device.memories[0].name
         for operand in OPERANDS:
             kept = self.keeps(operand)
@@ -113,6 +138,35 @@ class Mapping:
                 raise UsageError(
                     f"{operand} is kept at {', '.join(kept) or 'no level'}",
                     expected=f"{outermost} and others of {', '.join(can)}, in this order",
+                )
+
+    def _check_begins(self, device: Accelerator) -> None:
+        places = {level.name: place for place, level in enumerate(device.levels)}
+        if len({begin[:2] for begin in self.begins}) < len(self.begins):
+            raise UsageError(f"a tile begins twice: {self.begins}", expected="once at the most")
+        for operand, name, number in self.begins:
+            if name not in self.keeps(operand)[1:]:
+                raise UsageError(
+                    f"the tile of {operand} in {name!r} begins {number} loops later",
+                    expected=f"one of {', '.join(self.keeps(operand)[1:]) or 'none'}",
+                )
+            array = next(
+                k for k in range(places[name], len(places) + 1)
+                if k == len(places) or isinstance(device.levels[k], Array)
+            )  # fmt: skip
+            most = sum(len(level) for level in self.loops[places[name] : array])
+            if not 0 <= number <= most:
+                raise UsageError(
+                    f"the tile of {operand} in {name!r} begins {number} loops later",
+                    expected=f"from 0 to {most}, the loops before the next array",
+                )
+        for operand in OPERANDS:
+            inside = self.keeps(operand)[1:]
+            starts = [self.start(device, operand, places[name]) for name in inside]
+            if starts != sorted(starts):
+                raise UsageError(
+                    f"the tiles of {operand} in {', '.join(inside)} begin at loops {starts}",
+                    expected="each within the one before",
                 )
 
     def _check_sizes(self, problem: Problem) -> None:
@@ -128,6 +182,16 @@ class Mapping:
             if inner < size:
                 raise UsageError(f"the loops over {dim} reach {inner} of {size}")
 
+    def late(self, device: Accelerator) -> dict[int, list[tuple[Operand, str]]]:
+        """What `begins` says, by the number of the loop before which a tile begins."""
+        places = {level.name: place for place, level in enumerate(device.levels)}
+        found: dict[int, list[tuple[Operand, str]]] = {}
+        for operand, name, number in self.begins:
+            if number:
+                start = self.start(device, operand, places[name])
+                found.setdefault(start, []).append((operand, name))
+        return found
+
     def spatial(self, axis: str) -> int:
         """Instances used along an axis."""
         return prod(loop.bound for level in self.loops for loop in level if loop.axis == axis)
@@ -135,18 +199,24 @@ class Mapping:
     def text(self, device: Accelerator) -> str:
         """The nest as one writes it, a line a loop, with what each memory keeps."""
         lines: list[str] = []
-        depth = 0
+        late = self.late(device)
+        depth = count = 0
         for level, loops in zip(device.levels, self.loops, strict=True):
             if isinstance(level, Memory):
                 kept = [o for o in OPERANDS if level.name in self.keeps(o)]
                 lines.append("  " * depth + f"# {level.name} keeps {' '.join(kept) or 'nothing'}")
             for loop in loops:
+                lines += [
+                    "  " * depth + f"# tile of {o} in {name}" for o, name in late.get(count, ())
+                ]
+                count += 1
                 if loop.bound > 1:
                     word = f"parallel_for[{loop.axis}]" if loop.axis else "for"
                     lines.append(
                         "  " * depth + f"{word} {loop.dim.lower()} in range({loop.bound}):"
                     )
                     depth += 1
+        lines += ["  " * depth + f"# tile of {o} in {name}" for o, name in late.get(count, ())]
         lines.append("  " * depth + "o += i * w")
         return "\n".join(lines)
 
@@ -159,13 +229,25 @@ def _loop(word: str) -> Loop:
     return Loop(dim, int(bound), axis)
 
 
+def _begins(memory: Memory, words: list[str]) -> list[tuple[Operand, str, int]]:
+    """The tiles that begin between the loops of a memory's text."""
+    found: list[tuple[Operand, str, int]] = []
+    for k, word in enumerate(words):
+        if word[-1] == ":":
+            number = sum(w[-1] != ":" for w in words[:k])
+            own = [o for o in OPERANDS if word == f"{o}:"]
+            if not own:
+                raise UsageError(f"cannot read {word!r}", expected="a tile: I:, W: or O:")
+            found.append((own[0], memory.name, number))
+    return found
+
+
 def _check_temporal(level: Memory, loops: tuple[Loop, ...]) -> None:
-    dims = [loop.dim for loop in loops]
     for loop in loops:
-        if loop.axis or dims.count(loop.dim) > 1 or loop.dim not in DIMENSIONS:
+        if loop.axis or loop.dim not in DIMENSIONS:
             raise UsageError(
                 f"memory {level.name!r} has the loops {' '.join(map(str, loops))}",
-                expected="at most one loop a dimension, none on an axis",
+                expected="loops over dimensions, none on an axis",
             )
 
 

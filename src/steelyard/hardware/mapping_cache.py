@@ -21,7 +21,7 @@ from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
 
-MODEL = 2
+MODEL = 3
 """Raised when counts, energies or the mapspace change, so that old answers are not used."""
 
 
@@ -63,12 +63,13 @@ def _read(data: dict[str, Any]) -> Found:
     loops = tuple(tuple(Loop(**loop) for loop in level) for level in mapping["loops"])
     keep = tuple((operand, tuple(names)) for operand, names in mapping["keep"])
     resident = tuple(mapping["resident"])
+    begins = tuple((operand, name, number) for operand, name, number in mapping["begins"])
     evaluation = data["evaluation"]
     evaluation["accesses"] = tuple(Access(**a) for a in evaluation["accesses"])
     evaluation["crossings"] = tuple(Crossing(**c) for c in evaluation["crossings"])
     data = {
         **data,
-        "mapping": Mapping(loops, keep, resident),
+        "mapping": Mapping(loops, keep, resident, begins),
         "evaluation": Evaluation(**evaluation),
     }
     return Found(**data)

@@ -34,11 +34,17 @@ from steelyard.hardware.device import (
     Memory,
     Operand,
 )
+from steelyard.hardware.mapping import Mapping
 from steelyard.hardware.problem import Problem, Window
 
 STAYS: dict[Operand, frozenset[str]] = {o: frozenset(DIMENSIONS) - RELEVANT[o] for o in OPERANDS}
 """The loops over which each operand stays still; no dimension is in two of them."""
 
+
+Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
+"""For each operand the memories that keep it, outermost first."""
+Part = tuple[Memory, dict[Operand, int]]
+"""A memory and, for each operand, the place of the level with its tile there."""
 
 _MIRROR = {"P": "Q", "Q": "P", "R": "S", "S": "R"}
 
@@ -77,15 +83,17 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of the loops at one memory."""
+    """The order of the loops at one memory; ``bars``: dimensions of which none need be there."""
 
     still: Operand | None = None
     slider: str = ""
     pure: bool = False
+    bars: frozenset[str] = frozenset()
 
     def allows(self, dim: str) -> bool:
         """True if a dimension may have a loop here under this order's claim."""
-        return not self.pure or (self.still is not None and dim in STAYS[self.still])
+        stays = self.still is not None and dim in STAYS[self.still]
+        return dim not in self.bars and (not self.pure or stays)
 
     def arrange(self, dims: Iterable[str]) -> list[str]:
         """Dimensions from the outermost loop to the innermost."""
@@ -100,6 +108,19 @@ class Mapspace:
     problem: Problem
     device: Accelerator
     constraints: Constraints = field(default_factory=Constraints)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Each memory, with the level of each operand's tile in it: the same one for all."""
+        return tuple(
+            (level, dict.fromkeys(OPERANDS, place))
+            for place, level in enumerate(self.device.levels)
+            if isinstance(level, Memory)
+        )
+
+    def to_real(self, mapping: Mapping) -> Mapping:
+        """The mapping of the layer's own device that one of the device here stands for: the same."""
+        return mapping
 
     def slots(self) -> tuple[Slot, ...]:
         """Places for loops, innermost first."""
@@ -211,13 +232,16 @@ class Mapspace:
     def patterns(self) -> Iterator[tuple[Order, ...]]:
         """An order for each stage but the innermost; of two that are mirror images, one."""
         choices = (self.orders(m.name, outermost=k == 0) for k, m in enumerate(self.stages()[:-1]))
-        mirrored = self._symmetric()
         for pattern in product(*choices):
-            sliders = [order.slider for order in pattern]
-            other = [_MIRROR.get(slider, "") for slider in sliders]
-            if not mirrored or sliders <= other:
+            if not self._mirrored(pattern):
                 yield pattern
 
+    def _mirrored(self, pattern: tuple[Order, ...]) -> bool:
+        """True for one of two patterns that are mirror images."""
+        sliders = [order.slider for order in pattern]
+        return self._symmetric and sliders > [_MIRROR.get(slider, "") for slider in sliders]
+
+    @cached_property
     def _symmetric(self) -> bool:
         """True if P and Q, R and S can change places and nothing else changes."""
         problem, asked = self.problem, self.constraints
@@ -230,7 +254,7 @@ class Mapspace:
             and all((a in dims) == (b in dims) for dims in lists for a, b in pairs)
         )
 
-    def keeps(self) -> Iterator[tuple[tuple[Operand, tuple[str, ...]], ...]]:
+    def keeps(self) -> Iterator[Keeps]:
         """Which memories keep each operand; the innermost that can hold one does not skip it."""
         barred = {(n, o) for n, operands in self.constraints.bypass for o in operands}
         held = {(n, o) for n, operands in self.constraints.keep for o in operands}

@@ -53,6 +53,7 @@ class _Step:
     loop: Loop
     level: int
     below: int
+    number: int
 
 
 class _Machine:
@@ -61,10 +62,10 @@ class _Machine:
         self.result = Simulation()
         steps: list[_Step] = []
         covered = dict.fromkeys(DIMENSIONS, 1)
-        for level in reversed(range(len(device.levels))):
-            for loop in reversed(mapping.loops[level]):
-                steps.insert(0, _Step(loop, level, covered[loop.dim]))
-                covered[loop.dim] *= loop.bound
+        loops = [(level, loop) for level, own in enumerate(mapping.loops) for loop in own]
+        for number, (level, loop) in reversed([*enumerate(loops)]):
+            steps.insert(0, _Step(loop, level, covered[loop.dim], number))
+            covered[loop.dim] *= loop.bound
         self.steps = steps
         self.time = [k for k, s in enumerate(steps) if not s.loop.axis]
         self.space = [k for k, s in enumerate(steps) if s.loop.axis]
@@ -98,26 +99,26 @@ class _Machine:
                 path.send()
         return self.result
 
-    def base(self, full: dict[int, int], level: int) -> dict[str, int]:
-        """Where the tile of the level starts."""
+    def base(self, full: dict[int, int], outside: int) -> dict[str, int]:
+        """Where the tile inside of so many loops starts."""
         start = dict.fromkeys(DIMENSIONS, 0)
         for k, step in enumerate(self.steps):
-            if step.level < level:
+            if step.number < outside:
                 start[step.loop.dim] += full[k] * step.below
         return start
 
     def exists(self, full: dict[int, int]) -> bool:
-        start = self.base(full, len(self.device.levels))
+        start = self.base(full, len(self.steps))
         return all(start[dim] < self.problem.size(dim) for dim in DIMENSIONS)
 
-    def elements(self, operand: Operand, full: dict[int, int], level: int) -> frozenset[Element]:
-        """Every element of the operand that the tile of the level touches."""
-        start = self.base(full, level)
+    def elements(self, operand: Operand, full: dict[int, int], outside: int) -> frozenset[Element]:
+        """Every element of the operand that the tile inside of so many loops touches."""
+        start = self.base(full, outside)
         spans = []
         for dim in DIMENSIONS:
             extent = 1
             for step in self.steps:
-                if step.loop.dim == dim and step.level >= level:
+                if step.loop.dim == dim and step.number >= outside:
                     extent *= step.loop.bound
             stop = min(start[dim] + extent, self.problem.size(dim))
             spans.append(range(start[dim], stop) if dim in RELEVANT[operand] else range(1))
@@ -144,7 +145,15 @@ class _Path:
         self.machine, self.operand, self.parent, self.child = machine, operand, parent, child
         steps, device = machine.steps, machine.device
         self.to_units = child == len(device.levels)
-        schedule = [k for k in machine.time if steps[k].level < child and steps[k].loop.bound > 1]
+        later = [] if self.to_units else [
+            number for o, name, number in machine.mapping.begins
+            if (o, name) == (operand, device.levels[child].name)
+        ]  # fmt: skip
+        # loops outside the child's tile
+        self.outside = sum(step.level < child for step in steps) + sum(later)
+        schedule = [
+            k for k in machine.time if steps[k].number < self.outside and steps[k].loop.bound > 1
+        ]
         if not self.to_units:
             while schedule and steps[schedule[-1]].loop.dim not in RELEVANT[operand]:
                 schedule.pop()
@@ -199,7 +208,7 @@ class _Path:
             who = machine.instance(full, self.child)
             if who in held:
                 continue
-            need = machine.elements(self.operand, full, self.child)
+            need = machine.elements(self.operand, full, self.outside)
             kept = self.held.get(who, frozenset()) if slid else frozenset()
             held[who] = need
             news[who] = (full, need - kept)
@@ -244,9 +253,9 @@ class _Path:
             if who not in self.tiles:
                 self.tiles[who] = full
                 self.sums[who] = {}
-                self.note(machine.elements("O", full, self.child))
+                self.note(machine.elements("O", full, self.outside))
             if self.to_units:
-                (element,) = machine.elements("O", full, self.child)
+                (element,) = machine.elements("O", full, self.outside)
                 self.sums[who] = {element: 1}
         if self.to_units:
             self.send()  # a sum leaves the unit in the cycle that makes it

@@ -3,7 +3,7 @@
 **The model.** Between a memory that keeps an operand (the parent) and the next one inside that keeps it (the
 child; innermost: the multiply-accumulate units) the operand moves tile by tile.
 
-1. *When.* The loops that run outside the child, outermost first, are its schedule; spatial loops take no time.
+1. *When.* The loops that run outside the child's tile, outermost first, are its schedule; spatial loops take no time.
    The loops at the end of the schedule over which the operand does not move (`RELEVANT`) are left out: while
    they run, the tile stays (it is *stationary*). The child gets a new tile each time one of the other loops
    advances, and at the start. The schedule is static: it is the same for the smaller tiles at the edges.
@@ -47,23 +47,31 @@ SLIDING = frozenset("PQRS")
 
 @dataclass(frozen=True, slots=True)
 class FlatLoop:
-    """A loop of the nest: ``level`` is its place in the device, ``stride`` its step in the dimension's index."""
+    """A loop of the nest.
+
+    ``level`` is its place in the device, ``stride`` its step in the dimension's index, ``number`` that of the
+    loops outside of it, those of one iteration counted.
+    """
 
     dim: str
     bound: int
     level: int
     axis: str
     stride: int
+    number: int
 
 
 def flatten(mapping: Mapping) -> tuple[FlatLoop, ...]:
     """All loops of more than one iteration, outermost first."""
     inner = dict.fromkeys(DIMENSIONS, 1)
     flat: list[FlatLoop] = []
+    number = sum(map(len, mapping.loops))
     for level in range(len(mapping.loops) - 1, -1, -1):
         for loop in reversed(mapping.loops[level]):
+            number -= 1
             if loop.bound > 1:
-                flat.append(FlatLoop(loop.dim, loop.bound, level, loop.axis, inner[loop.dim]))
+                stride = inner[loop.dim]
+                flat.append(FlatLoop(loop.dim, loop.bound, level, loop.axis, stride, number))
                 inner[loop.dim] *= loop.bound
     return tuple(reversed(flat))
 
@@ -103,45 +111,46 @@ def transfers(problem: Problem, mapping: Mapping, device: Accelerator) -> tuple[
                 if isinstance(level, Array)
                 for axis in level.axes
             ]
-            schedule = _schedule(flat, operand, child, units)
+            start = mapping.start(device, operand, child)
+            schedule = _schedule(flat, operand, start, trims=child < units)
             keeps = operand == "I" and child < units
             counts = []
             for crossed in range(len(between) + 1):
                 shared = frozenset(a.name for a in between[crossed:] if a.shares(operand))
-                counts.append(_moved(problem, flat, operand, child, schedule, shared, keeps=keeps))
+                counts.append(_moved(problem, flat, operand, start, schedule, shared, keeps=keeps))
             stages = tuple(zip(between, counts[1:], strict=True))
             found.append(Transfer(operand, parent, child, counts[0], counts[-1], stages))
     return tuple(found)
 
 
-def tile(flat: tuple[FlatLoop, ...], dim: str, level: int) -> int:
-    """Extent of the tile of ``level`` along ``dim``, before the edge cuts it."""
-    return prod(loop.bound for loop in flat if loop.dim == dim and loop.level >= level)
+def tile(flat: tuple[FlatLoop, ...], dim: str, start: int) -> int:
+    """Extent along ``dim`` of the tile that begins at loop ``start``, before the edge cuts it."""
+    return prod(loop.bound for loop in flat if loop.dim == dim and loop.number >= start)
 
 
-def footprint(problem: Problem, flat: tuple[FlatLoop, ...], operand: Operand, level: int) -> int:
-    """Elements of the operand's largest tile at a level."""
+def footprint(problem: Problem, flat: tuple[FlatLoop, ...], operand: Operand, start: int) -> int:
+    """Elements of the operand's largest tile that begins at loop ``start`` (`Mapping.start`)."""
     size = 1
     for dim in DIMENSIONS:
         if dim in RELEVANT[operand] and not (operand == "I" and dim in SLIDING):
-            size *= min(tile(flat, dim, level), problem.size(dim))
+            size *= min(tile(flat, dim, start), problem.size(dim))
     if operand == "I":
         for window, out, tap in ((problem.rows, "P", "R"), (problem.columns, "Q", "S")):
             size *= extent(
                 window,
                 problem.size(out),
                 problem.size(tap),
-                tile(flat, out, level),
-                tile(flat, tap, level),
+                tile(flat, out, start),
+                tile(flat, tap, start),
             )
     return size
 
 
 def _schedule(
-    flat: tuple[FlatLoop, ...], operand: Operand, child: int, units: int
+    flat: tuple[FlatLoop, ...], operand: Operand, start: int, *, trims: bool
 ) -> tuple[FlatLoop, ...]:
-    loops = [loop for loop in flat if not loop.axis and loop.level < child]
-    if child < units:
+    loops = [loop for loop in flat if not loop.axis and loop.number < start]
+    if trims:
         while loops and loops[-1].dim not in RELEVANT[operand]:
             loops.pop()
     return tuple(loops)
@@ -151,7 +160,7 @@ def _moved(
     problem: Problem,
     flat: tuple[FlatLoop, ...],
     operand: Operand,
-    child: int,
+    start: int,
     schedule: tuple[FlatLoop, ...],
     shared: frozenset[str],
     *,
@@ -164,7 +173,7 @@ def _moved(
         digits[dim] = tuple(
             (loop.bound, loop.stride, _role(loop, moving, shared))
             for loop in flat
-            if loop.dim == dim and loop.level < child
+            if loop.dim == dim and loop.number < start
         )
     total = 1
     for dim in DIMENSIONS:
@@ -179,7 +188,7 @@ def _moved(
                 slide = (slider.stride, slider.bound, 0, 0)
             if slider is not None and slider.dim == tap:
                 slide = (0, 0, slider.stride, slider.bound)
-            inner = (tile(flat, out, child), tile(flat, tap, child))
+            inner = (tile(flat, out, start), tile(flat, tap, start))
             total *= rows(
                 window,
                 (problem.size(out), problem.size(tap)),
