@@ -74,7 +74,7 @@ def download(
     with _explained(url, target, advice):
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f"{target.name}.part")
-        with _locked(target.with_name(f".{target.name}.lock")):
+        with locked(target.with_name(f".{target.name}.lock")):
             if target.is_file() and file_hash(target).startswith(sha256):
                 return target
             _fetch(url, part, progress, pause_s)
@@ -258,7 +258,7 @@ def _explained(url: str, target: Path, advice: Advice) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """One process at a time writes a file; without `fcntl` (Windows) that is the user's affair."""
     try:
         import fcntl

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -145,11 +146,30 @@ def test_a_disk_that_is_full_while_unpacking(serve, tmp_path, monkeypatch) -> No
 
     serve(CIFAR10, {"c.tar.gz": archive()}, counts=SMALL_CIFAR)
     monkeypatch.setattr("shutil.copyfileobj", full)
-    with pytest.raises(BackendError, match=r"disk is full: .*cifar10 .*\ntry: set STEELYARD_CACHE"):
+    with pytest.raises(
+        BackendError, match=r"disk is full: .*cifar10 has no room\ntry: set STEELYARD_CACHE"
+    ):
         get_data("cifar10")
     with pytest.raises(BackendError, match=r"try: --root a folder with more room"):
         get_data("cifar10", root=tmp_path)
     assert not list(tmp_path.rglob("*.bin*"))
+
+
+def test_two_at_once_fetch_it_once(serve, site) -> None:
+    serve(CIFAR10, {"c.tar.gz": archive()}, counts=SMALL_CIFAR)
+    with ThreadPoolExecutor(2) as both:
+        folders = set(both.map(lambda _: get_data("cifar10"), range(2)))
+    assert len(folders) == len(site.asked) == 1
+    assert len(load_data("cifar10")) == 10
+
+
+def test_a_folder_that_cannot_be_written(serve, tmp_path) -> None:
+    serve(CIFAR10, {"c.tar.gz": archive()}, counts=SMALL_CIFAR)
+    (tmp_path / "disk").write_text("")
+    with pytest.raises(
+        BackendError, match=r"disk/cifar10 cannot be written: .*\ntry: --root a folder"
+    ):
+        get_data("cifar10", root=tmp_path / "disk")
 
 
 @pytest.mark.parametrize(

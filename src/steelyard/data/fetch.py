@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import os
 import shutil
 import tarfile
@@ -12,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from steelyard._download import Advice, Progress, download, file_hash
+from steelyard._download import Advice, Progress, download, file_hash, locked
 from steelyard.data.registry import data_info, data_root, present
-from steelyard.data.source import DataSource, Download
+from steelyard.data.source import Download
 from steelyard.errors import BackendError, FileFormatError, UsageError
 
 _MOST_BYTES = 1 << 30
@@ -48,16 +49,18 @@ def get_data(name: str, *, root: Path | None = None, shown: Shown | None = None)
     if here is not None:
         return here
     folder = data_root(root) / name
-    for file in info.downloads:
-        _fetch(info, file, folder, root, shown)
+    advice = Advice(f"{name}:FOLDER", "set STEELYARD_CACHE to" if root is None else "--root")
+    with _explained(folder, advice):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder.with_name(f".{name}.lock")):
+            # another process may have brought it while this one waited
+            if present(info, root) is None:
+                for file in info.downloads:
+                    _fetch(file, folder, advice, shown)
     return folder
 
 
-def _fetch(
-    info: DataSource, file: Download, folder: Path, root: Path | None, shown: Shown | None
-) -> None:
-    room = "set STEELYARD_CACHE to" if root is None else "--root"
-    advice = Advice(f"{info.name}:FOLDER", room)
+def _fetch(file: Download, folder: Path, advice: Advice, shown: Shown | None) -> None:
     progress = shown(f"downloading {file.name}") if shown else contextlib.nullcontext()
     with progress as told:
         path = download(file.url, file.sha256, folder / file.name, advice, progress=told)
@@ -67,9 +70,8 @@ def _fetch(
             f"{file.url} has another MD5 than its publishers state", expected=file.md5
         )
     if file.members:
-        with _explained(path, folder, advice):
-            _unpack(path, file.members, folder)
-            path.unlink()
+        _unpack(path, file.members, folder)
+        path.unlink()
 
 
 def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
@@ -98,21 +100,22 @@ def _unpack(archive: Path, members: tuple[str, ...], folder: Path) -> None:
         # in the order of the list: the last one shows that all are there
         for name in members:
             (folder / f"{name}.part").replace(folder / name)
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise FileFormatError(f"{archive} cannot be unpacked: {error}") from error
     finally:
         for part in made:
             part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _explained(archive: Path, folder: Path, advice: Advice) -> Iterator[None]:
+def _explained(folder: Path, advice: Advice) -> Iterator[None]:
+    """Errors of the disk in words."""
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise FileFormatError(f"{archive} cannot be unpacked: {error}") from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise BackendError(
-                f"the disk is full: {folder} has no room for what {archive.name} holds",
+                f"the disk is full: {folder} has no room",
                 hint=f"{advice.room} a folder with more room",
             ) from error
         raise BackendError(
