@@ -47,6 +47,16 @@ class SteelyardError(Exception):
             lines.append(f"try: {hint}")
         super().__init__("\n".join(lines))
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # so that it comes whole out of another process, whatever its own class is made with
+        return _again, (type(self), self.given, self.expected, self.hint), self.__dict__
+
+
+def _again(kind: type[SteelyardError], given: str, expected: str, hint: str) -> SteelyardError:
+    error = kind.__new__(kind)
+    SteelyardError.__init__(error, given, expected=expected, hint=hint)
+    return error
+
 
 class UsageError(SteelyardError, ValueError):
     """The call itself is wrong."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from steelyard.data.draws import Draws
-from steelyard.data.transform import Transform
+from steelyard.data.transform import Transform, probability
 from steelyard.errors import ShapeError, UsageError
 
 __all__ = ["CenterCrop", "Crop", "Flip", "VerticalFlip", "height_width"]
@@ -147,7 +147,7 @@ class Flip(Transform):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        _probability(self.p, self.name)
+        probability(self.p, self.name)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """One number each."""
@@ -168,7 +168,7 @@ class VerticalFlip(Transform):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        _probability(self.p, self.name)
+        probability(self.p, self.name)
 
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
         """One number each."""
@@ -177,11 +177,6 @@ class VerticalFlip(Transform):
     def in_words(self) -> str:
         """In words."""
         return f"top and bottom exchanged with probability {self.p:g}"
-
-
-def _probability(p: float, what: str) -> None:
-    if not 0 <= p <= 1:
-        raise UsageError(f"{what} with p={p:g}", expected="a probability from 0 to 1")
 
 
 def _flipped(images: Tensor, which: Tensor, dim: int) -> Tensor:

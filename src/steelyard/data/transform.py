@@ -1,4 +1,4 @@
-"""`Transform`: what one step of a pipeline is, and how it is written as a short text."""
+"""`Step` and `Transform`: what a pipeline is made of, and how it is written as short texts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import MISSING, Field, fields
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from torch import Tensor
 
 from steelyard.data.draws import Draws
 from steelyard.errors import UnknownNameError, UsageError, nearest
 
-__all__ = ["Transform", "as_text", "from_text", "number"]
+__all__ = ["Step", "Transform", "as_text", "from_text", "number", "probability"]
 
 
-class Transform(ABC):
-    """One step from images to images. A frozen dataclass derives from it; its fields are the settings.
+class Step(ABC):
+    """One step of a pipeline. A frozen dataclass derives from it; its fields are the settings.
 
     A field is an int, a float, a str, sizes (``tuple[int, ...]``, written ``224`` or ``224x160``), a range
     (``tuple[float, float]``, ``0.08..1``) or one number a channel (``tuple[float, ...]``, ``0.5/0.4/0.3``).
@@ -30,7 +30,17 @@ class Transform(ABC):
     """How it is called in a text."""
 
     random: ClassVar[bool] = False
-    """It draws random numbers, and is passed over in evaluation."""
+    """It draws random numbers, and is left out in evaluation."""
+
+    @abstractmethod
+    def in_words(self) -> str:
+        """What it does, in a few words, with every number that matters."""
+
+
+class Transform(Step):
+    """A step from images to images."""
+
+    __slots__ = ()
 
     @abstractmethod
     def __call__(self, images: Tensor, draws: Draws) -> Tensor:
@@ -43,13 +53,12 @@ class Transform(ABC):
             draws: the random numbers of the N samples.
         """
 
-    @abstractmethod
-    def in_words(self) -> str:
-        """What it does, in a few words, with every number that matters."""
+
+S = TypeVar("S", bound=Step)
 
 
-def from_text(text: str, known: Iterable[type[Transform]]) -> Transform:
-    """The transform that ``name:value,setting=value`` says; values without a name go in order.
+def from_text(text: str, known: Iterable[type[S]]) -> S:
+    """The step that ``name:value,setting=value`` says; values without a name go in order.
 
     Raises:
         UsageError: a wrong text, setting or value.
@@ -67,16 +76,16 @@ def from_text(text: str, known: Iterable[type[Transform]]) -> Transform:
     return kind(**_settings(kind, text, rest))
 
 
-def _fields(kind: type[Transform]) -> tuple[Field[Any], ...]:
-    return fields(kind)  # type: ignore[arg-type]  # every transform is a dataclass
+def _fields(kind: type[Step]) -> tuple[Field[Any], ...]:
+    return fields(kind)  # type: ignore[arg-type]  # every step is a dataclass
 
 
-def _usage(kind: type[Transform]) -> str:
+def _usage(kind: type[Step]) -> str:
     names = [field.name for field in _fields(kind)]
     return f"{kind.name} takes {', '.join(names)}" if names else f"{kind.name} takes no settings"
 
 
-def _settings(kind: type[Transform], text: str, rest: str) -> dict[str, object]:
+def _settings(kind: type[Step], text: str, rest: str) -> dict[str, object]:
     names = [field.name for field in _fields(kind)]
     hints = get_type_hints(kind)
     settings: dict[str, object] = {}
@@ -136,15 +145,15 @@ def _value(hint: object, value: str, key: str, text: str) -> object:
     return tuple(numbers) if between else numbers[0]
 
 
-def as_text(transform: Transform) -> str:
+def as_text(step: Step) -> str:
     """The text that says it, with every setting: ``crop:size=28x28,padding=4``."""
-    hints = get_type_hints(type(transform))
+    hints = get_type_hints(type(step))
     parts = []
-    for field in _fields(type(transform)):
-        value = getattr(transform, field.name)
+    for field in _fields(type(step)):
+        value = getattr(step, field.name)
         if value not in ((), ""):
             parts.append(f"{field.name}={_written(hints[field.name], value)}")
-    return transform.name + (":" + ",".join(parts) if parts else "")
+    return step.name + (":" + ",".join(parts) if parts else "")
 
 
 def _written(hint: object, value: Any) -> str:
@@ -156,3 +165,13 @@ def _written(hint: object, value: Any) -> str:
 def number(value: float) -> str:
     """A number as short as reads back to the same: ``1``, ``0.08``."""
     return repr(int(value)) if value == int(value) else repr(value)
+
+
+def probability(p: float, what: str) -> None:
+    """Checks a probability.
+
+    Raises:
+        UsageError: it is not from 0 to 1.
+    """
+    if not 0 <= p <= 1:
+        raise UsageError(f"{what} with p={p:g}", expected="a probability from 0 to 1")
