@@ -32,7 +32,7 @@ def test_the_list(run_cli) -> None:
 def test_counts_of_each_class(run_cli) -> None:
     done = run_cli("data", "show", "digits", "--split", "train")
     assert done.code == 0
-    assert "digits, train: 1,437 images of 1x8x8" in done.out
+    assert "digits, train: 1,437 images, the first of 1x8x8" in done.out
     assert "CC BY 4.0" in done.out
     data = json.loads(run_cli("data", "show", "digits", "--json").out)
     assert sum(entry["images"] for entry in data["classes"]) == data["images"] == 360
@@ -55,6 +55,9 @@ def test_what_cannot_be_read_is_warned_of(run_cli, tmp_path, monkeypatch) -> Non
     done = run_cli("data", "show", f"folder:{tmp_path}", "-o", tmp_path / "sheet.png")
     assert done.code == 0
     assert "warning: " in done.err and "0.jpg is no image" in done.err
+    counted = run_cli("data", "show", f"folder:{tmp_path}")
+    assert (counted.code, counted.out.splitlines()[0]) == (0, f"folder:{tmp_path}, test: 3 images")
+    assert "0.jpg is no image" in counted.err
 
 
 @pytest.mark.parametrize(
@@ -63,7 +66,7 @@ def test_what_cannot_be_read_is_warned_of(run_cli, tmp_path, monkeypatch) -> Non
         (["get", "digits"], 2, "comes with steelyard"),
         (["get", "mnits"], 3, "nearest: mnist"),
         (["show", "cifar10"], 3, "steelyard data get cifar10"),
-        (["show", "digits", "-o", "x.pdf"], 2, "is no PNG"),
+        (["show", "digits", "-o", "x.pdf"], 2, "ends in .txt, .md, .csv, .json, .png"),
         (["show", "digits", "--split", "val"], 2, "--split"),
         (["--json", "get", "mnist"], 2, "options before get"),
         (["nonsense"], 2, "No such command"),

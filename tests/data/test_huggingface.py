@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from numpy.testing import assert_array_equal
 from PIL import Image
 
 from steelyard.data.conformance import DatasetContract
@@ -71,6 +72,10 @@ def test_images_and_labels_as_they_were_written(tmp_path, library) -> None:
     found = load_data(f"huggingface:{tmp_path / 'set'}")
     assert (len(found), found.classes) == (3, ("a", "b", "c"))
     assert found.image(2)[:, 3, 5].tolist() == [102, 100, 200]
+    theirs = library.load_dataset(str(tmp_path / "set"), split="validation")
+    for index, row in enumerate(theirs):
+        assert found.label(index) == row["label"]
+        assert_array_equal(found.image(index).permute(1, 2, 0), row["img"])
     assert [found.label(i) for i in range(3)] == [0, 1, 2]
 
 

@@ -7,11 +7,13 @@ from types import MappingProxyType
 
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import steelyard as sy
 from steelyard.data import registry
 from steelyard.data.dataset import ArrayDataset
-from steelyard.errors import FileFormatError, UnknownNameError, UsageError
+from steelyard.errors import FileFormatError, SteelyardError, UnknownNameError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +83,30 @@ def test_a_reader_of_ones_own_gets_the_place_and_the_split(known) -> None:
     assert sy.load_data("made:a:b", "train").name == "made_a:b"
     with pytest.raises(UsageError, match="there is a data set 'made'"):
         sy.register_data(sy.DataSource("made", "zeros", read))
+
+
+def test_the_home_folder_and_paths_as_text(tmp_path, monkeypatch, write_pictures) -> None:
+    write_pictures(tmp_path / "home/pets", ["val/cat/1.png"])
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert len(sy.load_data("folder:~/pets")) == 1
+    with pytest.raises(FileFormatError, match=r"looked in .*/nowhere/mnist"):
+        sy.load_data("mnist", root=str(tmp_path / "nowhere"))
+
+
+def test_no_text() -> None:
+    with pytest.raises(UsageError, match="None names no data set"):
+        sy.load_data(None)  # type: ignore[arg-type]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    name=st.sampled_from(["folder", "imagenet", "cifar10", "mnist", "digits", "nope", ""]),
+    place=st.text() | st.just("a" * 5000) | st.sampled_from([".", "/dev/null", "/dev", "\0"]),
+    split=st.sampled_from(["train", "test", "all"]),
+)
+def test_whatever_is_typed_is_a_data_set_or_an_error_of_ours(name, place, split) -> None:
+    with pytest.raises(SteelyardError):
+        sy.load_data(f"{name}:{place}", split)
 
 
 @pytest.mark.parametrize("name", ["", "Mnist", "my-set", "9lives", "a:b"])

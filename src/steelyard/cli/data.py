@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
-from steelyard.errors import UsageError
+from steelyard.errors import FileFormatError, UsageError
 
 if TYPE_CHECKING:
+    from steelyard.data.dataset import Dataset
     from steelyard.data.source import DataSource
     from steelyard.report.table import Cell
 
@@ -140,8 +141,8 @@ def get(name: str, root: Path | None, output: Output) -> None:
 @click.option("--each", type=click.IntRange(1, 100), default=12, show_default=True, help="Pictures of a class, for -o FILE.png.")  # fmt: skip
 @_ROOT
 @output_options(
-    *FORMATS, path_help="Write to FILE and not to stdout; .png: some pictures of each class."
-)
+    *FORMATS, files=(".png",), path_help="Write to FILE: .png some pictures of each class, else .txt, .md, .csv, .json."
+)  # fmt: skip
 def show(source: str, split: str, each: int, root: Path | None, output: Output) -> None:
     """Count the images of each class, or picture some of them with -o FILE.png.
 
@@ -157,8 +158,6 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
     with output.working(f"reading {source}"):
         dataset = load_data(source, split, root=root)
     if output.picture:
-        if output.picture.suffix.lower() != ".png":
-            raise UsageError(f"{output.picture} is no PNG", expected="a name that ends in .png")
         with output.working("drawing"):
             picture, wrong = contact_sheet(dataset, each)
         for problem in wrong:
@@ -169,13 +168,13 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
         return
     counts = class_counts(dataset)
     info = data_info(source.partition(":")[0])
-    size = dataset.image(0).shape
+    size = _size(dataset, output)
     data: dict[str, object] = {
         "schema": "steelyard.data-show/1",
         "name": dataset.name,
         "split": dataset.split,
         "images": len(dataset),
-        "first_shape": list(size),
+        "first_shape": size,
         "fingerprint": dataset.fingerprint,
         "classes": [{"name": n, "images": c} for n, c in zip(dataset.classes, counts, strict=True)],
     }
@@ -189,7 +188,9 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
         (label, name, count, count / len(dataset))
         for label, (name, count) in enumerate(zip(dataset.classes, counts, strict=True))
     )
-    title = f"{source}, {split}: {len(dataset):,} images of {'x'.join(map(str, size))}"
+    title = f"{source}, {split}: {len(dataset):,} images"
+    if size:
+        title += f", the first of {'x'.join(map(str, size))}"
     notes = [f"fingerprint {dataset.fingerprint[:16]}"]
     if info.mean:
         mean, std = (" ".join(map(str, values)) for values in (info.mean, info.std))
@@ -197,3 +198,12 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
     if info.published:
         notes.append(f"{info.published}; licence: {info.licence}")
     output.show(data, Document(title, tables=(Table("", columns, rows),), notes=tuple(notes)))
+
+
+def _size(dataset: Dataset, output: Output) -> list[int] | None:
+    """(C, H, W) of the first image, None if it cannot be read."""
+    try:
+        return list(dataset.image(0).shape)
+    except FileFormatError as error:
+        output.warn(error.given)
+        return None

@@ -10,13 +10,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelyard._cache import cache_folder
 from steelyard.data.catalog import SOURCES
 from steelyard.data.source import SPLITS, DataSource
-from steelyard.errors import FileFormatError, UnknownNameError, UsageError
+from steelyard.errors import FileFormatError, SteelyardError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from steelyard.data.dataset import Dataset
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 _KNOWN: dict[str, DataSource] = {source.name: source for source in SOURCES}
 
 
-def load_data(source: str, split: str = "test", *, root: Path | None = None) -> Dataset:
+def load_data(
+    source: str, split: str = "test", *, root: str | os.PathLike[str] | None = None
+) -> Dataset:
     """A split of a data set.
 
     >>> load_data("digits").classes
@@ -41,6 +44,8 @@ def load_data(source: str, split: str = "test", *, root: Path | None = None) -> 
         FileFormatError: it is not here, or its files are damaged or not what they should be.
         MissingExtraError: a library that reads it is not installed.
     """
+    if not isinstance(source, str):
+        raise UsageError(f"{source!r} names no data set", expected="a name, or name:PATH")
     name, colon, place = source.partition(":")
     info = data_info(name)
     if split not in SPLITS:
@@ -51,15 +56,28 @@ def load_data(source: str, split: str = "test", *, root: Path | None = None) -> 
         raise UsageError(f"{name} comes with steelyard and takes no path", hint=name)
     if info.needs == "place" and not place:
         raise UsageError(f"{name} alone names no data set", expected=info.help or f"{name}:PATH")
-    if info.needs == "files" and not place:
-        found = present(info, root)
-        if found is None:
-            raise FileFormatError(
-                f"{name} is not here; looked in {', '.join(map(str, places(info, root)))}",
-                hint=info.help or f"steelyard data get {name}, or {name}:PATH",
-            )
-        place = str(found)
-    return info.reader()(info, place, split)
+    folder = None if root is None else Path(root)
+    try:
+        # no shell does this after a colon
+        where = os.path.expanduser(place) if place else _found(info, folder)  # noqa: PTH111
+        return info.reader()(info, where, split)
+    except SteelyardError:
+        raise
+    except OSError as error:
+        raise FileFormatError(f"{source} cannot be read: {error.strerror or error}") from error
+
+
+def _found(info: DataSource, root: Path | None) -> str:
+    """Where a data set lies whose place is not given."""
+    if info.needs == "nothing":
+        return ""
+    folder = present(info, root)
+    if folder is None:
+        raise FileFormatError(
+            f"{info.name} is not here; looked in {', '.join(map(str, places(info, root)))}",
+            hint=info.help or f"steelyard data get {info.name}, or {info.name}:PATH",
+        )
+    return str(folder)
 
 
 def list_data() -> tuple[str, ...]:
