@@ -14,7 +14,8 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(measured, "SIZES", (64,))
     monkeypatch.setattr(measured, "COPY_BYTES", 1 << 20)
     monkeypatch.setattr(measured, "_BUDGET_S", 0.0)
-    monkeypatch.setattr(measured, "_busy", lambda: False)
+    monkeypatch.setattr(measured, "_load", lambda: 0.0)
+    monkeypatch.setattr(measured, "_others_s", lambda: 0.0)
     return tmp_path
 
 
@@ -49,21 +50,23 @@ def test_a_spoilt_memory_is_written_anew(quick, spoilt) -> None:
     (file,) = quick.rglob("cpu-*.json")
     file.write_text(spoilt)
     measured.measured_cpu()
-    assert set(json.loads(file.read_text())) == {"busy", "float32", "float64", "copy"}
+    assert set(json.loads(file.read_text())) == {"load", "float32", "float64", "copy"}
     assert [entry.name for entry in file.parent.iterdir()] == [file.name]
 
 
 def test_unlikely_rates_are_not_believed(quick) -> None:
     measured.measured_cpu()
     (file,) = quick.rglob("cpu-*.json")
-    file.write_text(json.dumps({"busy": 0, "float32": 1, "float64": 1e30, "copy": 1e9}))
+    file.write_text(json.dumps({"load": 0, "float32": 1, "float64": 1e30, "copy": 1e9}))
     assert measured.measured_cpu().peak_macs_per_s["float32"] > 1e7
 
 
 def test_what_a_busy_machine_did_is_said_and_measured_again(quick, monkeypatch) -> None:
-    monkeypatch.setattr(measured, "_busy", lambda: True)
-    assert "busy with other programs" in measured.measured_cpu().sources["peak_macs_per_s"]
-    monkeypatch.setattr(measured, "_busy", lambda: False)
+    monkeypatch.setattr(measured, "_load", lambda: 9.0)
+    assert "(load 9.0)" in measured.measured_cpu().sources["peak_macs_per_s"]
+    monkeypatch.setattr(measured, "_load", lambda: 5.0)
+    assert "(load 9.0)" in measured.measured_cpu().sources["peak_macs_per_s"]
+    monkeypatch.setattr(measured, "_load", lambda: 0.1)
     assert "busy" not in measured.measured_cpu().sources["peak_macs_per_s"]
 
 

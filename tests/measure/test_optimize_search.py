@@ -137,11 +137,13 @@ def test_the_fastest_is_found_unless_it_was_ruled_out(
 @settings(max_examples=30, deadline=None)
 @given(st.fixed_dictionaries({name: st.floats(1e-4, 1.0) for name in NAMES}))
 def test_a_thorough_search_tries_everything(seconds: dict[str, float]) -> None:
-    """And says what had been chosen before, here in no time at all: the first that there is, or the baseline."""
+    """But what is hopeless; and says what was chosen before, here in no time at all: the first there is, or the baseline."""
     search, planned = searched({**seconds, "eager": 0.5}, budget_s=1e-9, thorough=True)
     found = result(search, planned)
-    assert not any(t.refused for t in found.trials)
-    assert found.chosen.median_s == min({**seconds, "eager": 0.5}.values())
+    right = {**seconds, "eager": 0.5}
+    for trial in found.trials:
+        assert not trial.refused or "times as slow as the best" in trial.refused
+    assert found.chosen.median_s == min(s for name, s in right.items() if name not in {str(t.recipe) for t in found.trials if t.refused})  # fmt: skip
     first = min((planned.baseline, planned.recipes[0]), key=lambda r: {**seconds, "eager": 0.5}[str(r)])  # fmt: skip
     assert search.first_choice == first
 
@@ -190,17 +192,14 @@ def test_keeping_memory_is_not_tried_where_it_cannot_win() -> None:
     assert result(search, planned).chosen.recipe.keep_freed
 
 
-def test_wrong_outputs_are_as_wrong_in_parts_but_may_be_right_in_float32() -> None:
+def test_wrong_outputs_rule_out_the_same_arithmetic_alone() -> None:
     search, _ = searched(
-        {
-            "eager": 1.0,
-            "openvino+bfloat16": "outputs differ",
-            "openvino": 0.5,
-            "openvino+parts": 0.3,
-        }
-    )
-    assert "openvino+bfloat16: outputs differ" in search.trials[Recipe("openvino+bfloat16+parts")].refused  # fmt: skip
-    assert search.trials[Recipe("openvino+parts")].median_s
+        {"eager": 1.0, "openvino+int8+parts": "outputs differ", "openvino+int8": 0.5, "openvino": 0.6}
+    )  # fmt: skip
+    mixed = search.trials[Recipe("openvino+int8+bfloat16+parts")].refused
+    assert mixed == "not tried: openvino+int8+parts: outputs differ"
+    assert search.trials[Recipe("openvino+int8")].median_s
+    assert search.trials[Recipe("openvino")].median_s
 
 
 def test_parts_are_for_even_batches_of_four_and_more() -> None:
@@ -224,9 +223,9 @@ def test_ctrl_c_leaves_what_was_found() -> None:
 
 def test_the_final_counts_the_runs_with_warm_caches() -> None:
     """The first run of a turn takes nine times as long here, and is thrown away."""
-    search, _ = searched({"eager": 1.0, "onnxruntime": 0.4})
+    search, _ = searched({"eager": 0.1, "onnxruntime": 0.04})
     trial = search.trials[Recipe("onnxruntime")]
-    assert statistics.median(trial.samples_s) == pytest.approx(0.4)
+    assert statistics.median(trial.samples_s) == pytest.approx(0.04)
     assert len(trial.samples_s) >= 10
 
 

@@ -26,7 +26,12 @@ from steelyard.cli._sources import read_shapes
 @click.option("--calibrate", type=click.Choice(["images", "random"]), default="images", show_default=True, help="What 8 bits are calibrated with.")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True, help="Try torch.compile, too (half a minute and more).")  # fmt: skip
 @click.option("--budget", type=click.FloatRange(0, min_open=True), default=25.0, show_default=True, metavar="SECONDS", help="For the search.")  # fmt: skip
-@output_options(*FORMATS, path_help="Store the network: .onnx, .xml (OpenVINO) or .pt2 (PyTorch).")
+@click.option("--thorough", is_flag=True, help="Then try and compare everything, whatever time it takes.")  # fmt: skip
+@output_options(
+    *FORMATS,
+    files=(".onnx", ".xml", ".pt2"),
+    path_help="Store the network: .onnx, .xml (OpenVINO) or .pt2 (PyTorch).",
+)
 def command(
     net: str,
     batch: int,
@@ -39,6 +44,7 @@ def command(
     calibrate: str,
     compiled: bool,
     budget: float,
+    thorough: bool,
     output: Output,
 ) -> None:
     """Find the fastest way to run NET on this machine whose outputs stay within a tolerance.
@@ -54,7 +60,7 @@ def command(
     import steelyard
 
     target: Path | None = output.path
-    output = replace(output, path=None)
+    output = replace(output, path=None, special=False)
     with output.steps("starting") as say:
         result = steelyard.optimize(
             net,
@@ -69,6 +75,7 @@ def command(
             calibrate=calibrate,
             compiled=compiled,
             budget_s=budget,
+            thorough=thorough,
             progress=lambda doing, share: say(f"{share:4.0%} {doing}"),
             partial=output.show,
         )

@@ -206,6 +206,13 @@ def _notes(search: Search, trials: Sequence[Trial]) -> tuple[str, ...]:
         )
     if not search.opened.get("weights") and search.opened.get("has_module"):
         notes.append("The weights may be random: outputs then say nothing about accuracy.")
+    if search.first_choice is not None:
+        first = search.trials[search.first_choice]
+        best = min(t.median_s for t in search.trials.values() if t.median_s is not None)
+        notes.append(
+            f"Within the time {first.recipe} had been chosen, which takes {(first.median_s or 0.0) / best:.2f} "
+            "of the best's time; then everything was tried and compared."
+        )
     load = load_average()
     if load is not None and load > 1.25 * available_cores():
         notes.append(

@@ -41,8 +41,15 @@ FINALISTS = 4
 CLOSE = 1.5
 """A finalist's first time is at most so many times the best."""
 
-CLOSE_THOROUGH = 1.8
+CLOSE_THOROUGH = 1.6
+FINALISTS_THOROUGH = 6
 """The same where everything is compared."""
+
+THOROUGH_SLACK = 2.0
+"""Then a recipe is left out only if it would have to be so many times as fast as was ever seen."""
+
+LONG_TURNS = 6
+"""Turns of a recipe whose runs are long."""
 
 TRIALS_SHARE = 0.75
 """Of the time; after it no recipe is begun any more."""
@@ -198,15 +205,19 @@ class Search:
     def _not_worth(self, recipe: Recipe) -> str:
         if self.elapsed_s > TRIALS_SHARE * self.budget_s and not self._needed(recipe):
             return f"{NOT_TRIED}: the time of {self.budget_s:.0f} s was up"
+        return self._ruled_out(recipe, 1.0)
+
+    def _ruled_out(self, recipe: Recipe, slack: float) -> str:
+        """Why it cannot win, by what its siblings took, if it may be ``slack`` times as fast as was ever seen."""
         best = min(t.median_s for t in self.trials.values() if t.median_s is not None)
         for sibling, most in limits(recipe):
             alike = self.trials.get(sibling)
             if alike is None or alike.refused.startswith(NOT_TRIED):
                 continue
             if alike.median_s is None:
-                if sibling.precision == recipe.precision:
+                if (sibling.precision, sibling.parts) == (recipe.precision, recipe.parts):
                     return f"{NOT_TRIED}: {sibling}: {alike.refused}"
-            elif alike.median_s > most * best:
+            elif alike.median_s > slack * most * best:
                 return (
                     f"{NOT_TRIED}: {sibling} is {alike.median_s / best:.1f} times as slow as the best, "
                     f"and this at most {most:g} times as fast"
@@ -279,7 +290,9 @@ class Search:
             for recipe in taking if turn % 2 else taking[::-1]:
                 if self.trials[recipe].refused or (turn and self._out_of_time):
                     continue
-                if recipe == baseline and turn % BASELINE_EVERY and self._long(recipe):
+                if self._long(recipe) and (
+                    turn >= LONG_TURNS or (recipe == baseline and turn % BASELINE_EVERY)
+                ):
                     continue
                 try:
                     later[recipe] += self._turn(recipe)
@@ -311,14 +324,22 @@ class Search:
         self.first_s = self.elapsed_s
         known = [t for t in self.trials.values() if t.median_s is not None]
         self.first_choice = min(known, key=lambda t: t.median_s or 0.0).recipe
+        kept = replace(
+            plan.baseline, keep_freed=True
+        )  # the other figure that gains are held against
         for recipe in plan.recipes:
-            if self.trials[recipe].refused.startswith(NOT_TRIED):
-                self.tell(f"trying {recipe}", 0.9)
-                self._try(recipe)
-                self._forget_losers(plan.baseline)
+            if not self.trials[recipe].refused.startswith(NOT_TRIED):
+                continue
+            reason = "" if recipe == kept else self._ruled_out(recipe, THOROUGH_SLACK)
+            if reason:
+                self.trials[recipe] = Trial(recipe, refused=reason)
+                continue
+            self.tell(f"trying {recipe}", 0.9)
+            self._try(recipe)
+            self._forget_losers(plan.baseline)
         ranked = self._ranked()
         near = [recipe for took, recipe in ranked if took <= CLOSE_THOROUGH * ranked[0][0]]
-        self._final(plan.baseline, [*near, self.first_choice])
+        self._final(plan.baseline, [*near[:FINALISTS_THOROUGH], self.first_choice])
 
     # ---- processes -----------------------------------------------------------------------------
 

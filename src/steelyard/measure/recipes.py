@@ -62,14 +62,14 @@ class Recipe:
 
 
 _ORDER = (
-    Recipe("openvino+bfloat16"),
-    Recipe("openvino+int8"),
     Recipe("openvino+bfloat16+parts"),
     Recipe("openvino+int8+parts"),
-    Recipe("openvino+int8+bfloat16"),
+    Recipe("openvino+bfloat16"),
     Recipe("openvino+int8+bfloat16+parts"),
-    Recipe("openvino"),
+    Recipe("openvino+int8"),
+    Recipe("openvino+int8+bfloat16"),
     Recipe("openvino+parts"),
+    Recipe("openvino"),
     Recipe("onnxruntime"),
     Recipe("eager+folded+channels_last"),
     Recipe("eager+folded+channels_last+bfloat16+cast"),
@@ -87,9 +87,9 @@ _ORDER = (
 _SIBLINGS = (
     ("openvino", "openvino+bfloat16", 1.25),
     ("openvino+parts", "openvino+bfloat16+parts", 1.25),
-    ("openvino+parts", "openvino", 2.0),
-    ("openvino+bfloat16+parts", "openvino+bfloat16", 2.0),
-    ("openvino+int8+parts", "openvino+int8", 2.0),
+    ("openvino", "openvino+parts", 2.0),
+    ("openvino+bfloat16", "openvino+bfloat16+parts", 2.0),
+    ("openvino+int8", "openvino+int8+parts", 1.5),
     ("openvino+int8+bfloat16", "openvino+int8", 1.5),
     ("openvino+int8+bfloat16+parts", "openvino+int8+parts", 1.5),
     ("eager+int8+channels_last", "openvino+int8", 1.25),

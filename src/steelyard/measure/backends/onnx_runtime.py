@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from steelyard.errors import BackendError, MissingExtraError
+from steelyard.errors import BackendError
+from steelyard.measure import installed
 from steelyard.measure.backend import Array, Program, Setting
 from steelyard.measure.export import onnx_file
 
@@ -26,9 +25,7 @@ class OnnxRuntime:
 
     def missing(self) -> str:
         """It is an extra."""
-        if importlib.util.find_spec("onnxruntime") is None:
-            return "the package onnxruntime is not installed; try: pip install 'steelyard[onnxruntime]'"
-        return ""
+        return installed.ONNX_RUNTIME.missing()
 
     def load(self, program: Program, setting: Setting) -> OnnxRunner:
         """A session with as many threads as PyTorch has."""
@@ -47,7 +44,7 @@ class OnnxRunner:
     def __init__(
         self, program: Program, path: str, provider: str, *, optimised: bool, profile: str = ""
     ) -> None:
-        runtime = _runtime()
+        runtime = installed.ONNX_RUNTIME.load()
         import torch
 
         options = runtime.SessionOptions()
@@ -102,16 +99,6 @@ def plain_outputs(program: Program) -> tuple[Array, ...]:
     runner = OnnxRunner(program, str(onnx_file(program)), "CPUExecutionProvider", optimised=False)
     runner.run()
     return tuple(runner.outputs())
-
-
-def _runtime() -> Any:
-    try:
-        onnxruntime: Any = importlib.import_module("onnxruntime")
-    except ImportError:
-        raise MissingExtraError(
-            "running ONNX files", extra="onnxruntime", package="onnxruntime"
-        ) from None
-    return onnxruntime
 
 
 def _first_line(error: Exception) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from steelyard.errors import BackendError, MissingExtraError, UsageError
+from steelyard.errors import BackendError, UsageError
+from steelyard.measure import installed
 from steelyard.measure.backend import Array, Program, Setting
 from steelyard.measure.export import onnx_file
 from steelyard.measure.recipes import PART
@@ -29,9 +28,7 @@ class OpenVino:
 
     def missing(self) -> str:
         """It is an extra."""
-        if importlib.util.find_spec("openvino") is None:
-            return "the package openvino is not installed; try: pip install 'steelyard[openvino]'"
-        return ""
+        return installed.OPENVINO.missing()
 
     def load(self, program: Program, setting: Setting) -> OpenVinoRunner | PartsRunner:
         """A compiled model with as many threads as PyTorch has."""
@@ -78,7 +75,7 @@ class PartsRunner:
         threads = torch.get_num_threads()
         self.model: Any = _compiled(in_parts(program), setting, {"NUM_STREAMS": threads})
         self.ran = f"{_ran(self.model)}, parts of {PART}"
-        self.queue: Any = _openvino().AsyncInferQueue(self.model, threads)
+        self.queue: Any = installed.OPENVINO.load().AsyncInferQueue(self.model, threads)
         self.queue.set_callback(self._keep)
         self.feed = [x.numpy() for x in program.inputs]
         parts = len(self.feed[0]) // PART
@@ -140,7 +137,7 @@ def _compiled(program: Program, setting: Setting, properties: Mapping[str, Any])
         BackendError: OpenVINO refused it.
         UsageError: a file that was made for another batch.
     """
-    openvino = _openvino()
+    openvino = installed.OPENVINO.load()
     import torch
 
     path = onnx_file(program)
@@ -174,17 +171,7 @@ def _compiled(program: Program, setting: Setting, properties: Mapping[str, Any])
 
 def _ran(model: Any) -> str:
     used = ", ".join(model.get_property("EXECUTION_DEVICES"))
-    return f"OpenVINO {_openvino().__version__.split('-')[0]} {used}"
-
-
-def _openvino() -> Any:
-    try:
-        openvino: Any = importlib.import_module("openvino")
-    except ImportError:
-        raise MissingExtraError(
-            "the backend openvino", extra="openvino", package="openvino"
-        ) from None
-    return openvino
+    return f"OpenVINO {installed.OPENVINO.load().__version__.split('-')[0]} {used}"
 
 
 OPENVINO = OpenVino()
