@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "md", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("table", "md", "csv", "json")
+PICTURES = (".html", ".htm", ".svg", ".png", ".pdf")
+"""Endings of a file that gets a page or a chart, for verbs that draw."""
+
+_FORMS: dict[str, Format] = {".txt": "table", ".md": "md", ".csv": "csv", ".json": "json"}
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -32,18 +36,18 @@ class Output:
         format: table, md, csv or json.
         path: the file to write, None for stdout.
         quiet: no progress and no warnings.
+        special: the file's name asks for what only this verb writes, a picture perhaps, and no option for a form.
     """
 
     format: Format
     path: Path | None
     quiet: bool
+    special: bool = False
 
     @property
     def picture(self) -> Path | None:
         """The file, where its name asks for a page or a chart and no other form was asked for."""
-        ends = (".html", ".htm", ".svg", ".png", ".pdf")
-        drawn = self.format == "table" and self.path and self.path.suffix.lower() in ends
-        return self.path if drawn else None
+        return self.path if self.special and self.path and _ending(self.path) in PICTURES else None
 
     def show(self, result: object, document: Document | None = None) -> None:
         """Prints ``result``: its ``to_dict()`` as JSON, all its records as CSV, else ``document``.
@@ -57,6 +61,10 @@ class Output:
 
         from steelyard.report import render
 
+        if self.special and self.path is not None:
+            self.warn(f"{self.path} is not written: there is nothing of that kind to be had here")
+            replace(self, path=None).show(result, document)
+            return
         if self.format == "json":
             self.write(_json(result) + "\n")
             return
@@ -183,12 +191,16 @@ def _json(result: object) -> str:
 
 
 def output_options(
-    *formats: Format, path_help: str = "Write to FILE and not to stdout."
+    *formats: Format, files: tuple[str, ...] = (), path_help: str = ""
 ) -> Callable[[_Function], _Function]:
     """Adds ``--json``, ``-o``, ``-q``, ``--debug`` and, for several formats, ``--format``.
 
-    The command's function gets them as one argument ``output: Output``; ``path_help`` says what ``-o`` writes.
+    The command's function gets them as one argument ``output: Output``; ``files`` are endings of what the verb
+    writes itself, ``path_help`` says what ``-o`` writes. Of other files the ending chooses the form.
     """
+    forms = [end for end, form in _FORMS.items() if form in (formats or ("table", "json"))]
+    known = tuple(dict.fromkeys((*forms, *files)))
+    path_help = path_help or f"Write to FILE; its ending chooses the form: {', '.join(known)}."
 
     def decorate(function: _Function) -> _Function:
         import functools
@@ -204,8 +216,12 @@ def output_options(
         ) -> Any:
             if as_json and format not in (None, "json"):
                 raise UsageError(f"--json and --format {format} are both given", expected="one")
-            chosen: Format = "json" if as_json else format or "table"
-            return function(output=Output(chosen, path, quiet), **rest)
+            chosen: Format | None = "json" if as_json else format
+            special = False
+            if path is not None and chosen is None:
+                special = _ending(path) in files
+                chosen = None if special else _form(path, known)
+            return function(output=Output(chosen or "table", path, quiet, special), **rest)
 
         options = [
             click.option("--json", "as_json", is_flag=True, help="JSON, with a versioned schema."),
@@ -227,6 +243,26 @@ def output_options(
         return wrapped  # type: ignore[return-value]
 
     return decorate
+
+
+def _ending(path: Path) -> str:
+    return path.suffix.lower()
+
+
+def _form(path: Path, known: tuple[str, ...]) -> Format:
+    """What the file's name asks for; a table, where it has no ending.
+
+    Raises:
+        UsageError: an ending that is not known.
+    """
+    if not path.suffix:
+        return "table"
+    if _ending(path) not in known:
+        raise UsageError(
+            f"nothing can be written as {str(path)!r}",
+            expected="a name that ends in " + ", ".join(known),
+        )
+    return _FORMS[_ending(path)]
 
 
 def _writable(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:

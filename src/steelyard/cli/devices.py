@@ -13,7 +13,7 @@ from steelyard.errors import UnknownNameError, UsageError
 @click.command("devices")
 @click.argument("name", default="*")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The device's file, to start one's own from.")
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=(".yaml", ".yml"))
 def command(name: str, as_yaml: bool, output: Output) -> None:
     """List the devices, or show NAME: a device, a pattern, or the path of a YAML file.
 
@@ -28,12 +28,12 @@ def command(name: str, as_yaml: bool, output: Output) -> None:
     names = steelyard.list_devices(name)
     if names == [name] or not names:
         found = _one(name, output)
-        if as_yaml:
+        if as_yaml or output.special:
             output.write(found.to_yaml())
         else:
             output.show(found)
         return
-    if as_yaml:
+    if as_yaml or output.special:
         raise UsageError(f"--yaml of {len(names)} devices", expected="the name of one device")
     output.show(*_list(names))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._signals import ending_in_order
 from steelyard.cli._sources import Source, capture_options
 from steelyard.errors import UnknownNameError, UsageError
@@ -97,7 +97,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     help="Write the network and the devices as Timeloop and ZigZag files.",
 )
 @capture_options
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=PICTURES)
 def command(
     source: str,
     devices: tuple[str, ...],
@@ -154,6 +154,12 @@ def command(
         options |= {"engine": engine, "address": _address(engine, address)}
         _explore(load, chosen[0], sweeps, options, output)
         return
+    if layers and output.picture is not None:
+        raise UsageError(
+            f"--mapping draws text, {output.picture.name} is no text",
+            expected="--mapping LAYER with .txt or .md",
+            hint=f"-o {output.picture} without --mapping: a page has every mapping",
+        )
     if fuse and output.picture is not None:
         raise UsageError(
             "--fuse draws nothing", expected="--fuse with a table, --json, --csv or --md"

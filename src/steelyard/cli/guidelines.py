@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 
 
 @click.command("guidelines")
@@ -14,7 +14,7 @@ from steelyard.cli._output import FORMATS, Output, output_options
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in an inference.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the computation.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(5), default=40, show_default=True, help="Turns of each network.")  # fmt: skip
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=PICTURES)
 def command(
     guidelines: tuple[str, ...],
     scale: str,

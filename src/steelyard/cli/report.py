@@ -36,7 +36,7 @@ from steelyard.errors import UsageError
     help="With --device: WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any.",
 )
 @capture_options
-@output_options()
+@output_options(files=(".html", ".htm", ".md", ".txt", ".csv", ".json"))
 def command(
     sources: tuple[str, ...],
     title: str | None,

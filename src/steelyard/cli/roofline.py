@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._sources import Source, capture_options
 from steelyard.errors import UsageError
 
@@ -21,7 +21,7 @@ from steelyard.errors import UsageError
     help="Of the seven bounds: WS, OS-A, OS-B, OS-C, IS, NLR, RS or any; else the device's own.",
 )
 @capture_options
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=PICTURES)
 def command(
     source: str, device: str, steps: bool, dataflow: str | None, how: Source, output: Output
 ) -> None:

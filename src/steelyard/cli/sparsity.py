@@ -24,8 +24,6 @@ def command(net: str, photos: tuple[str, ...], weights: str | None, output: Outp
     steelyard sparsity mobilenet_v2 *.jpg -o zeros.json
     steelyard estimate mobilenet_v2 --device eyeriss --zeros zeros.json
     """
-    from dataclasses import replace
-
     import steelyard
     from steelyard.cli._sources import zoo_settings
 
@@ -34,8 +32,7 @@ def command(net: str, photos: tuple[str, ...], weights: str | None, output: Outp
         result = steelyard.measure_sparsity(
             name, photos, weights=weights, settings=config, quiet=output.quiet
         )
-    if output.format == "table" and output.path and output.path.suffix.lower() == ".json":
-        output = replace(output, format="json")
+    if output.format == "json":
         for note in result.notes:
             output.warn(note)
     output.show(result)

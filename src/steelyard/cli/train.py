@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder in which data sets have their folders.")  # fmt: skip
 @click.option("--save-steps", type=click.IntRange(0), default=0, metavar="N", help="Save every N steps, besides after every epoch.")  # fmt: skip
 @click.option("--save-seconds", type=click.FloatRange(0), default=300.0, show_default=True, help="Save when so long is over; 0: not by time.")  # fmt: skip
-@output_options(*FORMATS)
+@output_options(*FORMATS, files=(".toml",))
 def command(
     recipe: str,
     overrides: tuple[str, ...],
