@@ -168,7 +168,7 @@ def test_mistakes(trained: nn.Module) -> None:
     with pytest.raises(InputError, match="the network has 7 classes, and digits 10") as error:
         evaluate(network(7), data="digits")
     assert "num_classes=10" in str(error.value)
-    with pytest.raises(UsageError, match="weight has no values yet"):
+    with pytest.raises(UsageError, match="has no values yet"):
         evaluate(nn.LazyLinear(10), data="digits")
     with pytest.raises(UsageError, match="no data to evaluate on"):
         evaluate(trained)

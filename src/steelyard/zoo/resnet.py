@@ -114,11 +114,13 @@ def resnet(config: ResNetConfig) -> ResNet:
     make_stem, base = (imagenet_stem, 64) if config.stem == "imagenet" else (cifar_stem, 16)
     widths = stage_widths(base, len(config.blocks), config.width)
 
+    option = None if config.plain else config.shortcut
+
     def block(_: int, in_channels: int, channels: int, stride: int) -> Block:
         if config.block == "basic":
-            return BasicBlock(in_channels, channels, stride, config.shortcut)
+            return BasicBlock(in_channels, channels, stride, option)
         first = config.stride_at == "1x1"
-        return Bottleneck(in_channels, channels, stride, config.shortcut, stride_first=first)
+        return Bottleneck(in_channels, channels, stride, option, stride_first=first)
 
     stem = make_stem(config.in_channels, widths[0])
     return ResNet(stem, config.blocks, widths, block, config.num_classes)

@@ -25,6 +25,7 @@ class StagesConfig(ImageConfig):
 class ResNetConfig(StagesConfig):
     """Settings of a residual network."""
 
+    plain: bool = setting(False, "no shortcuts at all: a plain network")
     block: Literal["basic", "bottleneck"] = setting(
         "bottleneck", "two 3x3 convolutions, or 1x1, 3x3, 1x1"
     )
@@ -73,6 +74,11 @@ _CIFAR = (
     "the two projections that many copies have."
 )
 
+_PLAIN = (
+    "The residual network of as many layers without its shortcuts (sec. 3.3 and 4): batch normalisation and all else "
+    "as there."
+)
+
 FAMILIES = (
     Family(
         name="ResNet",
@@ -109,6 +115,29 @@ FAMILIES = (
                     _CIFAR,
                 )
                 for n in (3, 5, 7, 9, 18, 200)
+            ),
+            *(
+                Model(
+                    f"plain{layers}",
+                    {"block": "basic", "blocks": _IMAGENET[f"resnet{layers}"][1], "plain": True},
+                    _PLAIN,
+                )
+                for layers in (18, 34)
+            ),
+            *(
+                Model(
+                    f"plain{6 * n + 2}_cifar",
+                    {
+                        "block": "basic",
+                        "blocks": (n, n, n),
+                        "stem": "cifar",
+                        "plain": True,
+                        "num_classes": 10,
+                        "resolution": 32,
+                    },
+                    _PLAIN,
+                )
+                for n in (3, 5, 7, 9)
             ),
         ),
     ),
