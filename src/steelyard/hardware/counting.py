@@ -57,36 +57,33 @@ def offsets(size: int, bounds: Any, strides: Any, roles: Any, first: int, last: 
     return found[found < size]
 
 
-def window_sum(sizes: Any, window: Any, p: Any, r: Any, tiles: Any, slide: Any) -> int:
+def window_sum(sizes: Any, window: Any, outer: Any, inner: Any, tiles: Any, slide: Any) -> int:
     """Input rows that all tiles of one window need, summed over TIME and SPACE, united over SHARED.
 
     Args:
         sizes: of the output and the tap dimension.
         window: stride, dilation, padding before, input size.
-        p, r: (3, k) bounds, strides and roles of the loops outside, of the output and tap dimension.
+        outer: `offsets` of the TIME and SPACE loops of the output and of the tap dimension.
+        inner: those of the SHARED loops.
         tiles: extent of one tile in both.
         slide: index step of the innermost moving loop if that is over the output or the tap dimension, and
             its bound, (ps, pb, rs, rb), else zeros: then rows of the step before are kept, only new ones count.
     """
-    p_outer = offsets(sizes[0], p[0], p[1], p[2], TIME, SPACE)
-    r_outer = offsets(sizes[1], r[0], r[1], r[2], TIME, SPACE)
-    p_inner = offsets(sizes[0], p[0], p[1], p[2], SHARED, SHARED)
-    r_inner = offsets(sizes[1], r[0], r[1], r[2], SHARED, SHARED)
     marks = np.zeros(window[3], np.int64)
     stamp = 0
     total = 0
-    for po in p_outer:
+    for po in outer[0]:
         p_back = slide[0] if slide[0] > 0 and (po // slide[0]) % slide[1] > 0 else 0
-        for ro in r_outer:
+        for ro in outer[1]:
             r_back = slide[2] if slide[2] > 0 and (ro // slide[2]) % slide[3] > 0 else 0
             moved = p_back + r_back > 0
             stamp += 1
             united = stamp
-            for pi in p_inner:
+            for pi in inner[0]:
                 p0 = po + pi
                 if p0 >= sizes[0]:
                     continue
-                for ri in r_inner:
+                for ri in inner[1]:
                     r0 = ro + ri
                     if r0 >= sizes[1]:
                         continue

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -31,9 +32,10 @@ from steelyard.hardware.mapper_answer import (
     Objective,
     objective_value,
 )
+from steelyard.hardware.mapper_counts import Counts
 from steelyard.hardware.mapper_groups import Groups
 from steelyard.hardware.mapper_patterns import Patterns
-from steelyard.hardware.mapper_sheet import Sheet
+from steelyard.hardware.mapper_sheet import Aim, Forest, Sheet
 from steelyard.hardware.mapper_system import System
 from steelyard.hardware.mapper_tables import Assembly
 from steelyard.hardware.mapping import Loop, Mapping
@@ -47,6 +49,7 @@ _SECOND: dict[Objective, Objective] = {"energy": "latency", "latency": "energy",
 _EQUAL = 1e-9
 """Relative difference up to which two costs are equal: sums of floating-point numbers in other orders."""
 _CHUNK = 200_000
+_LOOK = 2_000
 _DEEP = 1024
 
 
@@ -110,12 +113,13 @@ class _Search:
         self.visited = self.searched = 0
         self.left_bound = np.inf
         self.tasks: list[_Task] = []
+        self.counts = Counts(space.problem)
 
     def _tasks(self, space: Mapspace) -> list[_Task]:
         """The patterns of a mapspace that may be better than the best so far, the most promising first."""
         tasks: list[_Task] = []
         patterns = Patterns(space)
-        whole = Groups(space)
+        whole = Groups(space, self.counts)
         every = list(range(len(patterns.orders)))
         for keeps in space.keeps():
             assembly = Assembly(space, keeps, self.objective)
@@ -136,7 +140,8 @@ class _Search:
         for space in spaces:
             tasks = self._tasks(space)
             self.tasks += tasks
-            self._find(tasks, ended)
+            if space is self.space or self._hopeful(tasks):
+                self._find(tasks, ended)
         if not self.tasks:
             raise no_fit(self.space)
         if self.left_bound == np.inf and self.winner is not None and self.objective in _SECOND:
@@ -176,17 +181,54 @@ class _Search:
                 self.left_bound = min(self.left_bound, task.bound)
                 break
             self.searched += 1
-            self.best[1] = np.inf
-            self._explore(task, ended)
-            task.least = self.best[1]
+            task.least = self._explore(task, ended)
 
-    def _explore(self, task: _Task, ended: Callable[[], bool]) -> None:
-        trees, roots, rows = task.sheet.forest(task.index)
-        stack = np.zeros((_DEEP, len(roots)), np.int64)
+    def _aim(self) -> Aim:
+        return Aim(self.mode, self.caps, float(self.best[0]))
+
+    def _hopeful(self, tasks: list[_Task]) -> bool:
+        """False if patterns of one sheet have nothing better than the best so far, all taken together."""
+        sheets = {id(task.sheet): task.sheet for task in tasks if task.bound < self.best[0]}
+        if self.winner is None or len(sheets) != 1:
+            return bool(sheets)
+        (sheet,) = sheets.values()
+        if not sheet.relaxes:
+            return True
+        found, least = sheet.relaxed(self._aim())
+        if found is not None:
+            trees = found[0]
+            system = sheet.system.arrays(self.caps)
+            stack, bounds, state = self._begin(found, system)
+            best = np.array([self.best[0], np.inf])
+            while state[0] > 0:
+                state[1] = _LOOK
+                leaves = kernels.search(trees, system, self.mode, stack, bounds, state, best)
+                if leaves[0] >= 0 or state[2] > 10 * _LOOK:
+                    return True
+            self.visited += int(state[2])
+            least = min(least, best[1])
+        for task in tasks:
+            task.least = least
+        return False
+
+    def _begin(self, forest: Forest, system: Any) -> tuple[Any, Any, Any]:
+        """Stack, bounds and state of a search that has all before it."""
+        trees, roots, _ = forest
+        stack, bounds = np.zeros((_DEEP, len(roots)), np.int64), np.zeros(_DEEP)
         stack[0] = roots
-        bounds = np.full(_DEEP, task.bound)
-        state = np.array([1, 0, 0])
+        low, high = trees[3][roots].prod(axis=0), trees[4][roots].prod(axis=0)
+        bounds[0] = kernels.costs(low[None], high[None], system, self.mode)[0]
+        return stack, bounds, np.array([1, 0, 0])
+
+    def _explore(self, task: _Task, ended: Callable[[], bool]) -> float:
+        """Searches a pattern; returns the least cost of what is in it and what was left out."""
+        forest, lost = task.sheet.forest(task.index, self._aim())
+        if forest is None:
+            return lost
+        trees, _, rows = forest
+        self.best[1] = np.inf
         system = task.sheet.system.arrays(self.caps)
+        stack, bounds, state = self._begin(forest, system)
         while state[0] > 0:
             state[1] = _CHUNK
             found = kernels.search(trees, system, self.mode, stack, bounds, state, self.best)
@@ -196,6 +238,7 @@ class _Search:
                 self.left_bound = min(self.left_bound, float(bounds[: state[0]].min()))
                 break
         self.visited += int(state[2])
+        return min(lost, float(self.best[1]))
 
     def _mapping(self) -> Mapping:
         if self.winner is None:
@@ -228,7 +271,7 @@ def _fitting(whole: Groups, system: System) -> Groups | None:
         rest = np.prod([low for k, low in enumerate(least) if k != g], axis=0)
         need = (table * rest) @ system.limits.T
         keep.append((need <= system.walls * (1 + 1e-12)).all(axis=1))
-    return Groups(whole.space, whole, keep) if all(k.any() for k in keep) else None
+    return Groups(whole.space, whole.counts, whole, keep) if all(k.any() for k in keep) else None
 
 
 def _mapping(task: _Task, rows: list[int]) -> Mapping:

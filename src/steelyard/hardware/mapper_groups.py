@@ -13,7 +13,7 @@ import numpy as np
 
 from steelyard.hardware.counting import SHARED, SPACE, STILL, TIME
 from steelyard.hardware.device import DIMENSIONS, RELEVANT
-from steelyard.hardware.mapper_factors import tile_factors, window_factors
+from steelyard.hardware.mapper_counts import MOVES, SHARES, SLIDES, TILE, Counts
 from steelyard.hardware.mapper_system import Column, Floats
 from steelyard.hardware.mapspace import STAYS, Mapspace
 from steelyard.hardware.transfers import extent
@@ -28,6 +28,7 @@ class Groups:
 
     Args:
         space: of the chains.
+        counts: of the layer.
         whole: groups of the same space of which these are a part.
         keep: for each group which of its items to keep.
 
@@ -37,13 +38,17 @@ class Groups:
     """
 
     def __init__(
-        self, space: Mapspace, whole: Groups | None = None, keep: list[Any] | None = None
+        self,
+        space: Mapspace,
+        counts: Counts,
+        whole: Groups | None = None,
+        keep: list[Any] | None = None,
     ) -> None:
-        self.space = space
+        self.space, self.counts = space, counts
         self.slots = space.slots()
         self.units = len(space.device.levels)
         if whole is None or keep is None:
-            self.chains = _arrays(space)
+            self.chains = {dim: counts.chains(space, dim) for dim in DIMENSIONS}
             self.pairs = [self._pairs(group) for group in GROUPS]
             self._known: dict[Column, int] = {}
             self._alike: list[dict[Hashable, int]] = [{} for _ in GROUPS]
@@ -151,8 +156,8 @@ class Groups:
             if column.kind == "moved" and dim in RELEVANT[column.operand]:
                 found *= size
             else:
-                roles = np.array(self._roles(column, dim), np.int64)
-                own = tile_factors(size, self.chains[dim], roles)
+                roles = tuple(self._roles(column, dim))
+                own = self.counts.tiles(self.space.chain_set(dim), roles)
                 found *= own[index[:, k]]
         return found
 
@@ -171,21 +176,20 @@ class Groups:
         return roles
 
     def _windows(self, group: int, column: Column) -> Floats:
-        out, tap = GROUPS[group]
-        problem = self.space.problem
-        window = problem.rows if out == "P" else problem.columns
-        place, dim = column.slider
-        slot = next((k for k, s in enumerate(self.slots) if s.level == place), -1)
-        return window_factors(
-            np.array([problem.size(out), problem.size(tap)]),
-            np.array([window.stride, window.dilation, window.before, window.size]),
-            self.chains[out],
-            self.chains[tap],
-            self.pairs[group],
-            np.array(self._roles(column, out), np.int64),
-            slot if dim == out else -1,
-            slot if dim == tap else -1,
-        )
+        place, slider = column.slider
+        found = []
+        for dim in GROUPS[group]:
+            kinds = tuple(
+                SLIDES
+                if slot.level == place and dim == slider
+                else (TILE if role < 0 else SHARES if role == SHARED else MOVES)
+                for slot, role in zip(self.slots, self._roles(column, dim), strict=True)
+            )
+            found.append(self.counts.forms(self.space.chain_set(dim), kinds))
+        (outs, out), (taps, tap) = found
+        counts = self.counts.windows(GROUPS[group][0], outs, taps)
+        index = self.pairs[group]
+        return counts[out[index[:, 0]], tap[index[:, 1]]]
 
     def _tiles(self, group: int, column: Column) -> Floats:
         dims, problem = GROUPS[group], self.space.problem
@@ -206,9 +210,3 @@ class Groups:
             if dim in RELEVANT[column.operand]:
                 found *= tiles[k][index[:, k]]
         return found
-
-
-def _arrays(space: Mapspace) -> dict[str, Any]:
-    """The chains of each dimension (chains, slots)."""
-    width = len(space.slots())
-    return {dim: np.array(space.chains(dim), np.int64).reshape(-1, width) for dim in DIMENSIONS}

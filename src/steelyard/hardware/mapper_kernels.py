@@ -224,12 +224,74 @@ def cost(low, high, system, mode):
 
 
 @jit
+def _range(table, keep, begin, end, least, most):
+    """Least and greatest of each column of the rows that are kept, written to the last two arguments."""
+    least[:] = np.inf
+    most[:] = 0.0
+    for i in range(begin, end):
+        if keep[i]:
+            for j in range(table.shape[1]):
+                least[j] = min(least[j], table[i, j])
+                most[j] = max(most[j], table[i, j])
+
+
+@jit
 def costs(low, high, system, mode):
     """`cost` of each row of ``low`` and ``high``."""
     found = np.empty(len(low))
     for k in range(len(low)):
         found[k] = cost(low[k], high[k], system, mode)
     return found
+
+
+@jit
+def promising(table, ends, system, mode, best):
+    """Which rows of each list may be part of something below ``best``; the least cost of those that may not.
+
+    ``table`` has the lists one after another, with the system's columns. A row is judged with the least of all
+    other lists, again and again as those become shorter.
+    """
+    keep = np.ones(len(table), np.bool_)
+    lists, width = len(ends), table.shape[1]
+    least = np.empty((lists, width))
+    most = np.empty((lists, width))
+    for g in range(lists):
+        _range(table, keep, ends[g - 1] if g else 0, ends[g], least[g], most[g])
+    lost = np.inf
+    low = np.empty(width)
+    high = np.empty(width)
+    same = 0
+    for step in range(4 * lists):
+        g = step % lists
+        begin = ends[g - 1] if g else 0
+        rest = np.ones((2, width))
+        for h in range(lists):
+            if h != g:
+                rest[0] *= least[h]
+                rest[1] *= most[h]
+        count = 0
+        fewer = False
+        for i in range(begin, ends[g]):
+            if keep[i]:
+                for j in range(width):
+                    low[j] = rest[0, j] * table[i, j]
+                    high[j] = rest[1, j] * table[i, j]
+                value = cost(low, high, system, mode)
+                if value >= best:
+                    keep[i] = False
+                    fewer = True
+                    lost = min(lost, value)
+                else:
+                    count += 1
+        if count == 0:
+            keep[:] = False
+            break
+        same = 0 if fewer else same + 1
+        if same == lists:
+            break
+        if fewer:
+            _range(table, keep, begin, ends[g], least[g], most[g])
+    return keep, lost
 
 
 @jit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,19 @@ from steelyard.hardware.mapper_tables import Assembly
 
 _LIMIT_WEIGHT = 3.0
 """Found by trial: boxes that fit no memory are the first that can be dropped."""
+
+
+Forest = tuple[Any, Any, Any]
+"""Trees, the node that each begins with, and the row of each leaf's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What is searched: something below ``best``; see `mapper_kernels.cost`."""
+
+    mode: int
+    caps: tuple[float, float]
+    best: float
 
 
 class Sheet:
@@ -40,6 +53,7 @@ class Sheet:
         ]
         self._signs = np.where((self.system.rows < 0).any(axis=0), -1.0, 1.0)
         self._best: dict[tuple[int, int, bytes], Any] = {}
+        self._lost = np.inf
         self.low, self.high = self._extremes()
         self._weights = self._split_weights()
 
@@ -86,27 +100,83 @@ class Sheet:
             found[empty[self._claims[group]]] = np.inf
         return found
 
-    def forest(self, pattern: int) -> tuple[Any, Any, Any]:
-        """The trees of a pattern's chains, the node each begins with, and the row of each leaf's number."""
-        columns = self.places[pattern]
-        rows, ends = _joined([self._undominated(g, pattern) for g in range(len(GROUPS))])
-        trees, roots = kernels.forest(
-            self.groups.table, rows, ends, columns, self._weights[pattern]
-        )
-        return trees, roots, rows
+    def forest(self, pattern: int, aim: Aim) -> tuple[Forest | None, float]:
+        """The trees of a pattern's chains that may be part of something better than the aim.
 
-    def _undominated(self, group: int, pattern: int) -> Any:
-        """The rows of a group that no other one beats under a pattern."""
-        claim = int(self._claims[group][pattern])
-        columns = self.groups.same[group][self.places[pattern]]
-        key = (group, claim, columns.tobytes())
+        Returns:
+            the trees, None if there is nothing better; and the least cost of what is left out.
+        """
+        columns = self.places[pattern]
+        chosen = [self._rows[g][self._claims[g][pattern]] for g in range(len(GROUPS))]
+        table = self.groups.table
+        lost = self._lost
+        if aim.best < np.inf:
+            chosen, least = self._promising(table, chosen, columns, aim)
+            lost = min(lost, least)
+            if not len(chosen[0]):
+                return None, lost
+        undominated = [self._undominated(g, rows, columns) for g, rows in enumerate(chosen)]
+        rows, ends = _joined(undominated)
+        trees, roots = kernels.forest(table, rows, ends, columns, self._weights[pattern])
+        return (trees, roots, rows), lost
+
+    def _promising(
+        self, table: Floats, chosen: list[Any], columns: Any, aim: Aim
+    ) -> tuple[list[Any], float]:
+        """The rows of each group that may be part of something better, and the least cost of the others."""
+        rows, ends = _joined(chosen)
+        system = self.system.arrays(aim.caps)
+        part = kernels.gathered(table, rows, columns)
+        keep, lost = kernels.promising(part, ends, system, aim.mode, aim.best)
+        begins = [0, *ends]
+        return [r[keep[begins[g] : begins[g + 1]]] for g, r in enumerate(chosen)], lost
+
+    def _undominated(self, group: int, rows: Any, places: Any) -> Any:
+        """Those rows of a group that no other one beats."""
+        columns = self.groups.same[group][places]
+        key = (group, columns.tobytes(), rows.tobytes())
         if key not in self._best:
             _, first = np.unique(columns * 2 + (self._signs < 0), return_index=True)
             first.sort()
             self._best[key] = kernels.undominated(
-                self.groups.table, self._rows[group][claim], columns[first], self._signs[first]
+                self.groups.table, rows, columns[first], self._signs[first]
             )
         return self._best[key]
+
+    def relaxed(self, aim: Aim) -> tuple[Forest | None, float]:
+        """As `forest`, for all patterns at once: chains with the least of each column under any of them.
+
+        Leaves every pattern with those chains only that may be better even so.
+        """
+        low = np.column_stack([self._least_of(k) for k in range(self.places.shape[1])])
+        chosen = [np.unique(np.concatenate(rows)) for rows in self._rows]
+        columns = np.arange(low.shape[1])
+        chosen, lost = self._promising(low, chosen, columns, aim)
+        self._lost = lost
+        kept = np.zeros(len(low), bool)
+        kept[np.concatenate(chosen)] = True
+        self._rows = [[rows[kept[rows]] for rows in claims] for claims in self._rows]
+        if not len(chosen[0]):
+            return None, lost
+        rows, ends = _joined(chosen)
+        trees, roots = kernels.forest(low, rows, ends, columns, self._weights.max(axis=0))
+        return (trees, roots, rows), lost
+
+    @property
+    def relaxes(self) -> bool:
+        """True if columns are bounded from one side only."""
+        negative = (self.system.rows[0] < 0).nonzero()[0]
+        timed = self.system.stalls[:, (0, 2)]
+        return not (
+            self.system.limits[:, negative].any()
+            or self.system.rows[1:, negative].any()
+            or np.isin(timed, negative).any()
+        )
+
+    def _least_of(self, column: int) -> Floats:
+        """A column's factors, the least of all patterns (the most, where that is less)."""
+        table = self.groups.table[:, np.unique(self.places[:, column])]
+        return table.max(axis=1) if self._signs[column] < 0 else table.min(axis=1)
 
 
 def _joined(rows: list[Any]) -> tuple[Any, Any]:

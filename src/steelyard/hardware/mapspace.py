@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 from steelyard.hardware.device import (
@@ -43,6 +43,8 @@ STAYS: dict[Operand, frozenset[str]] = {o: frozenset(DIMENSIONS) - RELEVANT[o] f
 
 Keeps = tuple[tuple[Operand, tuple[str, ...]], ...]
 """For each operand the memories that keep it, outermost first."""
+ChainSet = tuple[int, tuple[int, ...], int]
+"""A dimension's size, how far each slot may unroll it (0: any divisor), and the slot by which it is done."""
 Part = tuple[Memory, dict[Operand, int]]
 """A memory and, for each operand, the place of the level with its tile there."""
 
@@ -161,16 +163,17 @@ class Mapspace:
         """Every chain of bounds of a dimension, in the order of `slots`."""
         return self._chains[dim]
 
+    def chain_set(self, dim: str) -> ChainSet:
+        """What the chains of a dimension depend on."""
+        return self.problem.size(dim), self._rooms[dim], self._done_by(dim)
+
+    @cached_property
+    def _rooms(self) -> dict[str, tuple[int, ...]]:
+        return {dim: self._room(dim) for dim in DIMENSIONS}
+
     @cached_property
     def _chains(self) -> dict[str, tuple[tuple[int, ...], ...]]:
-        known: dict[tuple[int, tuple[int, ...], int], tuple[tuple[int, ...], ...]] = {}
-        found = {}
-        for dim in DIMENSIONS:
-            question = (self.problem.size(dim), self._room(dim), self._done_by(dim))
-            if question not in known:
-                known[question] = _chains(*question)
-            found[dim] = known[question]
-        return found
+        return {dim: _chains(*self.chain_set(dim)) for dim in DIMENSIONS}
 
     def _room(self, dim: str) -> tuple[int, ...]:
         """For each slot how far a dimension may be unrolled; 0: any divisor may be a loop here."""
@@ -207,7 +210,7 @@ class Mapspace:
     def orders(self, memory: str, *, outermost: bool) -> tuple[Order, ...]:
         """The orders of a memory that is not the innermost."""
         asked = dict(self.constraints.stationary).get(memory)
-        slides = self._sliders()
+        slides = self.sliders()
         found: list[Order] = [] if outermost else [Order(pure=True)]
         for operand in OPERANDS:
             if asked not in (None, operand):
@@ -222,7 +225,8 @@ class Mapspace:
                 found += [Order(operand, slider, pure=True) for slider in within]
         return tuple(found)
 
-    def _sliders(self) -> list[str]:
+    def sliders(self) -> list[str]:
+        """Dimensions whose loops may slide the inputs."""
         found = []
         for window, out, tap in ((self.problem.rows, "P", "R"), (self.problem.columns, "Q", "S")):
             if _overlaps(window, self.problem.size(out), self.problem.size(tap)):
@@ -276,6 +280,7 @@ class Mapspace:
             yield tuple(combination)
 
 
+@lru_cache(maxsize=512)
 def _chains(size: int, room: tuple[int, ...], done_by: int) -> tuple[tuple[int, ...], ...]:
     """Chains of a size with these rooms (`Mapspace._room`), the last of which takes what is left."""
     found: list[tuple[tuple[int, ...], int]] = [((), size)]

@@ -22,16 +22,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import permutations, product
-from math import prod
 
 from steelyard.errors import UsageError
 from steelyard.hardware.device import (
     DIMENSIONS,
     OPERANDS,
     RELEVANT,
-    Accelerator,
     Array,
     Memory,
     Operand,
@@ -132,7 +130,7 @@ class Split(Mapspace):
 
     @cached_property
     def _patterns(self) -> tuple[tuple[Order, ...], ...]:
-        slides = tuple(self._sliders())
+        slides = tuple(self.sliders())
         found: list[tuple[tuple[Order, ...], frozenset[Operand]]] = [((), frozenset())]
         for row in reversed(self.rows):
             found = [
@@ -189,9 +187,13 @@ def splits(space: Mapspace) -> Iterator[Split]:
             expected="no constraints on the loops of memories",
             hint="leave out the dataflow, or the uneven mappings",
         )
+    size = space.problem.size
+    idle = {o for o in OPERANDS if all(size(dim) == 1 for dim in STAYS[o])}
+    if space.sliders():
+        idle.discard("I")
     for keep in space.keeps():
         choices = [
-            [Row(places, homes, events) for events in _sequences(events)]
+            [Row(places, homes, events) for events in _sequences(events, idle)]
             for places, homes, events in _rows(space, keep)
         ]
         for rows in product(*choices):
@@ -216,11 +218,15 @@ def _rows(
     return [(tuple(places), tuple(homes), events) for places, homes, events in found]
 
 
-def _sequences(events: list[Event]) -> list[tuple[Event, ...]]:
-    """Every order in which the tiles of each operand are inside each other."""
+def _sequences(events: list[Event], idle: set[Operand]) -> list[tuple[Event, ...]]:
+    """Every order in which the tiles of each operand are inside each other, those of ``idle`` ones at the end.
+
+    An operand that all loops move gains nothing from a larger tile.
+    """
+    last = tuple(sorted(event for event in events if event[1] in idle))
     return [
-        found
-        for found in permutations(events)
+        (*found, *last)
+        for found in permutations(event for event in events if event not in last)
         if all(
             [e for e in found if e[1] == o] == sorted(e for e in found if e[1] == o)
             for o in OPERANDS
@@ -255,9 +261,10 @@ def _split(space: Mapspace, keep: Keeps, rows: tuple[Row, ...]) -> Split:
     )
 
 
+@lru_cache(maxsize=512)
 def _row_orders(
     row: Row, tops: frozenset[Operand], slides: tuple[str, ...]
-) -> Iterator[tuple[tuple[Order, ...], frozenset[Operand]]]:
+) -> tuple[tuple[tuple[Order, ...], frozenset[Operand]], ...]:
     """Orders of a row's zones, and the operands that may stay still past the array before it.
 
     Args:
@@ -267,28 +274,24 @@ def _row_orders(
     """
     zones = row.zones
     if not zones:
-        yield (), tops
-        return
+        return (((), tops),)
     if row.first:
-        for orders in _tails(row, 0, tops, slides):
-            yield orders, frozenset()
-        return
+        return tuple((orders, frozenset()) for orders in _tails(row, 0, tops, slides))
+    found: list[tuple[tuple[Order, ...], frozenset[Operand]]] = []
     lead = zones[0]
     for ties in range(1, len(zones) + 1):
         # tiles that begin together after the array: of one operand, or inputs that slide beside it
         if any(o not in (lead, "I") for o in zones[:ties]):
             break
         began = frozenset(o for o in zones[:ties] if o)
-        for orders in _tails(row, ties - 1, tops, slides):
-            yield orders, began
+        found += [(orders, began) for orders in _tails(row, ties - 1, tops, slides)]
     rest = row.events[1:]
     if tops and rest == tuple(sorted(rest)):
-        through = [_EMPTY, *(Order(a, pure=True) for a in OPERANDS if a in tops)]
-        began = frozenset(o for o in zones if o)
-        for order in through:
-            passing = tops if order.still is None else frozenset([order.still])
-            own = began if order.still is None else began & {lead}
-            yield (order, *[_EMPTY] * (len(zones) - 1)), own | passing
+        empty = (_EMPTY,) * (len(zones) - 1)
+        found.append(((_EMPTY, *empty), frozenset(o for o in zones if o) | tops))
+        own = frozenset([lead]) if lead else frozenset()
+        found += [((Order(a, pure=True), *empty), own | {a}) for a in OPERANDS if a in tops]
+    return tuple(found)
 
 
 def _tails(
@@ -344,11 +347,3 @@ def _barred(
         if grows and not windowed and not needed:
             bars.add(dim)
     return replace(order, bars=frozenset(bars))
-
-
-def sequences(device: Accelerator, space: Mapspace) -> int:
-    """How many splits a mapspace has."""
-    return sum(
-        prod(len(_sequences(events)) for _, _, events in _rows(space, keep))
-        for keep in space.keeps()
-    )

@@ -35,6 +35,7 @@ from steelyard.hardware.counting import (
     STILL,
     TIME,
     count_tiles,
+    offsets,
     window_extent,
     window_sum,
 )
@@ -227,7 +228,10 @@ def rows(
 ) -> int:
     """`window_sum` of (bound, stride, role) triples."""
     shape = (window.stride, window.dilation, window.before, window.size)
-    return int(window_sum(sizes, shape, _columns(out), _columns(tap), inner, slide))
+    loops = [(size, _columns(digits)) for size, digits in zip(sizes, (out, tap), strict=True)]
+    moving = [offsets(size, c[0], c[1], c[2], TIME, SPACE) for size, c in loops]
+    shared = [offsets(size, c[0], c[1], c[2], SHARED, SHARED) for size, c in loops]
+    return int(window_sum(sizes, shape, moving, shared, inner, slide))
 
 
 @lru_cache(maxsize=65536)
