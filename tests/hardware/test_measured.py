@@ -15,7 +15,7 @@ def quick(monkeypatch, tmp_path):
     monkeypatch.setattr(measured, "COPY_BYTES", 1 << 20)
     monkeypatch.setattr(measured, "_BUDGET_S", 0.0)
     monkeypatch.setattr(measured, "_load", lambda: 0.0)
-    monkeypatch.setattr(measured, "_others_s", lambda: 0.0)
+    monkeypatch.setattr(measured, "_others_s", lambda: None)
     return tmp_path
 
 
@@ -68,6 +68,15 @@ def test_what_a_busy_machine_did_is_said_and_measured_again(quick, monkeypatch) 
     assert "(load 9.0)" in measured.measured_cpu().sources["peak_macs_per_s"]
     monkeypatch.setattr(measured, "_load", lambda: 0.1)
     assert "busy" not in measured.measured_cpu().sources["peak_macs_per_s"]
+
+
+def test_the_load_is_that_of_the_moment_where_the_system_says(quick, monkeypatch) -> None:
+    """Half a minute of idling leaves the load average high; cores that others used meanwhile are counted."""
+    monkeypatch.setattr(measured, "_load", lambda: 9.0)
+    monkeypatch.setattr(measured, "_others_s", lambda: 5.0)
+    assert "busy" not in measured.measured_cpu().sources["peak_macs_per_s"]
+    monkeypatch.setattr(measured, "_others_s", iter([5.0, 5e6]).__next__)
+    assert "busy" in measured.measured_cpu(refresh=True).sources["peak_macs_per_s"]
 
 
 def test_where_nothing_can_be_written_it_still_works(quick, monkeypatch) -> None:

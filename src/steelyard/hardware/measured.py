@@ -87,15 +87,17 @@ def _cores() -> int:
 
 
 def _measured(cores: int) -> dict[str, float]:
-    """The rates, and how many cores others used before or meanwhile."""
+    """The rates, and how many cores others used meanwhile; where the system does not say, the load of the last minute."""
     load, begun, others = _load(), time.perf_counter(), _others_s()
     rates = {
         "float32": _gemm_macs_per_s("float32"),
         "float64": _gemm_macs_per_s("float64"),
         "copy": _copy_bytes_per_s(cores),
     }
-    meanwhile = (_others_s() - others) / (time.perf_counter() - begun)
-    return {"load": max(load, meanwhile), **rates}
+    after = _others_s()
+    if others is not None and after is not None:
+        load = (after - others) / (time.perf_counter() - begun)
+    return {"load": load, **rates}
 
 
 def _load() -> float:
@@ -106,13 +108,13 @@ def _load() -> float:
     return 0.0
 
 
-def _others_s() -> float:
-    """Seconds that the cores worked for others than this process since the start (Linux; elsewhere 0)."""
+def _others_s() -> float | None:
+    """Seconds that the cores worked for others than this process since the start (Linux; elsewhere unknown)."""
     try:
         user, nice, system = Path("/proc/stat").read_text("ascii").split(None, 4)[1:4]
         return sum(map(int, (user, nice, system))) / os.sysconf("SC_CLK_TCK") - time.process_time()
     except (OSError, ValueError):
-        return 0.0
+        return None
 
 
 def _processor() -> str:
