@@ -1,5 +1,6 @@
 """A small recipe in which everything happens: dropout, batch normalisation, masks, averages, parts of batches."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ SMALL: dict[str, Any] = {
     "network": {
         "name": "condensenet50_cifar",
         "config": {
-            "blocks": [2, 2],
+            "blocks": [1, 1],
             "growth": [8, 8],
             "in_channels": 1,
             "resolution": 8,
@@ -21,16 +22,20 @@ SMALL: dict[str, Any] = {
             "condensed": False,
         },
     },
-    "data": {"source": "digits", "batch": 128, "transforms": ["crop:padding=1", "normalize"]},
+    "data": {"source": "digits", "batch": 192, "transforms": ["crop:padding=1", "normalize"]},
     "optimizer": {"lr": 0.05},
     "loss": {"group_lasso": 1e-5},
     "ema": {"decay": 0.9},
 }
 
 
-@pytest.fixture
-def small() -> dict[str, Any]:
-    """The tables of the recipe, to be changed at will."""
-    import copy
+@pytest.fixture(scope="session")
+def small_tables() -> dict[str, Any]:
+    """The tables of the recipe."""
+    return SMALL
 
-    return copy.deepcopy(SMALL)
+
+@pytest.fixture
+def small(small_tables: dict[str, Any]) -> dict[str, Any]:
+    """The same, to be changed at will."""
+    return copy.deepcopy(small_tables)

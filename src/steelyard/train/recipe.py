@@ -64,8 +64,6 @@ class DataPart:
     workers: int = setting(0, "processes that decode images", low=0, high=256)
     transforms: tuple[str, ...] = setting(("normalize",), "of the images trained on")
     test_transforms: tuple[str, ...] = setting(("normalize",), "of the images tested on")
-    mixup: float = setting(0.0, "alpha of mixup; 0: none", low=0, high=100)
-    cutmix: float = setting(0.0, "alpha of cutmix; 0: none", low=0, high=100)
 
 
 @dataclass(frozen=True, slots=True)
