@@ -54,6 +54,12 @@ def test_the_words_of_the_hardware_are_explained(word: str) -> None:
     assert glossary.explain(word.split("-")[0]).text
 
 
+def test_fusion_leads_to_each_of_its_meanings() -> None:
+    text = glossary.explain("fusion").text
+    for word in ("fused layers", "batch-norm folding", "fused operator"):
+        assert word in text and glossary.explain(word).term == word
+
+
 def test_kind_lists_all_kinds() -> None:
     text = glossary.explain("kind").text
     assert [kind for kind in KINDS if kind not in text] == []

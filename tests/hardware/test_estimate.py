@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from steelyard.errors import InputError, UnknownNameError, UsageError
 from steelyard.hardware.device import Accelerator, Array, Axis, Link, Memory
 from steelyard.hardware.estimate import Estimate, estimate
+from steelyard.hardware.estimate_layers import simplified
 from steelyard.workload import Layer, LoopNest, TensorSpec, Workload
 
 SHARING = {"I": Link("multicast"), "W": Link("multicast"), "O": Link("reduce")}
@@ -51,6 +55,47 @@ LOAD = Workload(
     inputs=("x",),
     outputs=("f",),
 )
+
+
+NOTED = st.tuples(st.integers(1, 5), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))
+
+
+def shares(windows: int, kernel: int, stride: int, dilation: int) -> bool:
+    """Two of the windows meet in one place."""
+    places = [o * stride + t * dilation for o in range(windows) for t in range(kernel)]
+    return len(set(places)) < len(places)
+
+
+@given(st.tuples(NOTED, NOTED, NOTED))
+def test_what_the_mapping_leaves_out_is_said_where_it_matters(
+    axes: tuple[tuple[int, ...], ...],
+) -> None:
+    for transposed in (False, True):
+        windows, kernel, stride, dilation = zip(*axes, strict=True)
+        reach = tuple(
+            (o - 1) * s + (k - 1) * d + 1
+            for o, k, s, d in zip(windows, kernel, stride, dilation, strict=True)
+        )
+        out, size = (reach, windows) if transposed else (windows, reach)
+        pads = ((0, 0),) * 3
+        nest = LoopNest(1, 1, 2, 2, out, kernel, size, stride, dilation, pads, transposed)
+        load = replace(LOAD, layers=(replace(LOAD.layers[0], name="up", nests=(nest,)),))
+        said = simplified(load)
+        concerned = axes if transposed else axes[:1]
+        assert bool(said) == any(shares(*axis) for axis in concerned)
+        assert all("(up)" in note for note in said)
+        assert all(note.startswith("transposed" if transposed else "3-d") for note in said)
+
+
+def test_many_simplified_layers_are_counted(tmp_path: Path) -> None:
+    up = LoopNest(1, 1, 8, 4, (7, 7), (3, 3), (3, 3), (2, 2), (1, 1), ((0, 0), (0, 0)), True)
+    layers = tuple(replace(LOAD.layers[0], name=f"up{k}", nests=(up,)) for k in range(11))
+    (note,) = simplified(replace(LOAD, layers=layers))
+    assert note.endswith("(up0, up1, up2, up3, up4, up5, up6, up7 and 3 more)")
+    layers = (replace(LOAD.layers[0], nests=(up,)), *LOAD.layers[1:])
+    found = estimate(replace(LOAD, layers=layers), CHIP, cache=tmp_path / "kept.sqlite")
+    assert found.notes == simplified(replace(LOAD, layers=layers)) and "(first)" in found.notes[0]
+    assert estimate(LOAD, CHIP, cache=tmp_path / "kept.sqlite").notes == ()
 
 
 def run(tmp_path: Path, **options: object) -> Estimate:

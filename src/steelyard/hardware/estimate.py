@@ -17,7 +17,7 @@ from pathlib import Path
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.dataflows import constraints as dataflow_constraints
 from steelyard.hardware.device import Accelerator, Roofline
-from steelyard.hardware.estimate_layers import layer_estimate, problems_of
+from steelyard.hardware.estimate_layers import layer_estimate, problems_of, simplified
 from steelyard.hardware.estimate_result import Estimate as Estimate
 from steelyard.hardware.estimate_result import LayerEstimate as LayerEstimate
 from steelyard.hardware.estimate_result import Pointwise
@@ -93,7 +93,11 @@ def estimate(
         problems=solver.problems,
         searched=solver.searched,
         seconds=time.perf_counter() - begun,
-        notes=(*dict.fromkeys(store.notes if store else ()), *solver.notes),
+        notes=(
+            *dict.fromkeys(store.notes if store else ()),
+            *solver.notes,
+            *simplified(workload),
+        ),
         fusion=fusion,
     )
 

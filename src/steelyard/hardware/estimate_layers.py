@@ -12,9 +12,11 @@ from steelyard.hardware.evaluate import Evaluation
 from steelyard.hardware.fusion_units import POINTWISE
 from steelyard.hardware.mapper_answer import Found
 from steelyard.hardware.problem import Problem
-from steelyard.workload import Layer, Workload
+from steelyard.workload import Layer, LoopNest, Workload
 
 _FREE = frozenset({"view", "create"})
+_NAMED = 8
+"""Layers whose names a note lists."""
 
 
 def problems_of(layer: Layer) -> list[Problem]:
@@ -29,6 +31,49 @@ def problems_of(layer: Layer) -> list[Problem]:
         raise InputError(
             f"layer {layer.name!r}: {error.given}", expected=error.expected, hint=error.hint
         ) from error
+
+
+def simplified(workload: Workload) -> tuple[str, ...]:
+    """What the mapping of some layers leaves out, a sentence each, with the layers' names.
+
+    `Problem.of` sees a 3-d convolution as 2-d ones and a transposed one as a matrix product: exact where no two of
+    their windows overlap along the axes concerned.
+    """
+    deep: list[str] = []
+    transposed: list[str] = []
+    for layer in workload.layers:
+        for nest in layer.nests:
+            names, axes = (
+                (transposed, len(nest.out)) if nest.transposed else (deep, len(nest.out) - 2)
+            )
+            if nest.macs and any(_overlaps(nest, axis) for axis in range(axes)):
+                names.append(layer.name)
+    notes = []
+    if deep:
+        notes.append(
+            f"3-d convolutions are mapped as 2-d ones whose planes are channels, which says too much traffic: "
+            f"inputs that planes share are fetched for each ({_listed(deep)})"
+        )
+    if transposed:
+        notes.append(
+            f"transposed convolutions are mapped as matrix products that write every term; adding up the terms "
+            f"of an output costs nothing here ({_listed(transposed)})"
+        )
+    return tuple(notes)
+
+
+def _overlaps(nest: LoopNest, axis: int) -> bool:
+    """Two windows share a place along the axis: m steps are a whole number of taps, within the window."""
+    windows = (nest.input if nest.transposed else nest.out)[axis]
+    step, tap = nest.stride[axis], nest.dilation[axis]
+    reach = tap * (nest.kernel[axis] - 1)
+    return any(m * step % tap == 0 for m in range(1, min(windows - 1, reach // step) + 1))
+
+
+def _listed(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    rest = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + rest
 
 
 def layer_estimate(
