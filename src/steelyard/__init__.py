@@ -58,6 +58,11 @@ if TYPE_CHECKING:
     from steelyard.measure.measurement import Measurements as Measurements
     from steelyard.measure.optimize import optimize as optimize
     from steelyard.measure.optimize_result import Optimized as Optimized
+    from steelyard.measure.predictor.api import calibrate as calibrate
+    from steelyard.measure.predictor.calibration import Calibration as Calibration
+    from steelyard.measure.predictor.prediction import LatencyPrediction as LatencyPrediction
+    from steelyard.measure.predictor.prediction import LatencyPredictions as LatencyPredictions
+    from steelyard.measure.predictor.prediction import predict_latency as predict_latency
     from steelyard.measure.sparsity import MeasuredSparsity as MeasuredSparsity
     from steelyard.measure.sparsity import measure_sparsity as measure_sparsity
     from steelyard.measure.store import measurement_history as measurement_history
@@ -65,8 +70,13 @@ if TYPE_CHECKING:
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
     from steelyard.train.api import train as train
+    from steelyard.train.evaluate import evaluate as evaluate
+    from steelyard.train.evaluation import Evaluation as Evaluation
     from steelyard.train.recipe import Recipe as Recipe
     from steelyard.train.run import Run as Run
+    from steelyard.train.surface import LossSurface as LossSurface
+    from steelyard.train.surface import SurfaceSettings as SurfaceSettings
+    from steelyard.train.surface import loss_surface as loss_surface
     from steelyard.train.toml import list_recipes as list_recipes
     from steelyard.train.toml import load_recipe as load_recipe
     from steelyard.workload import Coverage as Coverage
@@ -127,6 +137,11 @@ _WHERE = {
     "Measurements": "steelyard.measure.measurement",
     "optimize": "steelyard.measure.optimize",
     "Optimized": "steelyard.measure.optimize_result",
+    "calibrate": "steelyard.measure.predictor.api",
+    "Calibration": "steelyard.measure.predictor.calibration",
+    "predict_latency": "steelyard.measure.predictor.prediction",
+    "LatencyPrediction": "steelyard.measure.predictor.prediction",
+    "LatencyPredictions": "steelyard.measure.predictor.prediction",
     "measure_sparsity": "steelyard.measure.sparsity",
     "MeasuredSparsity": "steelyard.measure.sparsity",
     "report": "steelyard.report.api",
@@ -134,6 +149,11 @@ _WHERE = {
     "save_chart": "steelyard.report.charts",
     "predict": "steelyard.zoo.predict.api",
     "train": "steelyard.train.api",
+    "evaluate": "steelyard.train.evaluate",
+    "Evaluation": "steelyard.train.evaluation",
+    "loss_surface": "steelyard.train.surface",
+    "LossSurface": "steelyard.train.surface",
+    "SurfaceSettings": "steelyard.train.surface",
     "Recipe": "steelyard.train.recipe",
     "Run": "steelyard.train.run",
     "list_recipes": "steelyard.train.toml",

@@ -41,6 +41,7 @@ class _List(click.ParamType[tuple[int | str, ...]]):
 @click.option("--keep-freed", is_flag=True, help="Let the C library keep freed memory (fewer page faults at large batches).")  # fmt: skip
 @click.option("--history", "past", is_flag=True, help="Show what was measured before, here and in other settings.")  # fmt: skip
 @click.option("--explain", is_flag=True, help="Split the run time of one SOURCE in one setting by kind of operator and by layer.")  # fmt: skip
+@click.option("--predict", "foretell", is_flag=True, help="Tell the times without running anything; steelyard calibrate first.")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Do not keep the result for --history.")
 @output_options(*FORMATS, files=PICTURES)
 def command(
@@ -54,6 +55,7 @@ def command(
     keep_freed: bool,
     past: bool,
     explain: bool,
+    foretell: bool,
     no_store: bool,
     output: Output,
 ) -> None:
@@ -66,6 +68,7 @@ def command(
     steelyard measure resnet50 mobilenet_v2 --backend eager,onnxruntime,openvino --batch 1,32 --threads 1,2
     steelyard measure net.onnx --backend onnxruntime,openvino
     steelyard measure shufflenet_v2_x1_0 --threads 1 --explain
+    steelyard measure --predict resnet50 mobilenet_v2 --backend eager,onnxruntime
     """
     import steelyard
 
@@ -76,6 +79,16 @@ def command(
         raise UsageError(
             "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
         )
+    if foretell:
+        told = [
+            steelyard.predict_latency(
+                source, backend=backend, batch=batch, threads=count,
+                input_shape=shapes[0][1] if shapes else None,
+            )
+            for source in sources for batch in batches for count in threads or (None,) for backend in backends
+        ]  # fmt: skip
+        output.show(told[0] if len(told) == 1 else steelyard.LatencyPredictions(tuple(told)))
+        return
     if explain:
         if any(len(several) != 1 for several in (sources, backends, batches, threads or (None,))):
             raise UsageError(
