@@ -34,6 +34,27 @@ def test_a_block_whose_branch_is_zero_is_the_rectified_identity(block: nn.Module
     torch.testing.assert_close(block(image.clone()), torch.relu(image))
 
 
+@pytest.mark.parametrize(
+    ("plain", "residual"),
+    [
+        (BasicBlock(8, 16, 2, None), BasicBlock(8, 16, 2, "A")),
+        (Bottleneck(8, 4, 2, None), Bottleneck(8, 4, 2, "A")),
+    ],
+    ids=["basic", "bottleneck"],
+)
+def test_a_plain_block_is_the_branch_alone(plain: nn.Module, residual: nn.Module) -> None:
+    """Sec. 3.3: the same layers one behind the other, as a chain written out."""
+    plain.load_state_dict(residual.state_dict())
+    chain: list[nn.Module] = []
+    for i in range(1, 4):
+        if hasattr(plain, f"conv{i}"):
+            chain += [plain.get_submodule(f"conv{i}"), plain.get_submodule(f"bn{i}"), nn.ReLU()]
+    image = torch.randn(2, 8, 6, 6)
+    with torch.no_grad():
+        torch.testing.assert_close(plain.eval()(image), nn.Sequential(*chain)(image))
+        assert not torch.allclose(residual.eval()(image), plain(image))
+
+
 def test_groups_are_parallel_paths() -> None:
     """Fig. 3 of Xie et al. 2016: the grouped bottleneck equals the sum of C narrow ones."""
     torch.manual_seed(0)

@@ -16,6 +16,8 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "resnet18": SHORT,
     "resnet50_v1": SHORT,
     "resnet20_cifar": {"blocks": (1, 1, 1)},
+    "plain20_cifar": {"blocks": (1, 1, 1)},
+    "resnet50": SHORT | {"plain": True},
     "preresnet50": SHORT,
     "resnetv2_18": SHORT,
     "preresnet164_cifar": {"blocks": (1, 1, 1), "width": 0.5},
@@ -111,3 +113,14 @@ def test_channels_and_strides(
 def test_too_many_stages(name: str) -> None:
     with pytest.raises(UsageError, match="gives 9 stages"):
         create(name, blocks=(1,) * 9)
+
+
+def test_a_plain_network_has_what_its_residual_one_has_but_the_shortcuts() -> None:
+    """He et al. 2015, sec. 4.1: option A has no extra parameter compared to the plain counterparts."""
+    for plain, residual in (
+        ("plain56_cifar", "resnet56_cifar"),
+        ("plain20_cifar", "resnet20_cifar"),
+    ):
+        ours = create(plain).state_dict()
+        theirs = create(residual).state_dict()
+        assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in theirs.items()}

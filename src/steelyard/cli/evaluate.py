@@ -1,0 +1,75 @@
+"""``steelyard evaluate RUN|NET --data ...``: how good a network is on a data set."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
+from steelyard.errors import LimitError
+
+
+@click.command("evaluate")
+@click.argument("network", metavar="RUN|NET")
+@click.option("--data", metavar="NAME[:PATH]", help="digits, fashion_mnist, folder:PATH ...; default: a run's own.")  # fmt: skip
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Part of the data.")  # fmt: skip
+@click.option("--weights", help="Of a network by name: torchvision, another source, a file, or random; default: the first source known.")  # fmt: skip
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")  # fmt: skip
+@click.option("--transforms", multiple=True, metavar="TEXT", help="One step of the preprocessing, e.g. resize:256; may be repeated. Default: what the weights were trained for.")  # fmt: skip
+@click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Images at once.")  # fmt: skip
+@click.option("--device", default=None, help="cpu, cuda, cuda:1; default: cpu.")
+@click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True, help="Of the network's computation.")  # fmt: skip
+@click.option("--bins", type=click.IntRange(1), default=15, show_default=True, help="Of the calibration.")  # fmt: skip
+@click.option("--min-top1", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit code 1 below it.")  # fmt: skip
+@output_options(*FORMATS, files=PICTURES, path_help="Write to FILE; its ending chooses the form: .html a page, .png, .svg, .pdf confusion and calibration, .csv, .json, .md, .txt.")  # fmt: skip
+def command(
+    network: str,
+    data: str | None,
+    split: str,
+    weights: str | None,
+    checkpoint: Literal["best", "last"],
+    transforms: tuple[str, ...],
+    batch: int,
+    device: str | None,
+    precision: Literal["fp32", "bf16", "fp16"],
+    bins: int,
+    min_top1: float | None,
+    output: Output,
+) -> None:
+    """Print how good a network is on a data set: accuracy, classes, confusion, calibration.
+
+    RUN is the folder of a training, NET a network as in steelyard cost. Every classifier of a network that has
+    several is evaluated. The result holds the number of samples, the preprocessing, and hashes of data and weights.
+
+    \b
+    steelyard evaluate runs/digits_lenet
+    steelyard evaluate mobilenet_v2 --data imagenet:/data/imagenet -o mobilenet_v2.html
+    steelyard evaluate resnet20_cifar:in_channels=1 --data fashion_mnist --weights my.safetensors --transforms resize:32 --transforms normalize
+    """
+    import steelyard
+    from steelyard.measure.memory import keep_freed_memory
+
+    keep_freed_memory()
+    with output.bar(f"evaluating {network}") as show:
+        found = steelyard.evaluate(
+            network,
+            data=data,
+            split=split,
+            transforms=transforms or None,
+            batch=batch,
+            weights=weights,
+            checkpoint=checkpoint,
+            device=device,
+            precision=precision,
+            bins=bins,
+            progress=show,
+        )
+    if output.picture is not None:
+        from steelyard.train.evaluation_page import save_evaluation
+
+        output.note(f"wrote {save_evaluation(found, output.picture)}")
+    else:
+        output.show(found)
+    if min_top1 is not None and found.top1 < min_top1:
+        raise LimitError(f"top-1 is {found.top1:.2f} %", expected=f"at least {min_top1:g} %")
