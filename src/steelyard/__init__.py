@@ -72,13 +72,8 @@ if TYPE_CHECKING:
     from steelyard.train.api import train as train
     from steelyard.train.evaluate import evaluate as evaluate
     from steelyard.train.evaluation import Evaluation as Evaluation
-    from steelyard.train.evaluate import evaluate as evaluate
-    from steelyard.train.evaluation import Evaluation as Evaluation
     from steelyard.train.recipe import Recipe as Recipe
     from steelyard.train.run import Run as Run
-    from steelyard.train.surface import LossSurface as LossSurface
-    from steelyard.train.surface import SurfaceSettings as SurfaceSettings
-    from steelyard.train.surface import loss_surface as loss_surface
     from steelyard.train.surface import LossSurface as LossSurface
     from steelyard.train.surface import SurfaceSettings as SurfaceSettings
     from steelyard.train.surface import loss_surface as loss_surface
@@ -154,11 +149,6 @@ _WHERE = {
     "save_chart": "steelyard.report.charts",
     "predict": "steelyard.zoo.predict.api",
     "train": "steelyard.train.api",
-    "evaluate": "steelyard.train.evaluate",
-    "Evaluation": "steelyard.train.evaluation",
-    "loss_surface": "steelyard.train.surface",
-    "LossSurface": "steelyard.train.surface",
-    "SurfaceSettings": "steelyard.train.surface",
     "evaluate": "steelyard.train.evaluate",
     "Evaluation": "steelyard.train.evaluation",
     "loss_surface": "steelyard.train.surface",
