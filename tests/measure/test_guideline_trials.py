@@ -139,7 +139,7 @@ def test_experiments_run_and_print() -> None:
 def test_the_chart_has_a_bar_for_each_speed(tmp_path: Path) -> None:
     found = made_up(1.0, 0.5)
     panels, names = trial_panels(found)
-    assert names == ("G1 row 0", "G1 row 1")
+    assert names == ("row 0", "row 1")
     top = panels[0].ticks[-1]
     assert top.label == "1"
     assert panels[0].bands[0].spans[1][1] == pytest.approx(0.5, abs=0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,14 @@ def trial_panels(found: GuidelineTrials) -> tuple[tuple[Panel, ...], tuple[str, 
         ("GPU 2018", "GTX 1080 Ti, batch 8, Ma et al. 2018", lambda row: row.gpu),
     )
     panels = tuple(_panel(found.rows, title, note, speed, top) for title, note, speed in several)
-    return panels, tuple(f"{row.guideline} {row.row}" for row in found.rows)
+    tips = tuple(
+        f"{tip} ({row.interval[0]:.2f} to {row.interval[1]:.2f})"
+        if row.relative != 1
+        else tip
+        for tip, row in zip(panels[0].tips, found.rows, strict=True)
+    )
+    panels = (replace(panels[0], tips=tips), *panels[1:])
+    return panels, tuple(row.row for row in found.rows)  # colours tell the guidelines apart
 
 
 def _panel(
@@ -77,11 +85,11 @@ def _page(found: GuidelineTrials, panels: Sequence[Panel], names: Sequence[str],
     def body() -> Iterator[str]:
         for line in (*said.lead, *sentences(found)):
             yield f"<p>{html_text(line)}</p>"
-        yield panels_html(panels, names, key="trials", title="Relative speed", what="network")
-        yield f'<p class="soft">{html_text(_BELOW)}; {html_text(said.notes[-1])}</p>'
-        yield table_html(said.tables[0], sortable=True)
         for line in said.warnings:
-            yield f"<p>{html_text(line)}</p>"
+            yield f'<p class="soft">Warning: {html_text(line)}.</p>'
+        yield panels_html(panels, names, key="trials", title="Relative speed", what="network")
+        yield f'<p class="soft">{html_text(_BELOW[0].upper() + _BELOW[1:])}. {html_text(said.notes[-1])}</p>'
+        yield table_html(said.tables[0], sortable=True)
 
     return frame(
         body(),

@@ -136,6 +136,8 @@ def _page(found: Measurements) -> str:
     def body() -> Iterator[str]:
         for line in said.lead:
             yield f"<p>{html_text(line)}</p>"
+        for line in said.warnings:
+            yield f'<p class="soft">Warning: {html_text(line)}.</p>'
         for number, one in enumerate(found.against_macs):
             for key, chart in (("m", macs_chart(one)), ("a", accuracy_chart(one))):
                 if chart is not None:
@@ -144,8 +146,6 @@ def _page(found: Measurements) -> str:
         yield table_html(replace(said.tables[0], title="All measurements"), sortable=True)
         for line in said.notes:
             yield f'<p class="soft">{html_text(line)}</p>'
-        for line in said.warnings:
-            yield f"<p>{html_text(line)}</p>"
 
     return frame(
         body(),

@@ -215,7 +215,7 @@ class Search:
             if alike is None or alike.refused.startswith(NOT_TRIED):
                 continue
             if alike.median_s is None:
-                if (sibling.precision, sibling.parts) == (recipe.precision, recipe.parts):
+                if _arithmetic(sibling) == _arithmetic(recipe):
                     return f"{NOT_TRIED}: {sibling}: {alike.refused}"
             elif alike.median_s > slack * most * best:
                 return (
@@ -361,6 +361,11 @@ class Search:
             "open", job=asdict(job), photos=list(self.task.photos), weights=self.task.weights
         )
         return found
+
+
+def _arithmetic(recipe: Recipe) -> tuple[str, str, bool]:
+    """Recipes that are alike in this compute the same outputs, nearly."""
+    return recipe.backend, recipe.precision, recipe.parts
 
 
 def all_tried(search: Search, plan: Plan) -> Sequence[Trial]:
