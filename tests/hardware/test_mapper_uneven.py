@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations_with_replacement, permutations, product
-from math import inf
+from math import inf, prod
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -20,7 +20,7 @@ from steelyard.hardware.evaluate import evaluate
 from steelyard.hardware.mapper import OBJECTIVES, Objective, find_mapping, objective_value
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, divisors, spread
-from steelyard.hardware.mapspace_uneven import splits
+from steelyard.hardware.mapspace_uneven import Split, roots
 from steelyard.hardware.problem import Problem, Window
 from steelyard.hardware.registry import device as preset
 from steelyard.hardware.simulator import simulate
@@ -138,7 +138,10 @@ def least(space: Mapspace) -> dict[Objective, tuple[float, float]]:
 
 
 def unequal_to_all(space: Mapspace) -> list[tuple[Objective, float, float]]:
-    """Objectives in which the search does not find the least of all mappings, ties by the second measure."""
+    """Objectives in which the search does not find the least of all mappings, ties by the second measure.
+
+    Ties are those among uneven mappings, or among even ones where none of the others is better.
+    """
     best = least(space)
     wrong: list[tuple[Objective, float, float]] = []
     for objective in OBJECTIVES:
@@ -152,6 +155,9 @@ def unequal_to_all(space: Mapspace) -> list[tuple[Objective, float, float]]:
         assert found.optimal
         second = objective_value(found.evaluation, SECOND[objective])
         least_value, least_second = best[objective]
+        even = find_mapping(space.problem, space.device, objective, constraints=space.constraints)
+        if even.value == pytest.approx(least_value, rel=1e-9):
+            least_second = objective_value(even.evaluation, SECOND[objective])
         if found.value != pytest.approx(least_value, rel=1e-9) or second != pytest.approx(
             least_second, rel=1e-8
         ):
@@ -213,12 +219,17 @@ def test_the_optimum_with_operands_that_live_on_the_chip(kind: str, name: str) -
 CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
+def leaves(splits: list[Split]) -> int:
+    """Different sequences of events, choices of bypasses counted."""
+    return sum(prod(map(len, split.choices)) for split in splits)
+
+
 @pytest.mark.slow
 @given(st.data())
 @settings(max_examples=40, deadline=None, suppress_health_check=CHECKS)
 def test_no_random_mapping_of_a_random_device_is_better(data: st.DataObject) -> None:
     space = Mapspace(data.draw(problems(limit=40)), data.draw(devices()))
-    assume(len([*splits(space)]) < 100)
+    assume(leaves([*roots(space)]) < 100)
     objective = data.draw(st.sampled_from(OBJECTIVES))
     best = find_mapping(space.problem, space.device, objective, mapspace="uneven")
     even = find_mapping(space.problem, space.device, objective)

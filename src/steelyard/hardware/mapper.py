@@ -13,7 +13,7 @@ Of mappings that are equally good a second search takes the fastest one (for ene
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -40,7 +40,7 @@ from steelyard.hardware.mapper_system import System
 from steelyard.hardware.mapper_tables import Assembly
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints, Mapspace, Order
-from steelyard.hardware.mapspace_uneven import splits
+from steelyard.hardware.mapspace_uneven import Split, roots
 from steelyard.hardware.misfit import no_fit
 from steelyard.hardware.problem import Problem
 
@@ -103,17 +103,27 @@ class _Task:
     least: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """What a sheet's first row counts, and the most traffic; see `Assembly`."""
+
+    counted: str
+    traffic: float | None = None
+
+
 class _Search:
     def __init__(self, space: Mapspace, objective: Objective, mapspace: MapspaceKind) -> None:
         self.space, self.objective, self.mapspace = space, objective, mapspace
         self.mode = _MODES[objective]
+        self.count = _Count(objective)
         self.caps = (np.inf, np.inf)
         self.best = np.array([np.inf, np.inf])
         self.winner: tuple[_Task, list[int]] | None = None
-        self.visited = self.searched = 0
-        self.left_bound = np.inf
-        self.tasks: list[_Task] = []
+        self.visited = self.searched = self.patterns = 0
+        self.left_bound = self.most = np.inf
         self.counts = Counts(space.problem)
+        # what the splits that need not be looked into have at least
+        self.known: dict[Hashable, float] = {}
 
     def _tasks(self, space: Mapspace) -> list[_Task]:
         """The patterns of a mapspace that may be better than the best so far, the most promising first."""
@@ -122,47 +132,59 @@ class _Search:
         whole = Groups(space, self.counts)
         every = list(range(len(patterns.orders)))
         for keeps in space.keeps():
-            assembly = Assembly(space, keeps, self.objective)
+            assembly = Assembly(space, keeps, self.count.counted, self.count.traffic)
             groups = _fitting(whole, assembly.static)
             if groups is None:
                 continue
             sheet = Sheet(groups, assembly, patterns, every)
-            bounds = sheet.bounds(self.mode, self.caps)
-            most = self.best[0] * (1 + _EQUAL)
-            tasks += [
-                _Task(float(b), sheet, k) for k, b in enumerate(bounds) if b <= most and b < np.inf
-            ]
+            tasks += self._of_sheet(sheet)
         return sorted(tasks, key=lambda task: task.bound)
+
+    def _of_sheet(self, sheet: Sheet) -> list[_Task]:
+        bounds = sheet.bounds(self.mode, self.caps)
+        return [_Task(float(b), sheet, k) for k, b in enumerate(bounds) if b < np.inf]
 
     def run(self, ended: Callable[[], bool]) -> None:
         """Finds the best mapping, and among equally good ones the best in the second respect."""
-        spaces = [self.space] if self.mapspace == "even" else [self.space, *splits(self.space)]
-        for space in spaces:
-            tasks = self._tasks(space)
-            self.tasks += tasks
-            if space is self.space or self._hopeful(tasks):
-                self._find(tasks, ended)
-        if not self.tasks:
+        tasks = self._tasks(self.space)
+        self.patterns = len(tasks)
+        self._find(tasks, ended)
+        even = self.winner
+        if self.mapspace == "uneven":
+            self._descend(ended)
+        if self.winner is None:
             raise no_fit(self.space)
-        if self.left_bound == np.inf and self.winner is not None and self.objective in _SECOND:
-            self._break_ties(ended)
+        if self.left_bound == np.inf and self.objective in _SECOND:
+            self._second()
+            # an uneven mapping is taken only where it is better
+            if self.winner is even:
+                self._break_ties(tasks, ended)
+            else:
+                self._descend(ended)
             self.left_bound = np.inf
 
-    def _break_ties(self, ended: Callable[[], bool]) -> None:
+    def _second(self) -> None:
+        """From now on: of equally good mappings the best in the second respect."""
         second = _SECOND[self.objective]
         evaluation = evaluate(self.space.problem, self._mapping(), self.space.device)
         most = objective_value(evaluation, self.objective) * (1 + _EQUAL)
         self.best[0] = objective_value(evaluation, second) * (1 - _EQUAL)
         self.mode = _MODES[second]
-        if self.objective != "dram":
+        if self.objective == "dram":
+            self.count = _Count("energy", most)
+        else:
+            self.count = _Count("latency")
             self.caps = (most, np.inf) if self.objective == "energy" else (np.inf, most)
-        counted = "energy" if self.objective == "dram" else "latency"
-        traffic = most if self.objective == "dram" else None
-        tied = [task for task in self.tasks if max(task.bound, task.least) <= most]
+        self.most = most
+
+    def _break_ties(self, tasks: list[_Task], ended: Callable[[], bool]) -> None:
+        tied = [task for task in tasks if max(task.bound, task.least) <= self.most]
         again: dict[int, _Task] = {}
         for sheet in dict.fromkeys(task.sheet for task in tied):
             mine = [task for task in tied if task.sheet is sheet]
-            assembly = Assembly(sheet.groups.space, sheet.assembly.choice, counted, traffic)
+            assembly = Assembly(
+                self.space, sheet.assembly.choice, self.count.counted, self.count.traffic
+            )
             closer = Sheet(sheet.groups, assembly, sheet.patterns, [task.index for task in mine])
             bounds = closer.bounds(self.mode, self.caps)
             for k, task in enumerate(mine):
@@ -172,6 +194,28 @@ class _Search:
                 break
             if task.bound < self.best[0]:
                 self._explore(task, ended)
+
+    def _descend(self, ended: Callable[[], bool]) -> None:
+        """Looks into the splits of the uneven mappings that may have something better."""
+        open_: list[tuple[Split, float]] = [(root, 0.0) for root in roots(self.space)][::-1]
+        while open_:
+            split, bound = open_.pop()
+            if self.known.get(split.name, 0.0) > self.most or bound >= self.best[0]:
+                continue
+            tasks = self._tasks(split)
+            self.patterns += 0 if split.free else len(tasks)
+            bound = min((task.bound for task in tasks), default=np.inf)
+            if self.winner is not None and ended():
+                self.left_bound = min(self.left_bound, bound)
+                continue
+            hopeful, least = self._hopeful(tasks)
+            if not hopeful:
+                self.known[split.name] = least
+            elif split.free:
+                open_ += [(child, bound) for child in split.children()][::-1]
+            else:
+                self._find(tasks, ended)
+                self.known[split.name] = min(max(task.bound, task.least) for task in tasks)
 
     def _find(self, tasks: list[_Task], ended: Callable[[], bool]) -> None:
         for task in tasks:
@@ -186,30 +230,27 @@ class _Search:
     def _aim(self) -> Aim:
         return Aim(self.mode, self.caps, float(self.best[0]))
 
-    def _hopeful(self, tasks: list[_Task]) -> bool:
-        """False if patterns of one sheet have nothing better than the best so far, all taken together."""
-        sheets = {id(task.sheet): task.sheet for task in tasks if task.bound < self.best[0]}
-        if self.winner is None or len(sheets) != 1:
-            return bool(sheets)
-        (sheet,) = sheets.values()
-        if not sheet.relaxes:
-            return True
+    def _hopeful(self, tasks: list[_Task]) -> tuple[bool, float]:
+        """False if the patterns of a sheet, all taken together, have nothing better; then the least they have."""
+        least = min((task.bound for task in tasks), default=np.inf)
+        if least >= self.best[0]:
+            return False, least
+        sheet = tasks[0].sheet
+        if self.winner is None or not sheet.relaxes:
+            return True, least
         found, least = sheet.relaxed(self._aim())
         if found is not None:
-            trees = found[0]
             system = sheet.system.arrays(self.caps)
             stack, bounds, state = self._begin(found, system)
             best = np.array([self.best[0], np.inf])
             while state[0] > 0:
                 state[1] = _LOOK
-                leaves = kernels.search(trees, system, self.mode, stack, bounds, state, best)
+                leaves = kernels.search(found[0], system, self.mode, stack, bounds, state, best)
                 if leaves[0] >= 0 or state[2] > 10 * _LOOK:
-                    return True
+                    return True, least
             self.visited += int(state[2])
             least = min(least, best[1])
-        for task in tasks:
-            task.least = least
-        return False
+        return False, least
 
     def _begin(self, forest: Forest, system: Any) -> tuple[Any, Any, Any]:
         """Stack, bounds and state of a search that has all before it."""
@@ -256,7 +297,7 @@ class _Search:
             value=value,
             bound=min(value, self.left_bound),
             visited=self.visited,
-            patterns=len(self.tasks),
+            patterns=self.patterns,
             searched=self.searched,
         )
 

@@ -7,6 +7,7 @@ side that share. Many chains have the same form.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,18 @@ def forms(chains: Any, kinds: tuple[int, ...]) -> tuple[list[Form], Any]:
 
 
 class Counts:
-    """The factors of a layer's chains; kept."""
+    """The factors of a layer's chains; kept.
+
+    Attributes:
+        factors: whole columns, as `mapper_groups` names them.
+    """
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._windows: dict[tuple[Window, int, int], dict[tuple[Form, Form], float]] = {}
         self._chains: dict[ChainSet, Any] = {}
+        self._pairs: dict[tuple[ChainSet, ...], Any] = {}
+        self.factors: dict[Hashable, Any] = {}
         self._tiles: dict[tuple[ChainSet, tuple[int, ...]], Any] = {}
         self._forms: dict[tuple[ChainSet, tuple[int, ...]], tuple[list[Form], Any]] = {}
 
@@ -63,6 +70,14 @@ class Counts:
             found = np.array(space.chains(dim), np.int64)
             self._chains[name] = found.reshape(-1, len(space.slots()))
         return self._chains[name]
+
+    def pairs(self, names: tuple[ChainSet, ...]) -> Any:
+        """Numbers of the chains of one or two dimensions, each with each."""
+        if names not in self._pairs:
+            sizes = [len(self._chains[name]) for name in names]
+            grid = np.indices(sizes).reshape(len(sizes), -1).T
+            self._pairs[names] = np.ascontiguousarray(grid)
+        return self._pairs[names]
 
     def tiles(self, name: ChainSet, roles: tuple[int, ...]) -> Any:
         """`tile_factors` of a set of chains."""

@@ -49,24 +49,27 @@ class Groups:
         self.units = len(space.device.levels)
         if whole is None or keep is None:
             self.chains = {dim: counts.chains(space, dim) for dim in DIMENSIONS}
-            self.pairs = [self._pairs(group) for group in GROUPS]
+            self._sets = [tuple(space.chain_set(dim) for dim in dims) for dims in GROUPS]
+            self._all = [counts.pairs(sets) for sets in self._sets]
+            self.pairs = self._all
+            self._items: list[Any] = [slice(None) for _ in GROUPS]
             self._known: dict[Column, int] = {}
             self._alike: list[dict[Hashable, int]] = [{} for _ in GROUPS]
             self.same: list[Any] = [np.empty(0, np.int64) for _ in GROUPS]
             self.table = np.empty((sum(map(len, self.pairs)), 0))
         else:
             self.chains = whole.chains
-            self.pairs = [p[k] for p, k in zip(whole.pairs, keep, strict=True)]
+            self._sets, self._all = whole._sets, whole._all
+            self._items = [
+                np.flatnonzero(k) if isinstance(i, slice) else i[k]
+                for i, k in zip(whole._items, keep, strict=True)
+            ]
+            self.pairs = [p[k] for p, k in zip(self._all, self._items, strict=True)]
             self._known = dict(whole._known)
             self._alike = [dict(alike) for alike in whole._alike]
             self.same = list(whole.same)
             self.table = whole.table[np.concatenate(keep)]
         self.starts = np.cumsum([0, *map(len, self.pairs)])
-
-    def _pairs(self, group: tuple[str, ...]) -> Any:
-        sizes = [len(self.chains[dim]) for dim in group]
-        grid = np.indices(sizes).reshape(len(sizes), -1).T
-        return np.ascontiguousarray(grid)
 
     def bounds(self, row: int) -> dict[str, tuple[int, ...]]:
         """The chains of a row of the table."""
@@ -100,16 +103,28 @@ class Groups:
 
     def _place(self, group: int, column: Column, place: int) -> int:
         """Fills a group's part of a column; the first column that is the same there."""
-        first = self._alike[group].setdefault(self._what(group, column), place)
+        what = self._what(group, column)
+        first = self._alike[group].setdefault(what, place)
         part = self.table[self.starts[group] : self.starts[group + 1]]
-        part[:, place] = self._factors(group, column) if first == place else part[:, first]
+        if first == place:
+            name = (group, self._sets[group], what)
+            if name not in self.counts.factors:
+                self.counts.factors[name] = self._factors(group, column)
+            part[:, place] = self.counts.factors[name][self._items[group]]
+        else:
+            part[:, place] = part[:, first]
         return first
 
     def _what(self, group: int, column: Column) -> Hashable:
         """What the factors of a column depend on in a group."""
         dims = GROUPS[group]
-        if column.kind in ("axis", "tile"):
-            return column
+        if column.kind == "axis":
+            return "axis", self._along(column)
+        if column.kind == "tile":
+            windowed = len(dims) == 2 and column.operand == "I"
+            kept = tuple(d for d in dims if d in RELEVANT[column.operand])
+            return "tile", windowed, kept, self._inside(column)
+        each = self._before(column.each) if column.each >= 0 else None
         window = self._slides(group, column)
         if column.kind == "moved":
             dims = tuple(d for d in dims if window or d not in RELEVANT[column.operand])
@@ -117,9 +132,23 @@ class Groups:
             window,
             dims or column.operand,
             *(tuple(self._roles(column, dim)) for dim in dims),
-            column.each,
-            column.slider if window and column.slider[1] in dims else None,
+            each,
+            self._sliding(column) if window and column.slider[1] in dims else None,
         )
+
+    def _along(self, column: Column) -> tuple[int, ...]:
+        return tuple(k for k, s in enumerate(self.slots) if s.name in column.shared)
+
+    def _inside(self, column: Column) -> tuple[int, ...]:
+        return tuple(k for k, s in enumerate(self.slots) if s.level >= column.child)
+
+    def _before(self, level: int) -> tuple[int, ...]:
+        return tuple(k for k, s in enumerate(self.slots) if s.axis and s.level < level)
+
+    def _sliding(self, column: Column) -> tuple[int, str]:
+        """The slot of the slider, and its dimension."""
+        place, dim = column.slider
+        return next((k for k, s in enumerate(self.slots) if s.level == place), -1), dim
 
     def _slides(self, group: int, column: Column) -> bool:
         return len(GROUPS[group]) == 2 and column.kind == "moved" and column.operand == "I"
@@ -128,24 +157,20 @@ class Groups:
         # a window wholly in the padding moves nothing; logarithms want a number above 0
         found = np.maximum(self._whole(group, column), _NOTHING)
         if column.each >= 0:
-            found = found / self._instances(
-                group, [k for k, s in enumerate(self.slots) if s.axis and s.level < column.each]
-            )
+            found = found / self._instances(group, self._before(column.each))
         return found
 
-    def _instances(self, group: int, slots: list[int]) -> Floats:
-        used = np.ones(len(self.pairs[group]))
+    def _instances(self, group: int, slots: tuple[int, ...]) -> Floats:
+        used = np.ones(len(self._all[group]))
         for k, dim in enumerate(GROUPS[group]):
-            used *= self.chains[dim][self.pairs[group][:, k]][:, slots].prod(axis=1)
+            used *= self.chains[dim][:, list(slots)].prod(axis=1)[self._all[group][:, k]]
         return used
 
     def _whole(self, group: int, column: Column) -> Floats:
         dims = GROUPS[group]
-        index = self.pairs[group]
+        index = self._all[group]
         if column.kind == "axis":
-            return self._instances(
-                group, [k for k, s in enumerate(self.slots) if s.name in column.shared]
-            )
+            return self._instances(group, self._along(column))
         if column.kind == "tile":
             return self._tiles(group, column)
         if self._slides(group, column):
@@ -176,28 +201,28 @@ class Groups:
         return roles
 
     def _windows(self, group: int, column: Column) -> Floats:
-        place, slider = column.slider
+        slot, slider = self._sliding(column)
         found = []
         for dim in GROUPS[group]:
             kinds = tuple(
                 SLIDES
-                if slot.level == place and dim == slider
+                if k == slot and dim == slider
                 else (TILE if role < 0 else SHARES if role == SHARED else MOVES)
-                for slot, role in zip(self.slots, self._roles(column, dim), strict=True)
+                for k, role in enumerate(self._roles(column, dim))
             )
             found.append(self.counts.forms(self.space.chain_set(dim), kinds))
         (outs, out), (taps, tap) = found
         counts = self.counts.windows(GROUPS[group][0], outs, taps)
-        index = self.pairs[group]
+        index = self._all[group]
         return counts[out[index[:, 0]], tap[index[:, 1]]]
 
     def _tiles(self, group: int, column: Column) -> Floats:
         dims, problem = GROUPS[group], self.space.problem
-        inside = [k for k, s in enumerate(self.slots) if s.level >= column.child]
+        inside = list(self._inside(column))
         tiles = [
             np.minimum(self.chains[dim][:, inside].prod(axis=1), problem.size(dim)) for dim in dims
         ]
-        index = self.pairs[group]
+        index = self._all[group]
         if len(dims) == 2 and column.operand == "I":
             window = problem.rows if dims[0] == "P" else problem.columns
             sizes = [problem.size(dim) for dim in dims]

@@ -111,7 +111,7 @@ class Mapspace:
     device: Accelerator
     constraints: Constraints = field(default_factory=Constraints)
 
-    @property
+    @cached_property
     def parts(self) -> tuple[Part, ...]:
         """Each memory, with the level of each operand's tile in it: the same one for all."""
         return tuple(
@@ -165,11 +165,11 @@ class Mapspace:
 
     def chain_set(self, dim: str) -> ChainSet:
         """What the chains of a dimension depend on."""
-        return self.problem.size(dim), self._rooms[dim], self._done_by(dim)
+        return self._chain_sets[dim]
 
     @cached_property
-    def _rooms(self) -> dict[str, tuple[int, ...]]:
-        return {dim: self._room(dim) for dim in DIMENSIONS}
+    def _chain_sets(self) -> dict[str, ChainSet]:
+        return {d: (self.problem.size(d), self._room(d), self._done_by(d)) for d in DIMENSIONS}
 
     @cached_property
     def _chains(self) -> dict[str, tuple[tuple[int, ...], ...]]:

@@ -1,4 +1,4 @@
-"""`Split` and `splits`: the uneven mappings of a mapspace, in which each tile begins at a loop of its own.
+"""`Split` and `roots`: the uneven mappings of a mapspace, in which each tile begins at a loop of its own.
 
 Between two arrays the temporal loops form one row, in which the tile of each operand in each memory begins
 somewhere: an *event*. The loops between two events are a *zone*. For each choice of bypasses and each sequence
@@ -16,11 +16,15 @@ far side of the next array, and the loop that slides the inputs.
 **Orders.** A tile can be taken to begin outside of all loops over which it stays still, so within its row it
 never waits: only what begins right after an array can stay still over the last loops before the array. Those are
 at the end of the last zone, or of an earlier one (``k``) after which there are events but no loops.
+
+**A tree of splits.** In a *free* row the memories have room for everything, so all loops stand inside of all
+events, whose sequence is then nothing. A split with free rows costs at most as much as any with the same inner
+rows: it is their bound. The roots have all rows free but the innermost, their children one less.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import permutations, product
@@ -77,12 +81,16 @@ class Split(Mapspace):
         real: the even mapspace of the same layer, device and constraints.
         keep: what each memory of ``real`` keeps.
         rows: by row, outermost first.
+        free: how many rows are free.
+        choices: the sequences of each of those.
         origin: for each level of ``device`` the place of the level it stands for, and the operand.
     """
 
     real: Mapspace | None = None
     keep: Keeps = ()
     rows: tuple[Row, ...] = ()
+    free: int = 0
+    choices: tuple[tuple[Row, ...], ...] = ()
     origin: tuple[tuple[int, Operand | None], ...] = ()
 
     @cached_property
@@ -94,7 +102,7 @@ class Split(Mapspace):
             if isinstance(level, Memory) and (operand is None or (place, operand) not in homes)
         )
 
-    @property
+    @cached_property
     def parts(self) -> tuple[Part, ...]:
         """Each memory of the real device, with the level that stands for it for each operand."""
         found: dict[int, dict[Operand, int]] = {}
@@ -102,8 +110,25 @@ class Split(Mapspace):
             if isinstance(self.device.levels[level], Memory):
                 own = found.setdefault(place, {})
                 own.update(dict.fromkeys(OPERANDS, level) if operand is None else {operand: level})
-        levels = self._real.device.levels
-        return tuple((levels[place], own) for place, own in found.items())  # type: ignore[misc]
+        roomy = {place for row in self.rows[: self.free] for place in row.places}
+        parts: list[Part] = []
+        for place, own in found.items():
+            memory = self._real.device.levels[place]
+            if isinstance(memory, Memory):
+                room = None if place in roomy else memory.capacity_bytes
+                parts.append((replace(memory, capacity_bytes=room), own))
+        return tuple(parts)
+
+    @property
+    def name(self) -> Hashable:
+        """What tells it from the other splits of a mapspace."""
+        return self.keep, self.rows, self.free
+
+    def children(self) -> Iterator[Split]:
+        """The splits with one free row less."""
+        for row in self.choices[-1]:
+            rows = (*self.rows[: self.free - 1], row, *self.rows[self.free :])
+            yield _split(self._real, self.keep, rows, self.choices[:-1])
 
     @property
     def _real(self) -> Mapspace:
@@ -132,11 +157,11 @@ class Split(Mapspace):
     def _patterns(self) -> tuple[tuple[Order, ...], ...]:
         slides = tuple(self.sliders())
         found: list[tuple[tuple[Order, ...], frozenset[Operand]]] = [((), frozenset())]
-        for row in reversed(self.rows):
+        for k, row in reversed([*enumerate(self.rows)]):
             found = [
                 ((*outer, *orders), tops)
                 for orders, inner in found
-                for outer, tops in _row_orders(row, inner, slides)
+                for outer, tops in _row_orders(row, inner, slides, free=k < self.free)
             ]
         return tuple(orders for orders, _ in found if not self._mirrored(orders))
 
@@ -174,8 +199,8 @@ class Split(Mapspace):
         return Mapping(tuple(map(tuple, loops)), self.keep, mapping.resident, begins)
 
 
-def splits(space: Mapspace) -> Iterator[Split]:
-    """All uneven mappings: for each choice of bypasses every sequence of events.
+def roots(space: Mapspace) -> Iterator[Split]:
+    """For each choice of bypasses and each sequence of the innermost row's events, a root of the tree.
 
     Raises:
         UsageError: the constraints speak of loops at memories.
@@ -196,8 +221,9 @@ def splits(space: Mapspace) -> Iterator[Split]:
             [Row(places, homes, events) for events in _sequences(events, idle)]
             for places, homes, events in _rows(space, keep)
         ]
-        for rows in product(*choices):
-            yield _split(space, keep, rows)
+        outer = tuple(map(tuple, choices[:-1]))
+        for row in choices[-1]:
+            yield _split(space, keep, (*(rows[0] for rows in outer), row), outer)
 
 
 def _rows(
@@ -234,7 +260,9 @@ def _sequences(events: list[Event], idle: set[Operand]) -> list[tuple[Event, ...
     ]
 
 
-def _split(space: Mapspace, keep: Keeps, rows: tuple[Row, ...]) -> Split:
+def _split(
+    space: Mapspace, keep: Keeps, rows: tuple[Row, ...], choices: tuple[tuple[Row, ...], ...]
+) -> Split:
     levels: list[Memory | Array] = []
     origin: list[tuple[int, Operand | None]] = []
     arrays = [k for k, level in enumerate(space.device.levels) if isinstance(level, Array)]
@@ -257,13 +285,21 @@ def _split(space: Mapspace, keep: Keeps, rows: tuple[Row, ...]) -> Split:
     device = replace(space.device, levels=tuple(levels), dataflow="")
     asked = Constraints(spatial=space.constraints.spatial, resident=tuple(resident))
     return Split(
-        space.problem, device, asked, real=space, keep=keep, rows=rows, origin=tuple(origin)
+        space.problem,
+        device,
+        asked,
+        real=space,
+        keep=keep,
+        rows=rows,
+        free=len(choices),
+        choices=choices,
+        origin=tuple(origin),
     )
 
 
 @lru_cache(maxsize=512)
 def _row_orders(
-    row: Row, tops: frozenset[Operand], slides: tuple[str, ...]
+    row: Row, tops: frozenset[Operand], slides: tuple[str, ...], *, free: bool
 ) -> tuple[tuple[tuple[Order, ...], frozenset[Operand]], ...]:
     """Orders of a row's zones, and the operands that may stay still past the array before it.
 
@@ -271,10 +307,13 @@ def _row_orders(
         row: with its sequence of events.
         tops: operands that may stay still over this row's last loops.
         slides: dimensions that slide the inputs.
+        free: loops stand only in the last zone.
     """
     zones = row.zones
     if not zones:
         return (((), tops),)
+    if free:
+        return _free_orders(row, tops, slides)
     if row.first:
         return tuple((orders, frozenset()) for orders in _tails(row, 0, tops, slides))
     found: list[tuple[tuple[Order, ...], frozenset[Operand]]] = []
@@ -292,6 +331,21 @@ def _row_orders(
         own = frozenset([lead]) if lead else frozenset()
         found += [((Order(a, pure=True), *empty), own | {a}) for a in OPERANDS if a in tops]
     return tuple(found)
+
+
+def _free_orders(
+    row: Row, tops: frozenset[Operand], slides: tuple[str, ...]
+) -> tuple[tuple[tuple[Order, ...], frozenset[Operand]], ...]:
+    """As `_row_orders`, of a free row: all tiles begin together before the loops."""
+    before = (_EMPTY,) * (len(row.zones) - 1)
+    began = frozenset(o for o in row.zones if o)
+    ends = [(orders[-1], began) for orders in _tails(row, len(before), tops, slides)]
+    ends += [(Order(a, pure=True), began | {a}) for a in OPERANDS if a in tops]
+    if tops:
+        ends.append((_EMPTY, began | tops))
+    if row.first:
+        ends = [(order, frozenset()) for order, _ in ends if order != _EMPTY]
+    return tuple(((*before, order), out) for order, out in ends)
 
 
 def _tails(
