@@ -16,6 +16,7 @@ SCRIPTS = (
     ["startup.py"],
     ["hard_cases.py"],
     ["shift.py"],
+    ["loader.py"],
     ["mapper.py"],
     ["capture.py"],
     ["timm_coverage.py", "--library", "torchvision"],

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy
 import pytest
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests here share
 
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

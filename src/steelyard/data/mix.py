@@ -132,7 +132,8 @@ def beta(alpha: float, draws: Draws, *, skip: int) -> Floats:
     if alpha >= 1:
         u, v = draws.uniform(2, skip=skip)
         radius: Floats = np.sqrt(1 - u ** (2 / (2 * alpha - 1)))
-        return 0.5 + 0.5 * radius * np.cos(2 * np.pi * v)
+        symmetric: Floats = 0.5 + 0.5 * radius * np.cos(2 * np.pi * v)
+        return symmetric
     out = np.empty(len(draws.indices))
     left = np.arange(len(out))
     while len(left):
