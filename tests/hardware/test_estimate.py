@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from steelyard.errors import InputError, UnknownNameError, UsageError
 from steelyard.hardware.device import Accelerator, Array, Axis, Link, Memory
+from steelyard.hardware.drawing import draw_mapping
 from steelyard.hardware.estimate import Estimate, estimate
 from steelyard.hardware.estimate_layers import simplified
 from steelyard.workload import Layer, LoopNest, TensorSpec, Workload
@@ -195,3 +196,25 @@ def test_bad_input(tmp_path: Path) -> None:
     small = Accelerator("small", (CHIP.levels[0], Memory("RF", capacity_bytes=5)), 1.0)
     with pytest.raises(InputError, match="layer 'first': no mapping fits 'small'"):
         estimate(LOAD, small, cache=False)
+
+
+def test_uneven_mappings_are_asked_for_by_name_and_kept_apart(tmp_path: Path) -> None:
+    """LeNet's second convolution on Eyeriss: better with tiles that begin apart."""
+    nest = LoopNest(1, 1, 50, 20, (8, 8), (5, 5), (12, 12), (1, 1), (1, 1), ((0, 0), (0, 0)))
+    load = replace(LOAD, layers=(replace(LOAD.layers[0], nests=(nest,)),))
+    kept = tmp_path / "kept.sqlite"
+    even = estimate(load, "eyeriss", cache=kept)
+    uneven = estimate(load, "eyeriss", mapspace="uneven", cache=kept)
+    again = estimate(load, "eyeriss", mapspace="uneven", cache=kept)
+    assert uneven.energy_pj < even.energy_pj
+    assert (uneven.gap, uneven.searched, again.searched) == (0, 1, 0)
+    assert again.layers == uneven.layers
+    assert (even.to_dict()["mapspace"], again.to_dict()["mapspace"]) == ("even", "uneven")
+    assert "any dataflow; uneven mappings." in str(uneven)
+    ((problem, found),) = uneven.layers[0].parts
+    operand, memory, _ = found.mapping.begins[0]
+    drawn = draw_mapping(problem, found.mapping, uneven.device, found.evaluation)
+    assert f"-- tile of {operand} in {memory} begins" in drawn
+    assert f"# tile of {operand} in {memory}" in found.mapping.text(uneven.device)
+    with pytest.raises(UsageError, match="uneven mappings with dataflow RS"):
+        estimate(load, "eyeriss", mapspace="uneven", dataflow="RS")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from steelyard.errors import InputError, UsageError
@@ -88,6 +90,47 @@ def test_padding_is_not_fetched_unless_stored() -> None:
     assert evaluate(nest, mapping, device).access("DRAM", "I").reads == 4 * 4
     stored = Problem.of(nest, stored_padding=True)
     assert evaluate(stored, mapping, device).access("DRAM", "I").reads == 6 * 6
+
+
+def test_tiles_of_one_memory_that_begin_at_different_loops() -> None:
+    """8 inputs stay, weights pass one by one, each sum is done before the next: all moves once."""
+    device = two_levels(capacity=20)
+    nest = LoopNest.linear(rows=1, in_features=8, out_features=8)
+    apart = Mapping.make(device, {"RF": "I: M8 O: C8 W:"})
+    assert apart.begins == (("I", "RF", 0), ("O", "RF", 1), ("W", "RF", 2))
+    found = evaluate(nest, apart, device)
+    assert found.footprint_bytes["RF"] == (8 + 1 + 1) * 2
+    assert [found.access("DRAM", o).total for o in ("I", "W", "O")] == [8, 64, 8]
+    assert apart.text(device).splitlines() == [
+        "# DRAM keeps I W O",
+        "# RF keeps I W O",
+        "for m in range(8):",
+        "  # tile of O in RF",
+        "  for c in range(8):",
+        "    # tile of W in RF",
+        "    o += i * w",
+    ]
+    with pytest.raises(InputError, match="I 16, W 128, O 16 bytes"):
+        evaluate(nest, Mapping.make(device, {"RF": "M8 C8"}), device)
+
+
+def test_where_tiles_cannot_begin() -> None:
+    device = two_levels()
+    nest = LoopNest.linear(1, 8, 8)
+    for begins, what in (
+        ((("I", "RF", 3),), "the tile of I in 'RF' begins 3 loops later"),
+        ((("I", "DRAM", 1),), "the tile of I in 'DRAM' begins 1 loops later"),
+        ((("I", "RF", 1), ("I", "RF", 2)), "a tile begins twice"),
+    ):
+        mapping = replace(Mapping.make(device, {"RF": "M8 C8"}), begins=begins)
+        with pytest.raises(UsageError, match=what):
+            evaluate(nest, mapping, device)
+    with pytest.raises(UsageError, match="cannot read 'X:'"):
+        Mapping.make(device, {"RF": "X: M8"})
+    nested = Accelerator("nested", (*device.levels, Memory("L0")), 1.0)
+    mapping = replace(Mapping.make(nested, {"RF": "M8", "L0": "C8"}), begins=(("I", "RF", 2),))
+    with pytest.raises(UsageError, match="the tiles of I in RF, L0 begin at loops"):
+        evaluate(nest, mapping, nested)
 
 
 def test_links_of_an_array() -> None:

@@ -45,6 +45,13 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     help="WS, OS-A, OS-B, OS-C, IS, NLR or RS. Default: any.",
 )
 @click.option(
+    "--mapspace",
+    type=click.Choice(("even", "uneven")),
+    default="even",
+    show_default=True,
+    help="uneven: in one memory each operand's tile begins at a loop of its own.",
+)
+@click.option(
     "--mapping", "layers", multiple=True, metavar="LAYER", help="Draw the mapping of this layer."
 )
 @click.option(
@@ -103,6 +110,7 @@ def command(
     devices: tuple[str, ...],
     objective: Any,
     dataflow: str,
+    mapspace: Any,
     layers: tuple[str, ...],
     budget: float | None,
     separate: bool,
@@ -144,6 +152,7 @@ def command(
         others = {
             "--mapping": layers, "--zeros": densities, "--export": folder, "--budget": budget,
             "--separate": separate, "--fuse": fuse, "--no-cache": no_cache, "several --device": len(chosen) > 1,
+            "--mapspace": mapspace != "even",
         }  # fmt: skip
         if given := [name for name, value in others.items() if value]:
             raise UsageError(
@@ -169,6 +178,7 @@ def command(
     settings: dict[str, Any] = {
         "objective": objective,
         "dataflow": dataflow,
+        "mapspace": mapspace,
         "pointwise": "separate" if separate else "fused",
         "fuse": fuse,
         "budget_s": budget,

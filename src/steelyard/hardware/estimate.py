@@ -23,7 +23,13 @@ from steelyard.hardware.estimate_result import LayerEstimate as LayerEstimate
 from steelyard.hardware.estimate_result import Pointwise
 from steelyard.hardware.estimate_solver import Progress, Question, Solver
 from steelyard.hardware.fusion import fuse as fuse_layers
-from steelyard.hardware.mapper_answer import OBJECTIVES, Found, Objective
+from steelyard.hardware.mapper_answer import (
+    MAPSPACES,
+    OBJECTIVES,
+    Found,
+    MapspaceKind,
+    Objective,
+)
 from steelyard.hardware.mapping_cache import MappingCache
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
@@ -37,6 +43,7 @@ def estimate(
     *,
     objective: Objective = "energy",
     dataflow: str = "",
+    mapspace: MapspaceKind = "even",
     batch: int | None = None,
     pointwise: Pointwise = "fused",
     fuse: bool = False,
@@ -52,6 +59,8 @@ def estimate(
         device: a name of `steelyard devices`, a YAML file, or an `Accelerator`.
         objective: what each layer's mapping minimises: energy, latency, edp (their product) or dram.
         dataflow: WS, OS-A, OS-B, OS-C, IS, NLR or RS; "" or any: the free optimum.
+        mapspace: ``even``: the tiles of all operands in a memory begin at the same loop; ``uneven``: each at a
+            loop of its own, which may save a little and takes longer to search (without a dataflow only).
         batch: images of one pass; None: as captured.
         pointwise: ``fused`` or ``separate``, see the module.
         fuse: keep maps between consecutive layers on the chip where that pays (`steelyard.hardware.fusion`).
@@ -69,12 +78,13 @@ def estimate(
     begun = time.perf_counter()
     dataflow = "" if dataflow.lower() == "any" else dataflow
     _check(workload, objective, pointwise, fuse=fuse)
+    _check_mapspace(mapspace, dataflow)
     chosen = accelerator(device)
     if batch is not None:
         workload = workload.with_batch(batch)
     asked = dataflow_constraints(dataflow, chosen) if dataflow else Constraints()
     store = MappingCache(cache if isinstance(cache, Path) else None) if cache else None
-    solver = Solver(objective, store, budget_s, workers or os.cpu_count() or 1, progress)
+    solver = Solver(objective, store, budget_s, workers or os.cpu_count() or 1, progress, mapspace)
     answers = _answers(workload, chosen, asked, solver)
     layers = tuple(
         layer_estimate(layer, workload, chosen, answers, pointwise) for layer in workload.layers
@@ -99,6 +109,7 @@ def estimate(
             *simplified(workload),
         ),
         fusion=fusion,
+        mapspace=mapspace,
     )
 
 
@@ -117,6 +128,16 @@ def _check(workload: Workload, objective: str, pointwise: str, *, fuse: bool) ->
         raise UsageError(
             "fuse=True with pointwise='separate'",
             expected="one of them: what is separate goes through DRAM",
+        )
+
+
+def _check_mapspace(mapspace: str, dataflow: str) -> None:
+    if mapspace not in MAPSPACES:
+        raise UsageError(f"mapspace {mapspace!r}", expected="one of " + ", ".join(MAPSPACES))
+    if mapspace == "uneven" and dataflow:
+        raise UsageError(
+            f"uneven mappings with dataflow {dataflow}",
+            expected="one of them: a dataflow says where the loops of even mappings stand",
         )
 
 

@@ -101,6 +101,7 @@ def estimates_document(results: Sequence[Estimate]) -> Document:
 
 def _how(result: Estimate) -> str:
     flow = f"dataflow {result.dataflow}" if result.dataflow else "any dataflow"
+    flow += "; uneven mappings" if result.mapspace == "uneven" else ""
     fused = "; consecutive layers fused" if result.fusion else ""
     return (
         f"Batch {result.batch}; each layer's mapping minimises {result.objective}; {flow}{fused}."

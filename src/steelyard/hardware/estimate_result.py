@@ -11,7 +11,7 @@ from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Operand
 from steelyard.hardware.energy_units import relative
 from steelyard.hardware.fusion_result import Fusion
-from steelyard.hardware.mapper_answer import Found, Objective
+from steelyard.hardware.mapper_answer import Found, MapspaceKind, Objective
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.systolic import cycles_apart
 
@@ -75,6 +75,7 @@ class Estimate(Printable):
         seconds: time that the answer took.
         notes: what a reader of the numbers must know.
         fusion: which layers were fused, if that was asked for.
+        mapspace: whether mappings may be uneven.
     """
 
     workload: str
@@ -89,6 +90,7 @@ class Estimate(Printable):
     seconds: float = field(compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
     fusion: Fusion | None = None
+    mapspace: MapspaceKind = "even"
 
     @property
     def macs(self) -> int:
@@ -176,6 +178,7 @@ class Estimate(Printable):
             "device": self.device.name,
             "objective": self.objective,
             "dataflow": self.dataflow,
+            "mapspace": self.mapspace,
             "batch": self.batch,
             "pointwise": self.pointwise,
             "energy_unit": self.device.energy_unit,

@@ -10,7 +10,7 @@ from threading import Event
 
 from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator
-from steelyard.hardware.mapper_answer import Found, Objective
+from steelyard.hardware.mapper_answer import Found, MapspaceKind, Objective
 from steelyard.hardware.mapping_cache import MappingCache, key
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
@@ -38,6 +38,7 @@ class Solver:
         budget_s: about how long to search from now on; each call of `solve` takes its time off.
         workers: threads.
         progress: called with (done, all, layer's name).
+        mapspace: of the mappings, as in `steelyard.hardware.mapper`.
         problems, searched: different questions of all calls; those that were searched.
         notes: what a reader of the answers must know.
     """
@@ -47,6 +48,7 @@ class Solver:
     budget_s: float | None
     workers: int
     progress: Progress | None = None
+    mapspace: MapspaceKind = "even"
     problems: int = 0
     searched: int = 0
     notes: list[str] = field(default_factory=list)
@@ -63,7 +65,10 @@ class Solver:
         Raises:
             InputError: nothing fits, and that is not tolerated.
         """
-        names = [key(q.problem, q.device, self.objective, q.constraints) for q in questions]
+        names = [
+            key(q.problem, q.device, self.objective, q.constraints, self.mapspace)
+            for q in questions
+        ]
         first = dict(zip(reversed(names), reversed(questions), strict=True))
         answers: dict[str, Found | InputError] = {}
         answers.update(self.store.get([*first]) if self.store else {})
@@ -119,6 +124,7 @@ class Solver:
                 question.device,
                 self.objective,
                 constraints=question.constraints,
+                mapspace=self.mapspace,
                 budget_s=budget_s,
                 stop=halt.is_set,
             )

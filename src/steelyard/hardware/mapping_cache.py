@@ -16,7 +16,7 @@ from steelyard._cache import cache_folder
 from steelyard._kept import Kept
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.evaluate import Access, Crossing, Evaluation
-from steelyard.hardware.mapper_answer import Found
+from steelyard.hardware.mapper_answer import Found, MapspaceKind
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import Constraints
 from steelyard.hardware.problem import Problem
@@ -25,9 +25,15 @@ MODEL = 3
 """Raised when counts, energies or the mapspace change, so that old answers are not used."""
 
 
-def key(problem: Problem, device: Accelerator, objective: str, constraints: Constraints) -> str:
+def key(
+    problem: Problem,
+    device: Accelerator,
+    objective: str,
+    constraints: Constraints,
+    mapspace: MapspaceKind = "even",
+) -> str:
     """What an answer depends on, as one word."""
-    content = [MODEL, asdict(problem), device.digest, objective, asdict(constraints)]
+    content = [MODEL, asdict(problem), device.digest, objective, asdict(constraints), mapspace]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
