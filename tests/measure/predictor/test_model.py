@@ -140,7 +140,7 @@ def test_a_damaged_file_is_refused_with_what_to_type(
         if damage == "links":
             arrays["conv.dense/left"] = arrays["conv.dense/left"] + 10**6
         elif damage == "costs":
-            arrays["conv.dense/costs"] = np.array([np.nan] * 5)
+            arrays["conv.dense/costs"] = np.array([np.nan] * 6)
         else:
             head = json.loads(arrays["record"].tobytes())
             arrays["record"] = np.frombuffer(

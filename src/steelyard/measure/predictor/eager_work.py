@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from steelyard.measure.predictor.heap import LEAST, PAGE, fresh_bytes
 from steelyard.measure.predictor.work import Work
 from steelyard.workload import Layer, LoopNest, Workload
 
 
-def eager_work(load: Workload) -> tuple[Work, ...]:
-    """An operator for each layer, in order; views are operators, too: they take time to call."""
-    return tuple(_work(load, layer) for layer in load.layers)
+def eager_work(load: Workload, floor: int = LEAST) -> tuple[Work, ...]:
+    """An operator for each layer, in order; views are operators, too: they take time to call.
+
+    Args:
+        load: the network.
+        floor: as for `fresh_bytes`.
+    """
+    pages = [size / PAGE for size in fresh_bytes(load, floor)]
+    return tuple(
+        replace(_work(load, layer), fresh=fresh)
+        for layer, fresh in zip(load.layers, pages, strict=True)
+    )
 
 
 def kind_of_conv(nest: LoopNest) -> str:

@@ -44,7 +44,11 @@ def take(
 
 def load(backend: str) -> None:
     """Imports what the probes need, once and not in every fork."""
-    importlib.import_module("steelyard.measure.predictor.probes")
+    from steelyard.measure.predictor.probes import probe
+
+    probe(
+        0, filled=False
+    )  # what PyTorch imports when layers are first made without weights takes 0.2 s
     if backend == "onnxruntime":
         for name in (
             "steelyard.measure.predictor.onnx_probe",
@@ -74,7 +78,8 @@ def eager_probe(seed: int) -> dict[str, Any]:
 def onnxruntime_probe(seed: int, cores: frozenset[int] = frozenset()) -> dict[str, Any]:
     """What ONNX Runtime executes for the probe, with its shapes, and microseconds of each: a row for each inference.
 
-    By its own profiler; ``whole`` are microseconds of the inferences themselves. ``cores`` are those of the process.
+    By its own profiler; ``whole`` are microseconds of those inferences, ``alone`` nanoseconds of inferences without the
+    profiler. ``cores`` are those of the process.
     """
     import numpy as np
     import torch
@@ -87,11 +92,16 @@ def onnxruntime_probe(seed: int, cores: frozenset[int] = frozenset()) -> dict[st
     model, shape = probe(seed)
     feed = {"x": np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)}
     graph = onnx_of(model, shape)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
     with tempfile.TemporaryDirectory(prefix="steelyard-") as folder, seated("onnxruntime", cores):
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        for _ in range(WARM):
+            session.run(None, feed)
+        alone, _ = _undisturbed(lambda: _nanoseconds(lambda: session.run(None, feed)))
+        del session
         options.enable_profiling = True
         options.profile_file_prefix = str(Path(folder) / "profile")
         session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
@@ -106,6 +116,7 @@ def onnxruntime_probe(seed: int, cores: frozenset[int] = frozenset()) -> dict[st
     return {
         "seed": seed,
         "others": others,
+        "alone": alone,
         "whole": whole[-len(done) :],
         "us": [[e["dur"] for e in nodes[i * count : (i + 1) * count]] for i in taken],
         "ops": [[e["args"]["op_name"], e["name"], _shapes(e, "input"), _shapes(e, "output")] for e in nodes[:count]],
@@ -129,6 +140,12 @@ def _undisturbed(run: Callable[[], _Result]) -> tuple[list[_Result], float | Non
         if others is None or others <= BUSY:
             break
     return found, others
+
+
+def _nanoseconds(run: Callable[[], object]) -> int:
+    begun = time.perf_counter_ns()
+    run()
+    return time.perf_counter_ns() - begun
 
 
 def _shapes(event: dict[str, Any], side: str) -> list[list[int]]:

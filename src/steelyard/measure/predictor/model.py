@@ -26,7 +26,7 @@ class KindModel:
     """What one kind of operator costs.
 
     Attributes:
-        costs: seconds of a call, a multiply-accumulate, an element read, written, and of a weight.
+        costs: seconds of a call, a multiply-accumulate, an element read, written, of a weight, and of a fresh page.
         trees: the logarithm of what to multiply that by.
         count: samples behind it.
     """
@@ -102,12 +102,12 @@ class Model:
             trees = Forest.from_arrays(parts)
             costs = parts.get("costs", np.zeros(0)).astype(np.float64)
             if (
-                costs.shape != (5,)
+                costs.shape != (6,)
                 or not np.isfinite(costs).all()
                 or costs.min() < 0
                 or "count" not in parts
             ):
-                raise FileFormatError(f"costs of {kind} in a calibration", expected="five numbers")
+                raise FileFormatError(f"costs of {kind} in a calibration", expected="six numbers")
             found[kind] = KindModel(costs, trees, int(parts["count"]))
         return cls(found)
 

@@ -153,14 +153,7 @@ def _fuse(graph: Graph) -> None:
             maker.writes = node.writes
             maker.fused += 1
         makers |= dict.fromkeys(node.writes, maker)
-    graph.nodes = []
-    for node in kept:
-        if node.op == "HardSwish":  # alone, it is taken apart
-            inner = f"{node.writes[0]}/gate"
-            graph.shapes[inner] = graph.shapes[node.writes[0]]
-            graph.nodes.append(Node("HardSigmoid", node.reads, [inner]))
-            node = Node("Mul", [*node.reads, inner], node.writes)
-        graph.nodes.append(node)
+    graph.nodes = kept
 
 
 def _merge_equals(graph: Graph) -> None:
@@ -211,5 +204,5 @@ def _fused_into(
     return None
 
 
-_WITH_CONV = ("Relu", "Clip", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid", "HardSwish")
+_WITH_CONV = ("Relu", "Clip", "Sigmoid", "Tanh", "LeakyRelu", "HardSigmoid")
 _WITH_GEMM = ("Relu", "Sigmoid", "Tanh", "LeakyRelu")

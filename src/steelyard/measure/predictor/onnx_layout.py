@@ -32,7 +32,7 @@ def blocked(graph: Graph, block: int) -> list[Node]:
     if block:
         for node in graph.nodes:
             layout.visit(node)
-    kept = _join_plain(graph, layout.kept(), layout.readers)
+    kept = _join_plain(graph, _apart(graph, layout.kept()), layout.readers)
     nodes: list[Node] = []
     given: set[str] = set()
     for node in kept:
@@ -45,6 +45,20 @@ def blocked(graph: Graph, block: int) -> list[Node]:
             Node("ReorderOutput", [name], [name]) for name in node.writes if layout.wanted(name)
         ]
     return nodes
+
+
+def _apart(graph: Graph, nodes: list[Node]) -> list[Node]:
+    """An activation that no convolution took over and that has no kernel of its own is two nodes."""
+    found: list[Node] = []
+    for node in nodes:
+        if node.op != "HardSwish":
+            found.append(node)
+            continue
+        inner = f"{node.writes[0]}/gate"
+        graph.shapes[inner] = graph.shapes[node.writes[0]]
+        found.append(Node("HardSigmoid", node.reads, [inner], blocked=node.blocked))
+        found.append(Node("Mul", [*node.reads, inner], node.writes, blocked=node.blocked))
+    return found
 
 
 @dataclass(slots=True)

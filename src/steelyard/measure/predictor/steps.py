@@ -164,7 +164,7 @@ class Picked(nn.Module):
 def fill(model: nn.Module, seed: int) -> None:
     """Weights that keep the scale of what passes through, so that no number becomes tiny or infinite."""
     generator = torch.Generator().manual_seed(seed)
-    pool = torch.rand(1 << 20, generator=generator) * 2 - 1
+    pool = torch.rand(1 << 14, generator=generator) * 2 - 1  # small: see the heap's threshold
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):

@@ -30,6 +30,7 @@ class Work:
         columns: width of the output.
         operands: activations that it reads.
         fused: how many other operators are computed in the same go.
+        fresh: pages of memory that the system has to provide first.
     """
 
     kind: str
@@ -48,6 +49,7 @@ class Work:
     columns: int = 1
     operands: int = 1
     fused: int = 0
+    fresh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def surroundings(works: Sequence[Work]) -> Surroundings:
 COLUMNS = (
     "macs", "read", "written", "weights", "channels", "filters", "per_group", "filters_per_group", "groups", "taps",
     "tall", "stride", "dilation", "rows", "columns", "operands", "fused", "intensity", "channels_16", "filters_16", "columns_16",
-    "all_weights", "largest", "all_moved", "before", "before_read",
+    "all_weights", "largest", "all_moved", "before", "before_read", "fresh",
 )  # fmt: skip
 """What the numbers of `features` mean; sizes are logarithms to base 2."""
 
@@ -95,16 +97,16 @@ def features(works: Sequence[Work]) -> Floats:
             *_log([w.channels / w.groups, w.filters / w.groups, w.groups]),
             w.taps, w.tall, w.stride, w.dilation, *_log([w.rows, w.columns]), w.operands, w.fused,
             *_log([w.macs / max(moved, 1.0)]), w.channels // w.groups % 16, w.filters // w.groups % 16, w.columns % 16,
-            *_log(whole), *_log([written, read]),
+            *_log(whole), *_log([written, read, w.fresh]),
         ])  # fmt: skip
         written, read = w.written, w.read
     return np.array(rows, dtype=np.float64).reshape(len(works), len(COLUMNS))
 
 
 def amounts(works: Sequence[Work]) -> Floats:
-    """A row for each operator: one, multiply-accumulates, elements read, written, of weights."""
-    rows = [[1.0, w.macs, w.read, w.written, w.weights] for w in works]
-    return np.array(rows, dtype=np.float64).reshape(len(works), 5)
+    """A row for each operator: one, multiply-accumulates, elements read, written, of weights, fresh pages."""
+    rows = [[1.0, w.macs, w.read, w.written, w.weights, w.fresh] for w in works]
+    return np.array(rows, dtype=np.float64).reshape(len(works), 6)
 
 
 def _log(values: Sequence[float]) -> list[float]:
