@@ -24,7 +24,14 @@ from steelyard.train.subject import Subject, subject_of, weights_digest
 if TYPE_CHECKING:
     from steelyard.train.run import Run
 
-__all__ = ["PRECISIONS", "Precision", "evaluate", "evaluate_batches", "named_logits"]
+__all__ = [
+    "PRECISIONS",
+    "Precision",
+    "evaluate",
+    "evaluate_batches",
+    "evaluate_share",
+    "named_logits",
+]
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -68,7 +75,7 @@ def evaluate(
         device: where to compute; a module is moved there. None: where it is.
         precision: in what to compute; probabilities and losses are float64 always.
         bins: of the calibration.
-        shard: (i, n): every n-th image from the i-th on, to be joined by `steelyard.train.evaluation.merge`.
+        shard: (i, n): part i of n, whole batches, to be joined by `steelyard.train.evaluation.merge`.
         progress: called with (images done, all).
 
     Raises:
@@ -85,7 +92,7 @@ def evaluate(
     if not 0 <= part < parts:
         raise UsageError(f"shard={shard}", expected="(i, n) with i from 0 to n - 1")
     loader = Loader(
-        found, batch=batch * parts, transforms=parse_transforms(steps), rank=part, world=parts
+        found, batch=batch, transforms=parse_transforms(steps), rank=part, world=parts, deal=True
     )
     module = subject.network if device is None else subject.network.to(device)
     about = About(
@@ -136,6 +143,27 @@ def evaluate_batches(
         ModelError: the network raised.
         BackendError: not enough memory.
     """
+    found = evaluate_share(
+        network, batches, classes, about=about, mapping=mapping, precision=precision, bins=bins,
+        progress=progress,
+    )  # fmt: skip
+    if found is None:
+        raise InputError("no batch to evaluate on", expected="one image or more")
+    return found
+
+
+def evaluate_share(
+    network: nn.Module,
+    batches: Loader | Iterable[Batch],
+    classes: Sequence[str],
+    *,
+    about: About | None = None,
+    mapping: Sequence[int] | None = None,
+    precision: Precision = "fp32",
+    bins: int = BINS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evaluation | None:
+    """As `evaluate_batches` of one process among several, whose share may be empty: then None."""
     place = next((p.device for p in network.parameters()), torch.device("cpu"))
     every = len(batches.dataset) if isinstance(batches, Loader) else 0
     source: Iterable[Batch] = batches.epoch(0) if isinstance(batches, Loader) else batches
@@ -156,7 +184,7 @@ def evaluate_batches(
             if progress is not None:
                 progress(done, every)
     if not parts:
-        raise InputError("no batch to evaluate on", expected="one image or more")
+        return None
     names = tuple(classes)
     results = tuple(
         OutputScore(name, names, join(several), bins) for name, several in parts.items()

@@ -96,7 +96,7 @@ def _output(output: OutputScore) -> Iterator[str]:
     yield f"<h2>Calibration{html_text(name)}</h2>"
     fit = output.calibration
     yield f"<p>Expected error {fit.expected_error:.2%}, largest {fit.maximum_error:.2%}, in bins of equal "
-    yield f"size {fit.adaptive_error:.2%}.</p>"
+    yield f"size {fit.adaptive_error:.2%}. The darker a bar, the more samples it stands for.</p>"
     yield _reliability_svg(fit)
     yield f"<h2>Classes{html_text(name)}</h2>"
     yield table_html(classes_table(output), sortable=True)
@@ -143,7 +143,7 @@ def _confusion_svg(output: OutputScore) -> str:
 
 
 def _reliability_svg(fit: Calibration) -> str:
-    """Accuracy over confidence; the width of a bar's line says how many samples it stands for."""
+    """Accuracy over confidence; the darker a bar, the more samples it stands for."""
     most = max(one.samples for one in fit.bins)
     bars = "".join(
         f'<rect x="{one.low:.4f}" y="{1 - one.accuracy:.4f}" width="{one.high - one.low:.4f}" '
@@ -191,10 +191,11 @@ def _draw(figure: Any, found: Evaluation, title: str) -> None:
             text = f"{int(counts[true, taken])}"
             left.text(taken, true, text, ha="center", va="center", color=colour, fontsize=7)
     fit = output.calibration
+    most = max(one.samples for one in fit.bins)
     for one in fit.bins:
         right.bar(
-            one.low, one.accuracy, one.high - one.low, align="edge", color="#2560a3", alpha=0.75,
-            edgecolor="white",
+            one.low, one.accuracy, one.high - one.low, align="edge", color="#2560a3",
+            alpha=0.25 + 0.75 * one.samples / most, edgecolor="white",
         )  # fmt: skip
     right.plot([0, 1], [0, 1], color="#b3261e", linestyle="--", linewidth=1)
     right.set_xlabel("confidence")
@@ -203,4 +204,7 @@ def _draw(figure: Any, found: Evaluation, title: str) -> None:
     right.set_ylim(0, 1)
     right.xaxis.set_major_formatter(ticker.PercentFormatter(1))
     right.yaxis.set_major_formatter(ticker.PercentFormatter(1))
-    right.set_title(f"expected calibration error {fit.expected_error:.2%}", fontsize=9)
+    right.set_title(
+        f"expected calibration error {fit.expected_error:.2%}; the darker, the more samples",
+        fontsize=9,
+    )

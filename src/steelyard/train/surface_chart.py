@@ -74,7 +74,15 @@ def _draw(
     for i, (found, grid, name) in enumerate(zip(several, grids, names, strict=True)):
         flat = figure.add_subplot(2, len(several), i + 1)
         last = flat.contourf(found.x, found.y, grid, levels=levels, cmap="viridis", extend="max")
-        flat.contour(found.x, found.y, grid, levels=levels, colors="white", linewidths=0.4)
+        flat.contour(
+            found.x,
+            found.y,
+            grid,
+            levels=levels,
+            colors="white",
+            linewidths=0.4,
+            linestyles="solid",
+        )
         if found.way:
             flat.plot(*zip(*found.way, strict=True), "o-", color="#b3261e", markersize=3)
         flat.set_title(short(name, 60), fontsize=10)
