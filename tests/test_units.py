@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steelyard.errors import UsageError
 from steelyard.report.table import Column, scale_of
-from steelyard.units import format_bytes, format_si
+from steelyard.units import format_bytes, format_si, parse_bytes, parse_count
 
 FACTORS = {
     "p": 1e-12,
@@ -48,6 +49,13 @@ def test_prefixes_at_their_edges(value: float, digits: int, text: str) -> None:
 
 def test_bytes() -> None:
     assert (format_bytes(1536), format_bytes(999_999)) == ("1.54 kB", "1.00 MB")
+
+
+@pytest.mark.parametrize("text", ["1e999", "1e300P", "1e309 GiB", "9" * 400])
+def test_more_than_any_number(text: str) -> None:
+    for parse in (parse_count, parse_bytes):
+        with pytest.raises(UsageError, match="is not a"):
+            parse(text)
 
 
 def test_a_fine_column_shows_its_smallest_number() -> None:

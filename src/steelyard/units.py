@@ -6,6 +6,7 @@ SI prefixes are decimal (1 MB = 10**6 bytes); binary ones (KiB, MiB, GiB) are ac
 from __future__ import annotations
 
 import re
+from math import isfinite
 
 from steelyard.errors import UsageError
 
@@ -25,7 +26,9 @@ def parse_count(text: str) -> int:
     """
     match = _NUMBER.match(text)
     if match and match[2].lower() in _PREFIX:
-        return round(float(match[1].replace("_", "")) * _PREFIX[match[2].lower()])
+        value = float(match[1].replace("_", "")) * _PREFIX[match[2].lower()]
+        if isfinite(value):
+            return round(value)
     raise UsageError(
         f"{text!r} is not a count", expected="a number with an optional k, M, G or T, e.g. 300M"
     )
@@ -45,8 +48,9 @@ def parse_bytes(text: str) -> int:
         unit = match[2].lower()
         unit = unit[:-1] if unit.endswith("b") else unit
         factor = _BINARY.get(unit, None if unit == "b" else _PREFIX.get(unit))
-        if factor is not None:
-            return round(float(match[1].replace("_", "")) * factor)
+        value = float(match[1].replace("_", "")) * (factor or 0)
+        if factor is not None and isfinite(value):
+            return round(value)
     raise UsageError(
         f"{text!r} is not a size in bytes", expected="a number with KB, MB, GB or KiB, MiB, GiB"
     )

@@ -42,6 +42,13 @@ PE = Accelerator(
 )  # fmt: skip
 
 
+def test_energies_that_are_no_joules_are_named() -> None:
+    for write in (timeloop_architecture, zigzag_accelerator):
+        top = [line for line in write(device("eyeriss_isca16")).splitlines() if line[0] == "#"]
+        assert any("multiples of the energy of one MAC, not joules" in line for line in top)
+        assert "not joules" not in write(device("eyeriss"))
+
+
 def workload(*nests):
     layers = tuple(
         Layer(f"conv{i}", "conv", "aten.conv2d", nests=(n,)) for i, n in enumerate(nests)

@@ -11,6 +11,7 @@ from typing import Any
 
 from steelyard.errors import InputError
 from steelyard.hardware.device import DIMENSIONS, OPERANDS, Accelerator, Axis, Memory, Operand
+from steelyard.hardware.energy_units import unit_note
 from steelyard.hardware.export.parts import Part, parts, yaml_text
 from steelyard.hardware.problem import Problem
 from steelyard.workload.loopnest import LoopNest
@@ -102,7 +103,7 @@ def timeloop_architecture(device: Accelerator) -> str:
     """
     nodes: list[dict[str, Any]] = []
     tables: list[dict[str, Any]] = []
-    notes: list[str] = []
+    notes = [*unit_note(device)]
     mesh = ["meshX", "meshY"]
     for level in device.levels:
         if isinstance(level, Memory):

@@ -19,6 +19,7 @@ from steelyard.hardware.device import (
     Operand,
     PerOperand,
 )
+from steelyard.hardware.energy_units import unit_note
 from steelyard.hardware.export.parts import Part, parts, problems, yaml_text
 from steelyard.hardware.problem import Problem, Window
 from steelyard.workload.workload import Workload
@@ -97,7 +98,10 @@ def zigzag_accelerator(device: Accelerator) -> str:
         InputError: more axes than ZigZag has names for, or operands that share room at different energies.
     """
     names = _axis_names(device)
-    notes = ["ZigZag has no energy of links, and shares every operand along every axis"]
+    notes = [
+        *unit_note(device),
+        "ZigZag has no energy of links, and shares every operand along every axis",
+    ]
     memories: dict[str, Any] = {}
     below: dict[
         Operand, float
