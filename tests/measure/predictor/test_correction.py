@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steelyard.errors import UsageError
@@ -43,6 +43,7 @@ def test_few_references_settle_little() -> None:
         left_out([r for r in references(0) if r.family == "family1"])
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 5), st.floats(0.1, 10))
 def test_what_is_said_of_a_family_does_not_depend_on_its_own_measurements(
     family: int, factor: float

@@ -142,7 +142,7 @@ def load_calibration(path: Path) -> Calibration:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise FileFormatError(f"{path} has {path.stat().st_size} bytes", hint=again)
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise FileFormatError(f"there is no calibration {path}", hint=again) from None
