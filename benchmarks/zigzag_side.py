@@ -106,15 +106,18 @@ def search(
 def cost(nest: LoopNest, device: Accelerator, mapping: Mapping) -> Any:
     """ZigZag's ``CostModelEvaluation`` of a mapping of ours."""
     given: dict[str, list[list[tuple[str, int]]]] = {}
+    loops = list(enumerate(w for own in mapping.loops for w in own))
+    places = {level.name: place for place, level in enumerate(device.levels)}
     for operand in OPERANDS:
-        found: list[list[tuple[str, int]]] = [[]]
-        # the loops at a memory that does not keep the operand belong to the next one outside that does
-        for level, loops in reversed(list(zip(device.levels, mapping.loops, strict=True))):
-            if isinstance(level, Memory):
-                found[-1] += [(DIMS[w.dim], w.bound) for w in reversed(loops) if w.bound > 1]
-                if level.name in mapping.keeps(operand):
-                    found.append([])
-        given[operand] = found[:-1]
+        # the loops of a memory: those in its tile and not in the tile of the next one inside that keeps it
+        starts = [mapping.start(device, operand, places[n]) for n in mapping.keeps(operand)]
+        inside = len(loops)
+        given[operand] = []
+        for start in [*reversed(starts[1:]), 0]:
+            own = [w for k, w in reversed(loops) if start <= k < inside]
+            found = [(DIMS[w.dim], w.bound) for w in own if w.bound > 1 and not w.axis]
+            given[operand].append(found)
+            inside = start
     unrolled = {
         f"D{k}": [
             f"{DIMS[w.dim]}, {w.bound}"

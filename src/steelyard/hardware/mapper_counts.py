@@ -51,7 +51,7 @@ class Counts:
     """The factors of a layer's chains; kept.
 
     Attributes:
-        factors: whole columns, as `mapper_groups` names them.
+        factors: by group and its sets of chains, whole columns, as `mapper_groups` names them.
     """
 
     def __init__(self, problem: Problem) -> None:
@@ -59,7 +59,7 @@ class Counts:
         self._windows: dict[tuple[Window, int, int], dict[tuple[Form, Form], float]] = {}
         self._chains: dict[ChainSet, Any] = {}
         self._pairs: dict[tuple[ChainSet, ...], Any] = {}
-        self.factors: dict[Hashable, Any] = {}
+        self.factors: dict[Hashable, dict[Hashable, Any]] = {}
         self._tiles: dict[tuple[ChainSet, tuple[int, ...]], Any] = {}
         self._forms: dict[tuple[ChainSet, tuple[int, ...]], tuple[list[Form], Any]] = {}
 

@@ -49,8 +49,12 @@ class Groups:
         self.units = len(space.device.levels)
         if whole is None or keep is None:
             self.chains = {dim: counts.chains(space, dim) for dim in DIMENSIONS}
-            self._sets = [tuple(space.chain_set(dim) for dim in dims) for dims in GROUPS]
-            self._all = [counts.pairs(sets) for sets in self._sets]
+            sets = [tuple(space.chain_set(dim) for dim in dims) for dims in GROUPS]
+            self._all = [counts.pairs(names) for names in sets]
+            self._kept = [
+                counts.factors.setdefault((group, names), {}) for group, names in enumerate(sets)
+            ]
+            self._known_roles: dict[tuple[Column, bool], tuple[int, ...]] = {}
             self.pairs = self._all
             self._items: list[Any] = [slice(None) for _ in GROUPS]
             self._known: dict[Column, int] = {}
@@ -59,7 +63,8 @@ class Groups:
             self.table = np.empty((sum(map(len, self.pairs)), 0))
         else:
             self.chains = whole.chains
-            self._sets, self._all = whole._sets, whole._all
+            self._all, self._kept = whole._all, whole._kept
+            self._known_roles = whole._known_roles
             self._items = [
                 np.flatnonzero(k) if isinstance(i, slice) else i[k]
                 for i, k in zip(whole._items, keep, strict=True)
@@ -107,10 +112,10 @@ class Groups:
         first = self._alike[group].setdefault(what, place)
         part = self.table[self.starts[group] : self.starts[group + 1]]
         if first == place:
-            name = (group, self._sets[group], what)
-            if name not in self.counts.factors:
-                self.counts.factors[name] = self._factors(group, column)
-            part[:, place] = self.counts.factors[name][self._items[group]]
+            kept = self._kept[group]
+            if what not in kept:
+                kept[what] = self._factors(group, column)
+            part[:, place] = kept[what][self._items[group]]
         else:
             part[:, place] = part[:, first]
         return first
@@ -131,7 +136,7 @@ class Groups:
         return (
             window,
             dims or column.operand,
-            *(tuple(self._roles(column, dim)) for dim in dims),
+            *(self._roles(column, dim) for dim in dims),
             each,
             self._sliding(column) if window and column.slider[1] in dims else None,
         )
@@ -181,12 +186,18 @@ class Groups:
             if column.kind == "moved" and dim in RELEVANT[column.operand]:
                 found *= size
             else:
-                roles = tuple(self._roles(column, dim))
-                own = self.counts.tiles(self.space.chain_set(dim), roles)
+                own = self.counts.tiles(self.space.chain_set(dim), self._roles(column, dim))
                 found *= own[index[:, k]]
         return found
 
-    def _roles(self, column: Column, dim: str) -> list[int]:
+    def _roles(self, column: Column, dim: str) -> tuple[int, ...]:
+        """What the loop of each slot does to a column."""
+        name = (column, dim in STAYS[column.operand])
+        if name not in self._known_roles:
+            self._known_roles[name] = tuple(self._found_roles(*name))
+        return self._known_roles[name]
+
+    def _found_roles(self, column: Column, stays: bool) -> list[int]:
         roles: list[int] = []
         for slot in self.slots:
             if column.kind == "steps":
@@ -196,8 +207,7 @@ class Groups:
             elif slot.axis:
                 roles.append(SHARED if slot.name in column.shared else SPACE)
             else:
-                stays = slot.level in column.still and dim in STAYS[column.operand]
-                roles.append(STILL if stays else TIME)
+                roles.append(STILL if stays and slot.level in column.still else TIME)
         return roles
 
     def _windows(self, group: int, column: Column) -> Floats:
