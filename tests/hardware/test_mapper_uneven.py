@@ -184,11 +184,14 @@ QUICK = {
     ("three levels", "edge"),
     ("unshared", "edge"),
 }
+LONG = {(kind, "square") for kind in ("three levels", "unshared", "two rows")}
+LONG |= {("three levels", "overlap"), ("unshared", "overlap")}
+"""Each takes minutes."""
 CASES = [
     pytest.param(kind, name, marks=[] if (kind, name) in QUICK else [pytest.mark.slow])
     for kind in KINDS
     for name in PROBLEMS
-    if (kind, name) != ("unshared", "square")
+    if (kind, name) not in LONG
 ]
 
 

@@ -2,7 +2,7 @@
 
 Between two arrays the temporal loops form one row, in which the tile of each operand in each memory begins
 somewhere: an *event*. The loops between two events are a *zone*. For each choice of bypasses and each sequence
-of events there is a `Split`: a mapspace on a device that has a memory for each event, holding one operand, so
+of events there is a `Split`: a mapspace on a device that has a memory for each event, keeping one operand, so
 that a zone is what a memory's loops are to an even mapping. What the memories share (room, ports) they share
 still (`Mapspace.parts`).
 
@@ -274,7 +274,7 @@ def _split(
         for place, operand in own:
             level = space.device.levels[place]
             if operand is not None and isinstance(level, Memory):
-                level = replace(level, name=f"{level.name} {operand}", holds=(operand,))
+                level = replace(level, name=f"{level.name} {operand}")
                 if (place, operand) in row.homes:
                     resident.append((operand, level.name))
             levels.append(level)
