@@ -44,12 +44,13 @@ def test_as_scikit_learn_draws_the_curve() -> None:
     rng = np.random.default_rng(0)
     values = rng.beta(5, 2, 4000)
     right = rng.random(4000) < values**1.3
-    for strategy, bins in (("uniform", "bins"), ("quantile", "adaptive_bins")):
+    # quantiles are interpolated there, so that a sample may change its bin
+    for strategy, bins, off in (("uniform", "bins", 1e-12), ("quantile", "adaptive_bins", 3e-3)):
         accuracy, confidence = calibration_curve(right, values, n_bins=10, strategy=strategy)
         found = calibration(torch.tensor(values), torch.tensor(right), bins=10)
         ours = [one for one in getattr(found, bins) if one.samples]
-        np.testing.assert_allclose([one.accuracy for one in ours], accuracy, atol=3e-3)
-        np.testing.assert_allclose([one.confidence for one in ours], confidence, atol=3e-3)
+        np.testing.assert_allclose([one.accuracy for one in ours], accuracy, atol=off)
+        np.testing.assert_allclose([one.confidence for one in ours], confidence, atol=off)
 
 
 @settings(max_examples=60, deadline=None)

@@ -69,17 +69,13 @@ def test_what_is_evaluated_is_left_as_it_was(trained: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("parts", [2, 7])
-def test_shards_are_the_whole(trained: nn.Module, parts: int) -> None:
-    whole = evaluate(trained, data="digits", batch=50)
+def test_shards_are_the_whole_to_the_last_bit(trained: nn.Module, parts: int) -> None:
+    whole = evaluate(trained, data="digits", batch=25)
     shards = [evaluate(trained, data="digits", batch=25, shard=(i, parts)) for i in range(parts)]
-    assert max(s.samples for s in shards) - min(s.samples for s in shards) <= 2 * parts
     assert shards[0].notes[0].endswith("of the 360 samples were evaluated")
     joined = merge(shards[::-1])
     assert joined.output.scores.indices.tolist() == list(range(360))
-    assert (joined.top1, joined.top5) == (whole.top1, whole.top5)
-    assert torch.equal(joined.output.confusion, whole.output.confusion)
-    # logits of another batch differ in their last bits
-    assert joined.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert joined.to_dict() == whole.to_dict()
 
 
 def test_every_exit_of_an_msdnet() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import steelyard as sy
-from steelyard.errors import BackendError, InputError, MissingExtraError
+from steelyard.errors import BackendError, FileFormatError, InputError, MissingExtraError
 
 TRUE = {
     "chelsea.png": "tabby",
@@ -64,3 +64,14 @@ def test_classes_that_it_does_not_know(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "data/val/tabby").rename(tmp_path / "data/val/my cat")
     with pytest.raises(InputError, match="knows 1,000 classes, the data has 5 others, such as 'my"):
         sy.evaluate("efficientnet_lite0", data=f"folder:{tmp_path / 'data'}")
+
+
+def test_images_that_cannot_be_read_fail_or_are_left_out(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "data")
+    (tmp_path / "data/val/tripod/camera.png").write_bytes(b"no picture")
+    data = f"folder:{tmp_path / 'data'}"
+    with pytest.raises(FileFormatError, match=r"camera\.png"):
+        sy.evaluate("efficientnet_lite0", data=data)
+    found = sy.evaluate("efficientnet_lite0", data=data, on_corrupt="skip")
+    assert found.samples == 4
+    assert found.notes == ("4 of the 5 samples were evaluated",)

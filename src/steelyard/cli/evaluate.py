@@ -18,6 +18,8 @@ from steelyard.errors import LimitError
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")  # fmt: skip
 @click.option("--transforms", multiple=True, metavar="TEXT", help="One step of the preprocessing, e.g. resize:256; may be repeated. Default: what the weights were trained for.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Images at once.")  # fmt: skip
+@click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read images from files.")  # fmt: skip
+@click.option("--on-corrupt", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="What an image that cannot be read does.")  # fmt: skip
 @click.option("--device", default=None, help="cpu, cuda, cuda:1; default: cpu.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True, help="Of the network's computation.")  # fmt: skip
 @click.option("--bins", type=click.IntRange(1), default=15, show_default=True, help="Of the calibration.")  # fmt: skip
@@ -31,6 +33,8 @@ def command(
     checkpoint: Literal["best", "last"],
     transforms: tuple[str, ...],
     batch: int,
+    workers: int,
+    on_corrupt: Literal["fail", "skip"],
     device: str | None,
     precision: Literal["fp32", "bf16", "fp16"],
     bins: int,
@@ -58,6 +62,8 @@ def command(
             split=split,
             transforms=transforms or None,
             batch=batch,
+            workers=workers,
+            on_corrupt=on_corrupt,
             weights=weights,
             checkpoint=checkpoint,
             device=device,

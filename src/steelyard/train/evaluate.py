@@ -50,6 +50,8 @@ def evaluate(
     split: str = "test",
     transforms: Sequence[str] | None = None,
     batch: int = 256,
+    workers: int = 0,
+    on_corrupt: Literal["fail", "skip"] = "fail",
     weights: str | os.PathLike[str] | None = None,
     checkpoint: Literal["best", "last"] = "best",
     device: str | None = None,
@@ -70,17 +72,20 @@ def evaluate(
         transforms: as `steelyard.data.transforms.parse_transforms` takes them; random ones are passed over.
             Of a run its own, of published weights those that they were trained for, else ``normalize``.
         batch: images at once.
+        workers: processes that read images from files.
+        on_corrupt: an image that cannot be read ends the evaluation, or is left out; how many are missing is noted.
         weights: of a network by name: the name of a source, a file, or ``random``; else the first source.
         checkpoint: of a run.
         device: where to compute; a module is moved there. None: where it is.
         precision: in what to compute; probabilities and losses are float64 always.
         bins: of the calibration.
-        shard: (i, n): part i of n, whole batches, to be joined by `steelyard.train.evaluation.merge`.
+        shard: (i, n): part i of n, whole batches, to be joined by `steelyard.train.evaluation.merge`: bit for bit
+            what one process computes.
         progress: called with (images done, all).
 
     Raises:
         UsageError: no data, no weights, or a shard that does not exist.
-        InputError: the network has other classes than the data, or logits that are not finite.
+        InputError: the network has other classes than the data, or logits that are not finite; an empty shard.
         ModelError: the network raised.
         BackendError: not enough memory.
         UnknownNameError, FileFormatError, MissingExtraError: as `load_data` and `create`.
@@ -92,7 +97,14 @@ def evaluate(
     if not 0 <= part < parts:
         raise UsageError(f"shard={shard}", expected="(i, n) with i from 0 to n - 1")
     loader = Loader(
-        found, batch=batch, transforms=parse_transforms(steps), rank=part, world=parts, deal=True
+        found,
+        batch=batch,
+        transforms=parse_transforms(steps),
+        workers=workers,
+        rank=part,
+        world=parts,
+        on_corrupt=on_corrupt,
+        deal=True,
     )
     module = subject.network if device is None else subject.network.to(device)
     about = About(
