@@ -17,7 +17,7 @@ _OUTPUT_COLUMNS = (
     Column("top5", "top-5", "share", rank=1),
     Column("loss_nats", "loss", "ratio", "nats", fine=True),
     Column("expected_error", "calibration error", "share"),
-    Column("maximum_error", "largest", "share", rank=3),
+    Column("maximum_error", "worst bin", "share", rank=3),
     Column("adaptive_error", "bins of equal size", "share", rank=3),
 )
 _CLASS_COLUMNS = (
