@@ -273,3 +273,14 @@ def test_uneven_mappings_have_no_dataflow() -> None:
         find_mapping(PROBLEMS["matrix"], chip_of_2016, constraints=asked, mapspace="uneven")
     with pytest.raises(UsageError, match="mapspace 'odd'"):
         find_mapping(PROBLEMS["matrix"], chip_of_2016, mapspace="odd")  # type: ignore[arg-type]
+
+
+def test_a_budget_keeps_the_best_so_far() -> None:
+    problem = Problem((1, 1, 50, 20, 8, 8, 5, 5), *[Window(1, 1, 0, 12)] * 2)
+    chip_of_2016 = preset("eyeriss")
+    best = find_mapping(problem, chip_of_2016, mapspace="uneven")
+    for budget_s in (0.0, 0.1):
+        hurried = find_mapping(problem, chip_of_2016, mapspace="uneven", budget_s=budget_s)
+        assert hurried.bound <= best.value <= hurried.value
+    assert best.optimal
+    assert best.value < find_mapping(problem, chip_of_2016).value
