@@ -60,20 +60,28 @@ class Sheet:
     def _columns(self) -> Any:
         """Where the table of the groups has each pattern's columns (patterns, columns)."""
         columns = self.system.columns
-        found = np.tile(self.groups.places(columns), (len(self.chosen), 1))
         moving: dict[Any, list[int]] = {}
         for k, column in enumerate(columns):
             if column.kind == "moved" and column.child < self.assembly.units:
                 moving.setdefault((column.operand, column.child), []).append(k)
+        fixed = [k for k in range(len(columns)) if not any(k in where for where in moving.values())]
+        asked = [columns[k] for k in fixed]
+        parts = []
         for (operand, child), where in moving.items():
             schedules, which = self.patterns.schedules(operand, child)
             used, mine = np.unique(which[self.chosen], return_inverse=True)
-            asked = [
+            parts.append((where, mine, len(asked)))
+            asked += [
                 replace(columns[k], still=schedules[u][0], slider=schedules[u][1])
                 for u in used
                 for k in where
             ]
-            found[:, where] = self.groups.places(asked).reshape(len(used), -1)[mine]
+        places = self.groups.places(asked)  # all at once: the table is copied each time
+        found = np.empty((len(self.chosen), len(columns)), np.int64)
+        found[:, fixed] = places[: len(fixed)]
+        for where, mine, begin in parts:
+            end = begin + (int(mine.max()) + 1) * len(where)
+            found[:, where] = places[begin:end].reshape(-1, len(where))[mine]
         return found
 
     def _extremes(self) -> tuple[Floats, Floats]:
