@@ -51,7 +51,7 @@ class Counts:
     """The factors of a layer's chains; kept.
 
     Attributes:
-        factors: by group and its sets of chains, whole columns, as `mapper_groups` names them.
+        factors: by group and its sets of chains (and slots), whole columns, as `mapper_groups` names them.
     """
 
     def __init__(self, problem: Problem) -> None:

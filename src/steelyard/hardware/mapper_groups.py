@@ -54,16 +54,21 @@ class Groups:
             self._kept = [
                 counts.factors.setdefault((group, names), {}) for group, names in enumerate(sets)
             ]
+            places = tuple((slot.level, slot.name if slot.axis else "") for slot in self.slots)
+            self._vectors = [
+                counts.factors.setdefault((group, names, places), {})
+                for group, names in enumerate(sets)
+            ]
             self._known_roles: dict[tuple[Column, bool], tuple[int, ...]] = {}
             self.pairs = self._all
             self._items: list[Any] = [slice(None) for _ in GROUPS]
             self._known: dict[Column, int] = {}
-            self._alike: list[dict[Hashable, int]] = [{} for _ in GROUPS]
+            self._alike: list[dict[int, int]] = [{} for _ in GROUPS]
             self.same: list[Any] = [np.empty(0, np.int64) for _ in GROUPS]
             self.table = np.empty((sum(map(len, self.pairs)), 0))
         else:
             self.chains = whole.chains
-            self._all, self._kept = whole._all, whole._kept
+            self._all, self._kept, self._vectors = whole._all, whole._kept, whole._vectors
             self._known_roles = whole._known_roles
             self._items = [
                 np.flatnonzero(k) if isinstance(i, slice) else i[k]
@@ -108,17 +113,16 @@ class Groups:
 
     def _place(self, group: int, column: Column, place: int) -> int:
         """Fills a group's part of a column; the first column that is the same there."""
-        what = self._what(group, column)
-        first = self._alike[group].setdefault(what, place)
-        part = self.table[self.starts[group] : self.starts[group + 1]]
-        if first == place:
+        found = self._vectors[group].get(column)
+        if found is None:
             kept = self._kept[group]
+            what = self._what(group, column)
             if what not in kept:
                 kept[what] = self._factors(group, column)
-            part[:, place] = kept[what][self._items[group]]
-        else:
-            part[:, place] = part[:, first]
-        return first
+            found = self._vectors[group][column] = kept[what]
+        self.table[self.starts[group] : self.starts[group + 1], place] = found[self._items[group]]
+        # columns that are the same here have the same array
+        return self._alike[group].setdefault(id(found), place)
 
     def _what(self, group: int, column: Column) -> Hashable:
         """What the factors of a column depend on in a group."""
