@@ -93,15 +93,15 @@ def test_sigkill_at_random_moments_changes_nothing(small: Tables, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("kind", ["sgd", "adamw", "rmsprop"])
 def test_sigkill_at_very_many_moments_changes_nothing(
     small: Tables, tmp_path: Path, kind: str, seed: int
 ) -> None:
     small["optimizer"] = {"kind": kind, "lr": 0.003}
-    small["precision"] = "bf16" if seed % 2 else "fp32"
-    small["channels_last"] = seed % 4 < 2
-    killed(tmp_path, small, 20, seed)
+    small["precision"] = "bf16" if seed else "fp32"
+    small["channels_last"] = not seed
+    killed(tmp_path, small, 15, seed)
     assert results(tmp_path / "killed") == results(tmp_path / "whole")
 
 

@@ -65,7 +65,7 @@ def test_cosine_begins_where_warm_up_ends() -> None:
 
 
 def test_efficientnets_drop_of_every_2_4_epochs() -> None:
-    # 1.2M images in batches of 4096: 312.5 steps an epoch, so that a drop is every 750
+    # with 5 steps an epoch the drops are 12 steps apart
     part = SchedulePart("exponential", gamma=0.97, every=2.4)
     rates = [learning_rate(part, 1.0, s, steps_per_epoch=5, epochs=99) for s in range(40)]
     assert rates == pytest.approx([0.97 ** (s // 12) for s in range(40)])
