@@ -32,6 +32,7 @@ def device_sentences(placed: Placed) -> tuple[str, ...]:
 def _how(placed: Placed, found: Estimate) -> str:
     images = "one image" if found.batch == 1 else f"{found.batch} images at once"
     flow = f"of dataflow {found.dataflow}" if found.dataflow else "of any dataflow"
+    flow += ", uneven ones among them" if found.mapspace == "uneven" else ""
     proven = "proven the best" if found.gap < 1e-9 else f"at most {found.gap:.2%} from the best"
     return (
         f"{found.workload} takes {format_energy(found.energy_pj, found.device)} and {format_si(found.latency_s, 's')} for {images} on "
