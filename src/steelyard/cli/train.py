@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("recipe", default="")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe, e.g. optimizer.lr=0.05; may be repeated.")  # fmt: skip
-@click.option("--run", "folder", type=click.Path(path_type=Path), help="Folder for everything; default: runs/ and the recipe's name.")  # fmt: skip
+@click.option("--run", "--folder", "folder", type=click.Path(path_type=Path), help="Folder for everything; default: runs/ and the recipe's name.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes that come with steelyard.")
 @click.option("--show", is_flag=True, help="Print the recipe with every setting, and train nothing.")  # fmt: skip
@@ -53,6 +54,7 @@ def command(
     steelyard train digits_lenet --set optimizer.lr=0.02 --set seed=2 --run runs/slower
     steelyard train runs/slower --resume
     steelyard train --list
+    torchrun --nproc-per-node 2 -m steelyard train digits_lenet --folder runs/two
     """
     from steelyard.train.toml import list_recipes, load_recipe
 
@@ -68,7 +70,10 @@ def command(
     if folder is None and (Path(recipe) / "recipe.toml").is_file():
         folder = Path(recipe)
     import steelyard
+    from steelyard.train.processes import leads
 
+    if not leads():  # of several processes the first speaks
+        output = replace(output, quiet=True)
     with _watching(output) as watch:
         run = steelyard.train(
             chosen,
@@ -81,7 +86,8 @@ def command(
             progress=watch,
             say=output.warn,
         )
-    output.show(run)
+    if leads():
+        output.show(run)
 
 
 def _listing(names: tuple[str, ...]) -> tuple[dict[str, object], Document]:

@@ -19,7 +19,7 @@ class Batches:
 
     The global batches are those of one process; a rank's share of each is a run of neighbours, and the
     shares of all ranks are the global batch in order. Shares differ by at most ``unit``; one may be
-    empty where fewer samples are left than ranks.
+    empty where fewer samples are left than ranks, unless ``fill``.
 
     Attributes:
         count: samples in the data set.
@@ -30,6 +30,7 @@ class Batches:
         world: how many there are.
         drop_last: leave out the last batch if it is not full.
         unit: so many neighbours stay on one rank.
+        fill: a global batch that would leave a rank empty goes to every rank whole.
     """
 
     count: int
@@ -40,6 +41,7 @@ class Batches:
     world: int
     drop_last: bool
     unit: int = 1
+    fill: bool = False
 
     def __post_init__(self) -> None:
         if self.batch < 1:
@@ -71,7 +73,13 @@ class Batches:
         wholes = [order[cut : cut + self.batch] for cut in cuts]
         return [(self._share(whole), len(whole)) for whole in wholes]
 
+    def copies(self, whole: int) -> int:
+        """How many ranks get each sample of a global batch of ``whole``: one, or all."""
+        return self.world if self.fill and whole <= (self.world - 1) * self.unit else 1
+
     def _share(self, whole: NDArray[np.int64]) -> NDArray[np.int64]:
+        if self.copies(len(whole)) > 1:
+            return whole
         units = -(-len(whole) // self.unit)
         low, high = (self.unit * (units * r // self.world) for r in (self.rank, self.rank + 1))
         return whole[low:high]

@@ -27,7 +27,8 @@ class Batch:
         labels: int64, ``(N,)``.
         targets: float32, ``(N, classes)``, where images are mixed; None otherwise.
         indices: int64, ``(N,)``: the samples' numbers in the data set.
-        whole: samples in the batch of all ranks together; a share's gradient counts N / whole.
+        whole: samples in the batch of all ranks together; a share's gradient counts N / (whole * copies).
+        copies: how many ranks have these samples: 1, or all where there are fewer samples than ranks.
     """
 
     images: Tensor
@@ -35,6 +36,7 @@ class Batch:
     targets: Tensor | None
     indices: Tensor
     whole: int
+    copies: int = 1
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,6 +72,9 @@ class Loader:
         on_corrupt: an image that cannot be read ends the epoch (``fail``) or is left out of its batch and
             noted in `corrupt` (``skip``).
         train: apply the random transforms; None: as ``shuffle``.
+        fill: a batch that has not a sample for every rank goes to all ranks whole, see `Batch.copies`.
+        deal: ranks take turns at whole batches of ``batch`` samples, so that a network computes on each what
+            one process would, bit for bit; a rank may get empty ones.
 
     Raises:
         UsageError: a number is out of its range, or the transforms do not suit evaluation.
@@ -91,6 +96,8 @@ class Loader:
         channels_last: bool = False,
         on_corrupt: OnCorrupt = "fail",
         train: bool | None = None,
+        fill: bool = False,
+        deal: bool = False,
     ) -> None:
         if workers < 0 or on_corrupt not in ("fail", "skip"):
             raise UsageError(
@@ -102,8 +109,11 @@ class Loader:
         if not (shuffle if train is None else train):
             self.transforms = self.transforms.evaluation()
         # mixed images are neighbours, and stay on one rank
-        unit = 2 if self.transforms.mixes else 1
-        self._batches = Batches(len(dataset), batch, shuffle, seed, rank, world, drop_last, unit)
+        unit = batch if deal else 2 if self.transforms.mixes else 1
+        every = batch * world if deal else batch
+        self._batches = Batches(
+            len(dataset), every, shuffle, seed, rank, world, drop_last, unit, fill
+        )
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self._seed = seed
         self._workers = workers
@@ -169,8 +179,9 @@ class Loader:
                 seed=self._seed,
                 epoch=epoch,
             )
+        copies = self._batches.copies(whole)
         ready = images.contiguous(memory_format=self._layout)
-        return Batch(ready, part.labels, targets, torch.from_numpy(kept), whole)
+        return Batch(ready, part.labels, targets, torch.from_numpy(kept), whole, copies)
 
 
 def _partners(rows: np.ndarray) -> np.ndarray:

@@ -7,13 +7,14 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from steelyard._version import __version__
 from steelyard.errors import (
     InputError,
     MissingExtraError,
@@ -30,6 +31,7 @@ from steelyard.train.faults import is_out_of_memory, out_of_memory, unwritable
 from steelyard.train.feed import Feed, check_fit, feed_of
 from steelyard.train.lock import sole_trainer
 from steelyard.train.plots import save_curves
+from steelyard.train.processes import check_alike, joined, launched, local_device
 from steelyard.train.progress import Watch
 from steelyard.train.recipe import Recipe, differences
 from steelyard.train.run import Run
@@ -55,7 +57,6 @@ class _How:
     callbacks: tuple[Callback, ...]
     watch: Watch
     say: Say
-    group: Group
 
 
 def train(
@@ -77,6 +78,9 @@ def train(
     one CPU with the same number of threads the result is, bit for bit, that of a run without the end.
     SIGINT and SIGTERM save first. On Linux the C library is told to keep freed memory.
 
+    Under ``torchrun`` all processes call this alike and train one network together; the first of them writes
+    and speaks. ``device="auto"`` is a GPU for each, where there are some.
+
     Example: ``train("digits_lenet").best["test_top1"]``.
 
     Args:
@@ -96,7 +100,7 @@ def train(
             the recipe differs from the one it was begun with.
         InputError: the data does not fit the network or changed; the folder cannot be written.
         DivergedError: the loss or a gradient is not finite.
-        BackendError: not enough memory.
+        BackendError: not enough memory, or another process of the training ended.
         KeyboardInterrupt: SIGINT or SIGTERM came; everything is saved.
     """
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
@@ -108,15 +112,22 @@ def train(
         tuple(callbacks),
         progress or (lambda moment: None),
         say or (lambda text: warnings.warn(text, stacklevel=3)),
-        Group(),
     )
-    with _in_words(folder), _folder(folder), sole_trainer(folder):
-        _may_begin(folder, chosen, resume)
-        _train(chosen, folder, how)
+    with joined(how.device) as group, ExitStack() as held:
+        if group.leads:
+            held.enter_context(_held(folder))
+            _may_begin(folder, chosen, resume)
+        group.wait()
+        alone = (
+            how if group.leads else replace(how, watch=lambda moment: None, say=lambda text: None)
+        )
+        _train(chosen, folder, alone, group)
     return Run(folder)
 
 
 def _device(name: str) -> torch.device:
+    if launched()[1] > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
+        return local_device()
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -128,6 +139,13 @@ def _device(name: str) -> torch.device:
             expected="auto, cpu, cuda or cuda:0",
         ) from error
     return device
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder, made if need be, and no other trainer's."""
+    with _in_words(folder), _folder(folder), sole_trainer(folder):
+        yield
 
 
 @contextmanager
@@ -176,34 +194,40 @@ def _may_begin(folder: Path, recipe: Recipe, resume: bool) -> None:
         )
 
 
-def _train(recipe: Recipe, folder: Path, how: _How) -> None:
+def _train(recipe: Recipe, folder: Path, how: _How, group: Group) -> None:
     if how.device.type == "cpu":
         keep_freed_memory()
     seed_all(recipe.seed)
     network = create(recipe.network.name, **recipe.network.settings(recipe.stochastic_depth))
-    feed = feed_of(recipe, device=how.device, group=how.group, root=how.root)
+    if group.rank:  # the same network everywhere, but each its own dropout
+        seed_all(recipe.seed, group.rank)
+    feed = feed_of(recipe, device=how.device, group=group, root=how.root)
+    _check_alike(recipe, feed, group)
     callbacks = (*callbacks_of(recipe, network), *how.callbacks)
-    stepper = Stepper(recipe, network, device=how.device, group=how.group, callbacks=callbacks)
+    stepper = Stepper(recipe, network, device=how.device, group=group, callbacks=callbacks)
     check_fit(recipe, stepper.network, feed, how.device)
-    found, damaged = newest(folder / "checkpoints")
+    found, damaged = group.agreed(newest(folder / "checkpoints") if group.leads else (None, []))
     for sentence in damaged:
         how.say(sentence)
     if damaged and found is None:
         how.say("no checkpoint is whole: training begins anew")
-    facts = _facts(how.device, feed)
+    facts = _facts(how.device, feed, group)
     _check_same(found, facts, folder, how.say)
     with StopRequests() as stop:
         session = Session(
-            recipe, feed=feed, stepper=stepper, folder=folder, group=how.group,
+            recipe, feed=feed, stepper=stepper, folder=folder, group=group,
             cadence=how.cadence, watch=how.watch, stop=stop,
         )  # fmt: skip
         try:
-            write_file(folder / "recipe.toml", recipe.to_toml())
-            _note_start(folder, facts, found)
+            if group.leads:
+                write_file(folder / "recipe.toml", recipe.to_toml())
+                _note_start(folder, facts, found)
             session.begin(found)
             session.run()
         except Stopped:
-            how.say(f"{stop.asked}: saved at step {session.saved}; --resume goes on from there")
+            how.say(
+                f"{stop.asked or 'a signal'}: saved at step {session.saved}; --resume goes on from there"
+            )
             raise KeyboardInterrupt from None
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, SteelyardError) or not is_out_of_memory(error):
@@ -213,15 +237,27 @@ def _train(recipe: Recipe, folder: Path, how: _How) -> None:
             raise unwritable(folder, error, step=session.at.step, kept=session.saved) from error
         finally:
             session.close()
-    _draw(folder, recipe, how.say)
+    if group.leads:
+        _draw(folder, recipe, how.say)
 
 
-def _facts(device: torch.device, feed: Feed) -> dict[str, Any]:
+def _check_alike(recipe: Recipe, feed: Feed, group: Group) -> None:
+    facts = {
+        "recipe": recipe.to_dict(),
+        "data": feed.fingerprints,
+        "torch": torch.__version__,
+        "steelyard": __version__,
+    }
+    check_alike(group, facts)
+
+
+def _facts(device: torch.device, feed: Feed, group: Group) -> dict[str, Any]:
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "device": name,
         "threads": torch.get_num_threads(),
+        "processes": group.world,
         "fingerprints": list(feed.fingerprints),
         "environment": environment(),
     }
@@ -239,10 +275,10 @@ def _check_same(found: Checkpoint | None, facts: dict[str, Any], folder: Path, s
         )
     starts = _starts(folder)
     before = starts[-1] if starts else facts
-    for key in ("device", "threads"):
-        if before.get(key) != facts[key]:
+    for key in ("device", "threads", "processes"):
+        if before.get(key, 1) != facts[key]:
             say(
-                f"{key}: {before.get(key)} before, {facts[key]} now; the result will not be bit for bit "
+                f"{key}: {before.get(key, 1)} before, {facts[key]} now; the result will not be bit for bit "
                 "that of one go"
             )
 

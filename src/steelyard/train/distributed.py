@@ -1,11 +1,12 @@
 """`Group`: the processes that train one network together, and what they tell each other.
 
-The loop asks a group for everything that depends on the number of processes; `Group` itself is one process.
+The loop asks a group for everything that depends on the number of processes. `Group` itself is one process;
+several are `steelyard.train.processes.Processes`.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -31,24 +32,34 @@ class Group:
         """Whether this process writes files and speaks."""
         return self.rank == 0
 
-    def wrap(self, network: nn.Module) -> nn.Module:
-        """What is called in training: its gradients are means over the processes."""
-        return network
+    def enter(self, network: nn.Module, *, synchronize: bool) -> None:
+        """Makes a network, on its device, the same in every process.
 
-    def local(self, wrapped: nn.Module, last: bool) -> AbstractContextManager[None]:
-        """While a batch goes through in parts, only the ``last`` of them exchanges gradients."""
-        return nullcontext()
+        Args:
+            network: what will be trained.
+            synchronize: batch normalisation sees the images of all processes; its modules may be exchanged.
+        """
+
+    def share(self, parameters: Sequence[nn.Parameter]) -> None:
+        """After a batch's backward: gradients become means over the processes.
+
+        So do the running statistics that each process computed over its own images.
+        """
 
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes."""
         return values
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag whether any process has it up."""
+        return flags
 
     def gathered(self, value: _Value) -> list[_Value]:
         """The values of all processes, by rank; plain data or results."""
         return [value]
 
     def agreed(self, value: _Value) -> _Value:
-        """The value of the process that leads; plain data."""
+        """The value of the process that leads; plain data or results."""
         return value
 
     def wait(self) -> None:

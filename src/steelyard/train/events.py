@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
-__all__ = ["Events", "crc32c"]
+__all__ = ["Events", "crc32c", "scalars_of"]
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # how a field of a message is stored
 
@@ -93,3 +94,19 @@ def _table() -> tuple[int, ...]:
             value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
         table.append(value)
     return tuple(table)
+
+
+def scalars_of(row: dict[str, Any]) -> dict[str, float]:
+    """A row's numbers by TensorBoard's tags."""
+    if row["kind"] == "step":
+        pairs = {
+            "step/loss": row["loss"],
+            "step/lr": row["lr"],
+            "step/gradient_norm": row["gradient_norm"],
+        }
+    else:
+        pairs = {
+            f"epoch/{key}": row[key]
+            for key in ("train_loss", "train_top1", "test_loss", "test_top1", "test_top5")
+        }
+    return {tag: value for tag, value in pairs.items() if value is not None}

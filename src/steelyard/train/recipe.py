@@ -139,6 +139,9 @@ class Recipe:
     channels_last: bool = setting(True, "layout of images and weights in memory")
     clip: float = setting(0.0, "largest norm of the gradient; 0: any", low=0)
     accumulate: int = setting(1, "parts in which a batch goes through the network", low=1)
+    sync_batch_norm: bool = setting(
+        True, "of several processes: statistics over the images of all; false: each over its own"
+    )
     log_every: int = setting(50, "steps from row to row of the record", low=1)
     stochastic_depth: float | None = setting(
         None, "rate, where the network has it; none: the network's own", low=0, high=1

@@ -17,9 +17,9 @@ from steelyard.errors import DivergedError
 from steelyard.train import checkpoint as checkpoints
 from steelyard.train.checkpoint import Checkpoint
 from steelyard.train.distributed import Group
-from steelyard.train.evaluate import evaluate_batches
+from steelyard.train.evaluate import evaluate_share
 from steelyard.train.evaluation import Evaluation, merge
-from steelyard.train.events import Events
+from steelyard.train.events import Events, scalars_of
 from steelyard.train.feed import Feed
 from steelyard.train.metrics import Record, read_rows
 from steelyard.train.progress import Moment, Watch
@@ -135,7 +135,7 @@ class Session:
         kept: dict[str, Any] = {"metrics": (0, ""), "timing": (0, "")}
         if found is not None:
             facts = dict(found.facts)
-            self._dice = put_back(self.stepper, found.tensors, facts)
+            self._dice = put_back(self.stepper, found.tensors, facts, self.group.rank)
             self.at = _Position(**facts["position"])
             self._sums.epoch.copy_(torch.tensor(facts["sums"][0], dtype=torch.float64))
             self._sums.window.copy_(torch.tensor(facts["sums"][1], dtype=torch.float64))
@@ -149,13 +149,14 @@ class Session:
             self._timing = Record(self.folder / "timing.jsonl", *kept["timing"])
             self._events = Events(self.folder / "tensorboard")
             for row in read_rows(self.folder / "metrics.jsonl"):
-                self._events.add(row["step"], _scalars(row))
+                self._events.add(row["step"], scalars_of(row))
 
     def save(self) -> None:
         """Writes a checkpoint of this moment, and removes those that are not needed any more."""
         sums = [self.group.total(s.clone()).tolist() for s in (self._sums.epoch, self._sums.window)]
+        dice = self.group.gathered(Dice.now())
         if self.group.leads:
-            tensors, facts = taken_out(self.stepper)
+            tensors, facts = taken_out(self.stepper, dice[1:])
             at = self.at
             facts["position"] = asdict(at)
             facts["best"] = at.best
@@ -188,7 +189,8 @@ class Session:
             evaluation = self._tested()
             self._end_epoch(evaluation)
             self.save()
-            self._obey()
+            if self._stopped():
+                raise Stopped
 
     def close(self) -> None:
         """Closes the files."""
@@ -257,7 +259,7 @@ class Session:
     def _record(self, row: dict[str, Any]) -> None:
         if self.group.leads:
             self._metrics.add(row)
-            self._events.add(row["step"], _scalars(row))
+            self._events.add(row["step"], scalars_of(row))
 
     def _tell(self, rate: float) -> None:
         on_cpu = self.stepper.device.type == "cpu"
@@ -274,25 +276,24 @@ class Session:
                 loss / images,
                 100 * correct / images,
                 rate,
-                images / max(self.at.seconds, 1e-9),
+                images * self.group.world / max(self.at.seconds, 1e-9),
                 self._test_top1,
             )
         )
 
     def _between(self) -> None:
         """Between two steps: saves if it is time, ends if a signal came."""
-        self._obey()
-        late = time.monotonic() - self._saved_at
         cadence = self.cadence
-        if (cadence.steps and self.at.step % cadence.steps == 0) or (
-            cadence.seconds and late >= cadence.seconds
-        ):
+        late = bool(cadence.seconds) and time.monotonic() - self._saved_at >= cadence.seconds
+        stop, late = self.group.any(bool(self.stop.asked), late)
+        if stop or late or (cadence.steps and self.at.step % cadence.steps == 0):
             self.save()
-
-    def _obey(self) -> None:
-        if self.stop.asked:
-            self.save()
+        if stop:
             raise Stopped
+
+    def _stopped(self) -> bool:
+        """Whether a signal came, to any of the processes."""
+        return self.group.any(bool(self.stop.asked))[0]
 
     # ---- the test --------------------------------------------------------------------------------
 
@@ -300,7 +301,7 @@ class Session:
         network = self.stepper.network if self.stepper.ema is None else self.stepper.ema.network
         try:
             with keeping_dice():
-                own = evaluate_batches(
+                own = evaluate_share(
                     network,
                     self._test_batches(),
                     self.feed.classes,
@@ -310,15 +311,15 @@ class Session:
             # the random numbers are again what they were before the test, which is then done anew
             self.save()
             raise
-        return merge(self.group.gathered(own))
+        return merge([one for one in self.group.gathered(own) if one is not None])
 
     def _test_batches(self) -> Iterator[Batch]:
         test, done = self.feed.test, 0
         for batch in test.epoch(0):
-            if self.stop.asked:
+            if self._stopped():
                 raise Stopped
             yield batch
-            done += len(batch.labels)
+            done += batch.whole
             moment = Moment("test", self.at.epoch + 1, self.recipe.epochs, done, len(test.dataset))
             self.watch(moment)
 
@@ -370,19 +371,3 @@ class Session:
         )
         self.at = _Position(epoch=at.epoch + 1, step=at.step, best=at.best)
         self._sums.epoch.zero_()
-
-
-def _scalars(row: dict[str, Any]) -> dict[str, float]:
-    """A row's numbers by TensorBoard's tags."""
-    if row["kind"] == "step":
-        pairs = {
-            "step/loss": row["loss"],
-            "step/lr": row["lr"],
-            "step/gradient_norm": row["gradient_norm"],
-        }
-    else:
-        pairs = {
-            f"epoch/{key}": row[key]
-            for key in ("train_loss", "train_top1", "test_loss", "test_top1", "test_top5")
-        }
-    return {tag: value for tag, value in pairs.items() if value is not None}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -71,8 +71,10 @@ def keeping_dice() -> Iterator[None]:
         dice.throw_back()
 
 
-def seed_all(seed: int) -> None:
-    """Seeds all generators."""
+def seed_all(seed: int, rank: int = 0) -> None:
+    """Seeds all generators, those of every process otherwise."""
+    if rank:
+        seed = int(np.random.SeedSequence((seed, rank)).generate_state(1, np.uint64)[0]) % 2**63
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
@@ -83,10 +85,19 @@ def tensors_of(network: nn.Module) -> dict[str, Tensor]:
     return dict(network.state_dict())
 
 
-def taken_out(stepper: Stepper) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
-    """All that goes on changing: tensors by file, and plain data."""
-    dice = Dice.now()
-    state = dict(dice.tensors)
+def taken_out(
+    stepper: Stepper, others: Sequence[Dice] = ()
+) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
+    """All that goes on changing: tensors by file, and plain data.
+
+    Args:
+        stepper: of this process, which leads.
+        others: the random numbers of the other processes, by rank; all else is the same there.
+    """
+    every = (Dice.now(), *others)
+    state = {
+        _of_rank(rank, key): t for rank, dice in enumerate(every) for key, t in dice.tensors.items()
+    }
     for name, parameter in stepper.network.named_parameters():
         for key, value in stepper.optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor):
@@ -94,13 +105,23 @@ def taken_out(stepper: Stepper) -> tuple[dict[str, dict[str, Tensor]], dict[str,
     tensors = {"model": tensors_of(stepper.network), "state": state}
     if stepper.ema is not None:
         tensors["ema"] = tensors_of(stepper.ema.network)
-    return tensors, {"dice": dice.facts, "scaler": stepper.scaler.state_dict()}
+    facts = {
+        "dice": every[0].facts,
+        "dice_of_others": [dice.facts for dice in others],
+        "scaler": stepper.scaler.state_dict(),
+    }
+    return tensors, facts
 
 
 def put_back(
-    stepper: Stepper, tensors: Mapping[str, Mapping[str, Tensor]], facts: Mapping[str, Any]
-) -> Dice:
+    stepper: Stepper,
+    tensors: Mapping[str, Mapping[str, Tensor]],
+    facts: Mapping[str, Any],
+    rank: int = 0,
+) -> Dice | None:
     """Undoes `taken_out`; the random numbers are returned, to be thrown back when all is ready.
+
+    There are none (None) for a process that was not there when they were taken.
 
     Raises:
         InputError: the tensors are of another network.
@@ -118,7 +139,17 @@ def put_back(
             mine = torch.empty_like(like, dtype=value.dtype, device=parameter.device)
             stepper.optimizer.state[parameter][entry] = mine.copy_(value)
     stepper.scaler.load_state_dict(dict(facts["scaler"]))
-    return Dice({k: v for k, v in tensors["state"].items() if k.startswith("rng/")}, facts["dice"])
+    dice = [facts["dice"], *facts.get("dice_of_others", ())]
+    if rank >= len(dice):
+        return None
+    names = [f"rng/{name}" for name in ("torch", "numpy", "python")]
+    names += [f"rng/cuda/{number}" for number in range(torch.cuda.device_count())]
+    found = ((name, tensors["state"].get(_of_rank(rank, name))) for name in names)
+    return Dice({name: t for name, t in found if t is not None}, dice[rank])
+
+
+def _of_rank(rank: int, name: str) -> str:
+    return f"rank/{rank}/{name}" if rank else name
 
 
 def _load(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

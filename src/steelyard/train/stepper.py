@@ -29,7 +29,7 @@ class StepResult:
 
     Attributes:
         sums: float64, (2,): sum of the losses, number of correct predictions, of this process.
-        images: how many this process saw.
+        images: how many this process saw; what all processes saw counts in the first.
         norm: of the gradient before clipping.
     """
 
@@ -76,10 +76,10 @@ class Stepper:
         self.recipe, self.device, self.group, self.callbacks = recipe, device, group, callbacks
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
+        group.enter(self.network, synchronize=recipe.sync_batch_norm)
         self.ema = Ema(self.network, recipe.ema) if recipe.ema.decay else None
         self.optimizer = build_optimizer(recipe.optimizer, self.network)
         self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16")
-        self._wrapped = group.wrap(self.network)
         self._parameters = [p for p in self.network.parameters() if p.requires_grad]
 
     def __call__(self, batch: Batch, step: int, steps: int, rate: float) -> StepResult:
@@ -93,6 +93,7 @@ class Stepper:
         self.network.train()
         self.optimizer.zero_grad(set_to_none=True)
         sums = self._gradients(batch)
+        self.group.share(self._parameters)
         norm = self._limited()
         if self.device.type == "cpu" and not bool(torch.isfinite(norm + sums[0])):
             raise self.fault(batch, step)
@@ -102,37 +103,45 @@ class Stepper:
         self.scaler.update()
         if self.ema is not None:
             self.ema.update(step)
+        if batch.copies > 1 and not self.group.leads:
+            return StepResult(torch.zeros_like(sums), 0, norm)
         return StepResult(sums, len(batch.labels), norm)
 
     def _gradients(self, batch: Batch) -> Tensor:
         """Leaves the gradients of the mean loss in the parameters."""
-        parts = min(self.recipe.accumulate, max(1, len(batch.labels)))
+        parts = max(1, min(self.recipe.accumulate, self._least(batch)))
+        wanted = batch.labels if batch.targets is None else batch.targets
         pieces = list(
             zip(
-                batch.images.chunk(parts),
-                batch.labels.chunk(parts),
-                (batch.labels if batch.targets is None else batch.targets).chunk(parts),
+                batch.images.tensor_split(parts),
+                batch.labels.tensor_split(parts),
+                wanted.tensor_split(parts),
                 strict=True,
             )
         )
         sums = torch.zeros(2, dtype=torch.float64, device=self.device)
         for number, (images, labels, targets) in enumerate(pieces, 1):
-            with self.group.local(self._wrapped, number == len(pieces)):
-                loss, logits = self._loss(images, targets)
-                # gradients are means over the processes, and the loss a mean over the global batch
-                mean = loss * (self.group.world / batch.whole)
-                if number == len(pieces):
-                    mean = self._with_added(mean)
-                self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
+            loss, logits = self._loss(images, targets)
+            # gradients are means over the processes, and the loss a mean over the global batch
+            mean = loss * (self.group.world / (batch.whole * batch.copies))
+            if number == len(pieces):
+                mean = self._with_added(mean)
+            self.scaler.scale(mean).backward()  # type: ignore[no-untyped-call]
             correct = logits.detach().argmax(1) == labels.to(self.device)
             sums += torch.stack((loss.detach().double(), correct.sum().double()))
         return sums
+
+    def _least(self, batch: Batch) -> int:
+        """Images in the smallest share, or a few less; the same in every process."""
+        if self.group.world == 1 or batch.copies > 1:
+            return len(batch)
+        return batch.whole // self.group.world - 1
 
     def _loss(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         dtype = _AUTOCAST.get(self.recipe.precision)
         images = images.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            outputs = self._wrapped(images)
+            outputs = self.network(images)
         return summed_loss(outputs, targets.to(self.device, non_blocking=True), self.recipe.loss)
 
     def _with_added(self, mean: Tensor) -> Tensor:
