@@ -45,6 +45,9 @@ def device(kind: str) -> Accelerator:
         )
         rf = Memory("RF", capacity_bytes={"I": 4, "W": 8, "O": 4}, read_pj=1, write_pj=1)
         return Accelerator(kind, (dram, buffer, Array("PE", (Axis("x", 3, SHARING),)), rf), 1.0)
+    if kind == "accumulator":
+        sums = Memory("SUM", ("I", "O"), 48, 5, 4, psum_bits=40)
+        return Accelerator(kind, (dram, sums, Array("PE", (Axis("x", 2, SHARING),))), 1.0)
     if kind == "stages":
         inputs = Memory("IN", ("I",), 12, 6, 7)
         rest = Memory("REST", ("W", "O"), 40, 5, 4, write_bandwidth=1)
@@ -142,6 +145,7 @@ CASES = [
     for kind in KINDS
     for name in PROBLEMS
 ]
+CASES += [pytest.param("accumulator", name) for name in ("matrix", "window")]
 
 
 @pytest.mark.parametrize("kind, name", CASES)

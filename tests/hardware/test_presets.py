@@ -114,7 +114,7 @@ class TestFacts:
         assert chip.level("unified_buffer").read_bandwidth["I"] * chip.clock_hz == pytest.approx(
             167 * 2**30, rel=0.01
         )
-        sums = chip.level("accumulators").capacity_bytes * 4
+        sums = chip.level("accumulators").capacity_bytes
         assert sums + chip.level("unified_buffer").capacity_bytes == 28 * 2**20
         assert 4 * chip.pes == chip.level("weight_fifo").capacity_bytes
         # sec. 3: the ridge of its roofline stands at 1350 operations per byte of weights

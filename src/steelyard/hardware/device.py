@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import InputError, UnknownNameError
+from steelyard.hardware.device_checks import at_least_one, known, not_negative
 from steelyard.hardware.zero_means import Sparsity
 
 Operand = Literal["I", "W", "O"]
@@ -82,10 +83,10 @@ class Axis:
     dims: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(f"axis {self.name!r}: size", self.size)
+        at_least_one(f"axis {self.name!r}: size", self.size)
         for operand, link in self.links.items():
-            _known("operand", operand, OPERANDS)
-            _known("kind of link", link.kind, ("unicast", "multicast", "neighbour", "reduce"))
+            known("operand", operand, OPERANDS)
+            known("kind of link", link.kind, ("unicast", "multicast", "neighbour", "reduce"))
             if (link.kind == "reduce" and operand != "O") or (
                 link.kind == "multicast" and operand == "O"
             ):
@@ -93,9 +94,9 @@ class Axis:
                     f"axis {self.name!r}: {operand} cannot be linked by {link.kind}",
                     expected="multicast for I and W, reduce for O, neighbour or unicast for any",
                 )
-            _not_negative(f"axis {self.name!r}: pj of {operand}", link.pj)
+            not_negative(f"axis {self.name!r}: pj of {operand}", link.pj)
         for dim in self.dims or ():
-            _known("dimension", dim, DIMENSIONS)
+            known("dimension", dim, DIMENSIONS)
 
     def link(self, operand: Operand) -> Link:
         """How the operand crosses this axis."""
@@ -137,6 +138,8 @@ class Memory:
         read_bandwidth, write_bandwidth: elements per cycle of one instance, shared by the operands, or a
             mapping with a port for each; None: unbounded.
         double_buffered: operands whose next tile arrives while this one is used: twice the room, no waiting.
+        psum_bits: width of an output in this memory where it is an accumulator, which keeps sums wider than
+            outputs are outside of it; None: as the device's outputs.
     """
 
     name: str
@@ -148,17 +151,24 @@ class Memory:
     read_bandwidth: PerOperand | None = None
     write_bandwidth: PerOperand | None = None
     double_buffered: tuple[Operand, ...] = ()
+    psum_bits: int | None = None
 
     def __post_init__(self) -> None:
         where = f"memory {self.name!r}: "
         if not self.holds:
             raise InputError(where + "it holds nothing", expected="at least one of I, W, O")
         for operand in (*self.holds, *self.double_buffered):
-            _known("operand", operand, OPERANDS)
-        _at_least_one(where + "word_bits", self.word_bits)
+            known("operand", operand, OPERANDS)
+        at_least_one(where + "word_bits", self.word_bits)
+        if self.psum_bits is not None:
+            at_least_one(where + "psum_bits", self.psum_bits)
+            if "O" not in self.holds:
+                raise InputError(
+                    where + "psum_bits, and it holds no outputs", expected="O in holds"
+                )
         for name, value in (("read_pj", self.read_pj), ("write_pj", self.write_pj)):
             for number in _numbers(value, self.holds, where + name):
-                _not_negative(where + name, number)
+                not_negative(where + name, number)
         for name, bound in (
             ("capacity_bytes", self.capacity_bytes),
             ("read_bandwidth", self.read_bandwidth),
@@ -171,13 +181,17 @@ class Memory:
                             f"{where}{name} is {number:g}", expected="a number above 0, or none"
                         )
 
+    def width(self, operand: Operand, bits: int) -> int:
+        """Bits that an element takes here, which has so many elsewhere."""
+        return self.psum_bits if operand == "O" and self.psum_bits else bits
+
     def read_energy(self, operand: Operand, bits: int) -> float:
-        """pJ to read one element of so many bits."""
-        return per_operand(self.read_pj, operand) * bits / self.word_bits
+        """pJ to read one element of so many bits (elsewhere)."""
+        return per_operand(self.read_pj, operand) * self.width(operand, bits) / self.word_bits
 
     def write_energy(self, operand: Operand, bits: int) -> float:
-        """pJ to write one element of so many bits."""
-        return per_operand(self.write_pj, operand) * bits / self.word_bits
+        """pJ to write one element of so many bits (elsewhere)."""
+        return per_operand(self.write_pj, operand) * self.width(operand, bits) / self.word_bits
 
 
 class Device(Printable):
@@ -262,9 +276,16 @@ class Accelerator(Device):
         if set(self.bits) != set(OPERANDS):
             raise InputError(f"{where}: bits of {sorted(self.bits)}", expected="bits of I, W and O")
         for operand, bits in self.bits.items():
-            _at_least_one(f"{where}: bits of {operand}", bits)
-        _not_negative(f"{where}: mac_pj", self.mac_pj)
-        _known("unit of energy", self.energy_unit, ENERGY_UNITS)
+            at_least_one(f"{where}: bits of {operand}", bits)
+        for memory in self.memories:
+            least = self.bits["O"] if memory is not outer else 0
+            if memory.psum_bits is not None and not 0 < least <= memory.psum_bits:
+                raise InputError(
+                    f"{where}: sums of {memory.psum_bits} bits in {memory.name!r}, outputs of {self.bits['O']}",
+                    expected="accumulators as wide as outputs or wider, not in the outermost memory",
+                )
+        not_negative(f"{where}: mac_pj", self.mac_pj)
+        known("unit of energy", self.energy_unit, ENERGY_UNITS)
         if not isfinite(self.clock_hz) or self.clock_hz <= 0:
             raise InputError(
                 f"{where}: clock_hz is {self.clock_hz:g}", expected="cycles per second above 0"
@@ -374,20 +395,5 @@ def _numbers(value: PerOperand, holds: tuple[Operand, ...], where: str) -> list[
             f"{where} says nothing of {', '.join(missing)}", expected=f"one for each of {holds}"
         )
     for operand in value:
-        _known("operand", operand, OPERANDS)
+        known("operand", operand, OPERANDS)
     return list(value.values())
-
-
-def _known(what: str, name: str, known: tuple[str, ...]) -> None:
-    if name not in known:
-        raise UnknownNameError(what, name, known, hint="one of " + ", ".join(known))
-
-
-def _at_least_one(what: str, value: int) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise InputError(f"{what} is {value!r}", expected="a whole number from 1")
-
-
-def _not_negative(what: str, value: float) -> None:
-    if not isfinite(value) or value < 0:
-        raise InputError(f"{what} is {value!r}", expected="a number from 0")

@@ -116,10 +116,15 @@ def _memory_row(memory: Memory, count: int) -> tuple[Cell, ...]:
     else:
         room = ", ".join(f"{operand} {format_bytes(size)}" for operand, size in capacity.items())
     return (
-        memory.name, count, " ".join(memory.holds), room, _each(memory.read_pj),
+        memory.name, count, _held(memory), room, _each(memory.read_pj),
         _each(memory.write_pj), _each(memory.read_bandwidth), _each(memory.write_bandwidth),
         " ".join(memory.double_buffered),
     )  # fmt: skip
+
+
+def _held(memory: Memory) -> str:
+    sums = f" ({memory.psum_bits} bits)" if memory.psum_bits else ""
+    return " ".join(operand + (sums if operand == "O" else "") for operand in memory.holds)
 
 
 def _each(value: PerOperand | None) -> str:

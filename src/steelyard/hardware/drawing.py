@@ -76,6 +76,7 @@ def _memory(
     kept = [operand for operand in OPERANDS if level.name in mapping.keeps(operand)]
     if not kept:
         return [f"{head} passed by"]
+    memory = next(m for m in device.memories if m.name == level.name)
     tiles = []
     for operand in kept:
         lives = operand in mapping.resident and mapping.keeps(operand)[0] == level.name
@@ -84,7 +85,7 @@ def _memory(
         access = evaluation.access(level.name, operand)
         tiles.append(
             f"  {operand}: {'all ' if lives else ''}{elements:,} elements, "
-            f"{format_bytes(elements * device.bits[operand] / 8)}; "
+            f"{format_bytes(elements * memory.width(operand, device.bits[operand]) / 8)}; "
             f"{access.total_reads:,} reads, {access.total_writes:,} writes, {format_energy(access.pj, device)}"
         )
     room = level.capacity_bytes if isinstance(level, Memory) else None

@@ -224,7 +224,7 @@ def _fit(
         need = {
             operand: footprint(problem, flat, operand, mapping.start(device, operand, place))
             * (2 if operand in level.double_buffered else 1)
-            * device.bits[operand]
+            * level.width(operand, device.bits[operand])
             / 8
             for operand in OPERANDS
             if level.name in mapping.keeps(operand)[operand in mapping.resident :]

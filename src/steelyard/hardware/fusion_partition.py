@@ -41,7 +41,7 @@ class Chip:
             for m in device.memories[1:]
             if m.capacity_bytes is not None and device.instances(m.name) == 1
         ]
-        maps = [m for m in once if "I" in m.holds and "O" in m.holds]
+        maps = [m for m in once if "I" in m.holds and "O" in m.holds and m.psum_bits is None]
         maps = [m for m in maps if not isinstance(m.capacity_bytes, Mapping)]
         if not maps:
             return None

@@ -137,7 +137,8 @@ class Memories:
             for memory in kept:
                 if memory.capacity_bytes is None:
                     continue
-                room = per_operand(memory.capacity_bytes, operand) * 8 / self.device.bits[operand]
+                width = memory.width(operand, self.device.bits[operand])
+                room = per_operand(memory.capacity_bytes, operand) * 8 / width
                 room //= 2 if operand in memory.double_buffered else 1
                 most = min(most, room * self.reuse[operand] * self.instances[memory.name])
         return most

@@ -201,7 +201,9 @@ class Assembly:
             if memory.capacity_bytes is None:
                 continue
             needs: dict[Operand, float] = {
-                o: (2 if o in memory.double_buffered else 1) * self.device.bits[o] / 8
+                o: (2 if o in memory.double_buffered else 1)
+                * memory.width(o, self.device.bits[o])
+                / 8
                 for o, place in places.items()
                 if self.device.levels[place].name in self.keeps[o][o in self.resident :]
             }

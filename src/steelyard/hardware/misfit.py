@@ -80,4 +80,4 @@ def _least_bytes(space: Mapspace, memory: Memory, operand: Operand) -> float:
         dims = [dim for dim in dims if dim in "NGC"]
     elements = prod(space.problem.size(dim) for dim in dims)
     times = 2 if operand in memory.double_buffered else 1
-    return elements * times * space.device.bits[operand] / 8
+    return elements * times * memory.width(operand, space.device.bits[operand]) / 8

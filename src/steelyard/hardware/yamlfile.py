@@ -65,7 +65,7 @@ _ACCELERATOR = (*_COMMON, "dataflow", "bits", "mac_pj", "energy_unit", "levels",
 _ROOFLINE = (*_COMMON, "peak_macs_per_s", "bandwidth_bytes_per_s", "memory_bytes", "power_w")
 _MEMORY = (
     "holds", "capacity_bytes", "read_pj", "write_pj", "word_bits", "read_bandwidth", "write_bandwidth",
-    "double_buffered",
+    "double_buffered", "psum_bits",
 )  # fmt: skip
 _AXIS = ("size", "links", "dims")
 _LINKS: tuple[LinkKind, ...] = ("unicast", "multicast", "neighbour", "reduce")
@@ -223,6 +223,7 @@ def _memory(name: str, node: Node) -> Memory:
             read_bandwidth=_per_operand(entries, "read_bandwidth", positive, holds),
             write_bandwidth=_per_operand(entries, "write_bandwidth", positive, holds),
             double_buffered=buffered,
+            psum_bits=_optional(entries, "psum_bits", whole),
         ),
     )
 

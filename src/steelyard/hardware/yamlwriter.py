@@ -77,6 +77,7 @@ def _level(level: Memory | Array) -> dict[str, Any]:
         {
             "capacity_bytes": _plain(level.capacity_bytes),
             "word_bits": level.word_bits,
+            "psum_bits": level.psum_bits,
             "read_bandwidth": _plain(level.read_bandwidth),
             "write_bandwidth": _plain(level.write_bandwidth),
             "double_buffered": list(level.double_buffered) or None,

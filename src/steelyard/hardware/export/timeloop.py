@@ -164,7 +164,7 @@ def _component(part: Part, device: Accelerator, notes: list[str]) -> dict[str, A
 
 
 def _bits(part: Part, device: Accelerator) -> int:
-    widths = {device.bits[operand] for operand in part.holds}
+    widths = {part.memory.width(operand, device.bits[operand]) for operand in part.holds}
     if len(widths) > 1:
         raise InputError(
             f"memory {part.name!r} holds elements of {' and '.join(map(str, sorted(widths)))} bits",

@@ -7,6 +7,7 @@ operand is I1 (inputs), I2 (weights) or O, and one access moves as many bits as 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from steelyard.errors import InputError
@@ -117,7 +118,8 @@ def zigzag_accelerator(device: Accelerator) -> str:
             if isinstance(other, Array)
             for axis in other.axes
         ]
-        for part in parts(level):
+        for whole in parts(level):
+            part = _of_one_width(whole, device)
             room = (part.capacity_bytes or 0.0) * device.instances(level.name)
             if len(part.holds) == 1 and 0 < room < below.get(part.holds[0], 0.0):
                 notes.append(
@@ -181,6 +183,31 @@ def _axis_names(device: Accelerator) -> dict[str, str]:
     if len(axes) > len(_HINTED):
         axes = bound + [axis for axis in axes if axis.dims is None]
     return {axis.name: f"D{number}" for number, axis in enumerate(axes, 1)}
+
+
+def _of_one_width(part: Part, device: Accelerator) -> Part:
+    """An accumulator as one whose sums have the width of outputs, as in ZigZag everywhere: as many, as dear.
+
+    Raises:
+        InputError: it holds other operands beside its wider sums.
+    """
+    bits = device.bits["O"]
+    wide = part.memory.width("O", bits)
+    if "O" not in part.holds or wide == bits:
+        return part
+    if part.holds != ("O",):
+        raise InputError(
+            f"memory {part.name!r} holds sums of {wide} bits beside other operands",
+            expected="a part of its own for sums: ZigZag knows one width of them",
+        )
+    memory = replace(
+        part.memory,
+        psum_bits=None,
+        read_pj=part.energy(part.memory.read_pj) * wide / bits,
+        write_pj=part.energy(part.memory.write_pj) * wide / bits,
+    )
+    room = None if part.capacity_bytes is None else part.capacity_bytes * bits / wide
+    return replace(part, memory=memory, capacity_bytes=room)
 
 
 def _memory(part: Part, device: Accelerator, served: list[str], notes: list[str]) -> dict[str, Any]:
