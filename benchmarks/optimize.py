@@ -97,13 +97,15 @@ def busy_s() -> tuple[float, float]:
     return sum(int(fields[i]) for i in (0, 1, 2, 5, 6)) / ticks, sum(own[:4])
 
 
-def row(network: str, batch: int, goal: str, photos: list[str], thorough: bool) -> dict[str, Any]:
+def row(
+    network: str, batch: int, goal: str, photos: list[str], budget_s: float, thorough: bool
+) -> dict[str, Any]:
     """One search, and if it is to be thorough everything compared after it."""
     import steelyard as sy
 
     before, begun = busy_s(), time.perf_counter()
     source = network if network in REAL else f"normalised:{network}"
-    found = sy.optimize(source, batch=batch, budget_s=BUDGET_S, thorough=thorough, **asked(network, goal, photos))  # fmt: skip
+    found = sy.optimize(source, batch=batch, budget_s=budget_s, thorough=thorough, **asked(network, goal, photos))  # fmt: skip
     wall_s, after = time.perf_counter() - begun, busy_s()
     others = ((after[0] - before[0]) - (after[1] - before[1])) / wall_s
     return {**found.to_dict(), "network": network, "batch": batch, "goal": goal, "wall_s": wall_s, "others": others, "machine": machine()}  # fmt: skip
@@ -235,6 +237,7 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="the search alone, without comparing everything"
     )
+    parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds of a search")
     parser.add_argument("--table", action="store_true")
     asked_for = parser.parse_args()
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))  # fmt: skip
@@ -255,7 +258,7 @@ def main() -> None:
                 if time.perf_counter() - begun > asked_for.limit:
                     left += 1
                     continue
-                one = row(network, batch, goal, photos, not asked_for.quick)
+                one = row(network, batch, goal, photos, asked_for.budget, not asked_for.quick)
                 KEPT.parent.mkdir(exist_ok=True)
                 with KEPT.open("a") as file:
                     file.write(json.dumps(one) + "\n")

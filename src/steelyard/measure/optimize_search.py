@@ -281,10 +281,14 @@ class Search:
     # ---- the final -----------------------------------------------------------------------------
 
     def _final(self, baseline: Recipe, finalists: Sequence[Recipe]) -> None:
-        """Turns of the best few and the baseline, whose first samples count no more once there are others."""
+        """Turns of the best few, whose first samples count no more once there are others, and of the baseline.
+
+        Its first ones count on: it was alone in the process, as it is without us.
+        """
         taking = list(dict.fromkeys([*finalists, baseline]))
         first = {recipe: self.trials[recipe] for recipe in taking}
         later: dict[Recipe, list[float]] = {recipe: [] for recipe in taking}
+        later[baseline] += first[baseline].samples_s
         for turn in range(TURNS):
             self.tell("comparing the best", 0.85 + 0.15 * turn / TURNS)
             for recipe in taking if turn % 2 else taking[::-1]:
