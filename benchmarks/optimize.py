@@ -174,8 +174,13 @@ def table(rows: list[dict[str, Any]]) -> None:
 _COLUMNS = """gain: times as fast as eager float32 with the C library's usual allocator, by medians of turns; gain, kept: over
 eager that keeps freed memory. chosen / best: time of what was chosen within the search's time over the best of
 everything, both from the turns that compared all. roofline: of the time that the float32 roofline of this machine
-allows, each tensor moved once, in what was chosen. others: cores that other programs used meanwhile, of 2.
+allows, each tensor moved once, in what was chosen. others: cores that other programs used meanwhile, of 2 (empty: not
+recorded, in a time kept free of them); two threads of PyTorch that meet at a barrier suffer more of them than anything.
 """
+
+
+QUIET = 0.2
+"""Cores that others use on a machine that counts as quiet."""
 
 
 def _group(group: list[dict[str, Any]]) -> str:
@@ -196,10 +201,19 @@ def _group(group: list[dict[str, Any]]) -> str:
             f"{roof_s(r['network'], r['batch']) / best['median_s']:.0%}", f"{r['others']:.2f}" if "others" in r else "",
         ])  # fmt: skip
     said = (
-        f"\n\nGeometric means over {len(group)} networks: gain {mean(gains):.2f}, over eager with kept memory "
-        f"{mean(kept_gains):.2f}. Longest search {max(r['search_s'] for r in group):.0f} s. The choice takes "
-        f"{mean(overs):.3f} of the best's time in geometric mean, {max(overs, default=1.0):.2f} at most.\n"
+        f"\n\nGeometric means over {len(group)} networks: gain {mean(gains):.2f}; over eager with kept memory "
+        f"{mean(kept_gains):.2f} ({len(kept_gains)} networks)."
     )
+    quiet = [gain for r, gain in zip(group, gains, strict=True) if r.get("others", 1.0) <= QUIET]
+    if quiet:
+        said += f" Where others used at most {QUIET} cores ({len(quiet)}): gain {mean(quiet):.2f}."
+    said += f" Longest search {max(r['search_s'] for r in group):.0f} s."
+    if overs:
+        said += (
+            f" The choice takes {mean(overs):.3f} of the best's time in geometric mean, {max(overs):.2f} at most "
+            f"({len(overs)} thorough searches)."
+        )
+    said += "\n"
     return markdown(header, lines, left=2) + said
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from torch import Tensor, nn
 import steelyard as sy
 from steelyard.cli.optimize import command
 from steelyard.errors import BackendError, InputError, ShapeError, SteelyardError, UsageError
+from steelyard.measure.optimize_result import Trial
+from steelyard.measure.recipes import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +55,12 @@ def small() -> Small:
 @pytest.fixture(scope="module")
 def found(small: Small) -> sy.Optimized:
     return sy.optimize(small, batch=2, budget_s=20)
+
+
+@pytest.fixture(scope="module")
+def in_fours(small: Small) -> sy.Optimized:
+    """Little was tried, and bfloat16 is allowed."""
+    return sy.optimize(small, batch=4, tolerance=0.05, budget_s=1e-6)
 
 
 def test_the_choice_is_the_fastest_of_those_that_are_right(found: sy.Optimized) -> None:
@@ -109,6 +118,41 @@ def test_a_stored_network_computes_the_same(
     compile(about["run"], "how", "exec")
     kept = {f"net{suffix}", f"net{suffix}.json"} | ({"net.bin"} if suffix == ".xml" else set())
     assert {p.name for p in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.parametrize(
+    ("setting", "suffix"),
+    [
+        ("openvino+parts", ".xml"),
+        ("openvino+parts", ".onnx"),
+        pytest.param("eager+folded+channels_last+bfloat16+cast", ".pt2", marks=pytest.mark.slow),
+    ],
+)
+def test_the_line_beside_the_file_runs_it(
+    in_fours: sy.Optimized, small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    setting: str, suffix: str,
+) -> None:  # fmt: skip
+    """Of recipes whose files need more than to be called: in parts, and in another precision."""
+    trial = Trial(Recipe(setting), ran="by hand", samples_s=(1e-9,))
+    path = replace(in_fours, trials=(trial,)).save(tmp_path / f"net{suffix}")
+    about = json.loads((tmp_path / f"net{suffix}.json").read_text())
+    monkeypatch.chdir(tmp_path)
+    x = torch.randn(4, 3, 12, 12)
+    names: dict[str, Any] = {"x": x if suffix == ".pt2" else x.numpy()}
+    threads = torch.get_num_threads()
+    try:
+        if suffix == ".pt2":
+            found = torch.export.load(path).module()(x).detach()
+            compile(about["run"], "how", "exec")
+        else:
+            exec(about["run"], names)
+            found = torch.from_numpy(np.concatenate([names["found"][i] for i in range(2)]))
+    finally:
+        torch.set_num_threads(threads)
+    assert about["parts"] == (None if suffix == ".pt2" else 2)
+    assert found.dtype == torch.float32
+    with torch.inference_mode():
+        torch.testing.assert_close(found, small(x), rtol=5e-2, atol=2e-2)
 
 
 def test_a_file_that_computes_something_else_gets_no_name(
