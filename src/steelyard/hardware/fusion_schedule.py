@@ -152,9 +152,15 @@ class Schedule:
         if keeps:
             begins = [*accumulate(reversed(begins), min)][::-1]
             ends = [*accumulate(ends, max)]
-        last = max(k for k, _ in uses)
-        first = last if writer is None else writer
-        return _Buffer(writer, first, last, row, tuple(begins), tuple(ends), tuple(made), keeps)
+        first = min(k for k, _ in uses) if writer is None else writer
+        # a window may lie in padding altogether; then its unit reads nothing
+        last = []
+        for own in self.ranges:
+            reads = [k for k, s in uses if len(own[k]) and len(s.rows(own[k].start, own[k].stop))]
+            last.append(max(reads, default=first))
+        return _Buffer(
+            writer, first, tuple(last), row, tuple(begins), tuple(ends), tuple(made), keeps
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +169,7 @@ class _Buffer:
 
     Attributes:
         writer: the unit that computes it; None for a streamed input.
-        first, last: units between which the strip's rows are there.
+        first: unit from which on the strip's rows are there; last: of each strip, that up to which they are.
         row: elements of a row.
         begins, ends: of each strip: the first row that it or a later one needs; the end of those that are there.
         made: the rows that the writer computes in each strip.
@@ -172,7 +178,7 @@ class _Buffer:
 
     writer: int | None
     first: int
-    last: int
+    last: tuple[int, ...]
     row: int
     begins: tuple[int, ...]
     ends: tuple[int, ...]
@@ -185,7 +191,7 @@ class _Buffer:
         held = max(0, old - self.begins[strip])
         if unit < self.first:
             return self.row * held * bits.done
-        if unit > self.last:
+        if unit > self.last[strip]:
             more = self.keeps and strip + 1 < len(self.ends)
             begin = self.begins[strip + 1] if more else _NEVER
             return self.row * max(0, self.ends[strip] - begin) * bits.done
