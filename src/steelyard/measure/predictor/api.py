@@ -28,7 +28,7 @@ SECONDS = {"eager": 90.0, "onnxruntime": 50.0}
 SLICE_S = 4.0
 """Probes are asked for in slices, so that progress can be told."""
 
-FOLDS, FEWEST, BUSY = 4, 8, 0.25
+FOLDS, FEWEST, BUSY = 3, 8, 0.13
 """Parts of the probes of which each is told by the others; least probes; cores that other programs may keep busy while
 a probe runs, or it is left out."""
 
@@ -157,10 +157,11 @@ def eager_sample(row: dict[str, Any]) -> Sample | None:
     """The operators of a probe, each a layer of its workload, and the medians of their times."""
     from steelyard.capture.api import capture
     from steelyard.measure.predictor.eager_work import eager_work
+    from steelyard.measure.predictor.heap import LEAST
     from steelyard.measure.predictor.probes import probe
 
     model, shape = probe(row["seed"], filled=False)
-    works = eager_work(capture(model, input_shape=shape))
+    works = eager_work(capture(model, input_shape=shape), max(LEAST, row["freed"]))
     return (
         Sample(works, _typical(np.array(row["ns"]) * 1e-9))
         if len(works) == len(row["ns"][0])

@@ -61,10 +61,14 @@ def load(backend: str) -> None:
 
 
 def eager_probe(seed: int) -> dict[str, Any]:
-    """Nanoseconds of each step of the probe in PyTorch: a row for each inference."""
+    """Nanoseconds of each step of the probe in PyTorch: a row for each inference.
+
+    ``freed`` is the size in bytes of the largest block of memory that making the probe set free.
+    """
     import torch
 
     from steelyard.measure.predictor.probes import probe
+    from steelyard.measure.predictor.steps import POOL
 
     model, shape = probe(seed)
     x = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
@@ -72,7 +76,7 @@ def eager_probe(seed: int) -> dict[str, Any]:
         for _ in range(WARM):
             model(x)
         rows, others = _undisturbed(lambda: model.timed(x))
-    return {"seed": seed, "others": others, "ns": rows}
+    return {"seed": seed, "freed": 4 * POOL, "others": others, "ns": rows}
 
 
 def onnxruntime_probe(seed: int, cores: frozenset[int] = frozenset()) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from steelyard.errors import FileFormatError, MissingExtraError
+from steelyard.measure.child import available_cores
 from steelyard.measure.predictor.trees import Forest, constant, grown
 from steelyard.measure.predictor.work import Floats, Work, amounts, features
 
@@ -133,7 +135,10 @@ def fit(samples: Sequence[Sample]) -> Model:
             kinds.setdefault(work.kind, []).append(
                 (rows[place], sizes[place], float(sample.seconds[place]))
             )
-    return Model({kind: _fit_kind(found) for kind, found in kinds.items()})
+    with ThreadPoolExecutor(
+        available_cores()
+    ) as pool:  # scikit-learn grows trees outside the interpreter's lock
+        return Model(dict(zip(kinds, pool.map(_fit_kind, kinds.values()), strict=True)))
 
 
 def _fit_kind(found: Sequence[tuple[Floats, Floats, float]]) -> KindModel:

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+POOL = 1 << 14
+"""Random numbers that all weights are made of: few, since what is freed changes how the heap behaves afterwards."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -164,7 +167,7 @@ class Picked(nn.Module):
 def fill(model: nn.Module, seed: int) -> None:
     """Weights that keep the scale of what passes through, so that no number becomes tiny or infinite."""
     generator = torch.Generator().manual_seed(seed)
-    pool = torch.rand(1 << 14, generator=generator) * 2 - 1  # small: see the heap's threshold
+    pool = torch.rand(POOL, generator=generator) * 2 - 1
     with torch.no_grad():
         for module in model.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
