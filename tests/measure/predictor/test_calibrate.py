@@ -64,7 +64,12 @@ def test_a_short_calibration_tells_the_order_of_magnitude(
 ) -> None:
     import steelyard.measure.predictor.api as api
 
-    known = sy.calibrate(backend, threads=1, seconds=25, references=("squeezenet1_1",), keep=True)
+    try:
+        known = sy.calibrate(backend, threads=1, seconds=25, references=("squeezenet1_1",))
+    except BackendError as error:
+        if "undisturbed" not in str(error):
+            raise
+        pytest.skip("other programs keep the machine busy")
     assert known.record.duration_s < 180
     assert known.record.operators > 300
     measured = sy.measure("resnet18", backend=backend, threads=1, budget_s=1).median_s
