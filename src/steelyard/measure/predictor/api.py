@@ -73,13 +73,7 @@ def calibrate(
         BackendError: the backend is missing, or nearly all probes failed.
         MissingExtraError: scikit-learn is not installed.
     """
-    if backend not in BACKENDS:
-        raise UsageError(f"{backend} cannot be calibrated", expected=" or ".join(BACKENDS))
-    if reason := backend_named(backend).missing():
-        raise BackendError(reason)
-    limit = SECONDS[backend] if seconds is None else seconds
-    if not limit > 0:
-        raise UsageError(f"{limit} seconds of probes", expected="more than 0")
+    limit = _seconds(backend, seconds)
     count = threads or available_cores()
     tell = progress or (lambda doing, share: None)
     begun, before = time.perf_counter(), load_average()
@@ -102,6 +96,18 @@ def calibrate(
     if keep:
         found.save()
     return found
+
+
+def _seconds(backend: str, asked: float | None) -> float:
+    """Of probes."""
+    if backend not in BACKENDS:
+        raise UsageError(f"{backend} cannot be calibrated", expected=" or ".join(BACKENDS))
+    if reason := backend_named(backend).missing():
+        raise BackendError(reason)
+    limit = SECONDS[backend] if asked is None else asked
+    if not limit > 0:
+        raise UsageError(f"{limit} seconds of probes", expected="more than 0")
+    return limit
 
 
 def _taken(backend: str, threads: int, limit: float, tell: Progress) -> list[dict[str, Any]]:
