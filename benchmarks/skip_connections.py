@@ -3,7 +3,7 @@
 Li et al. 2018 (arXiv:1712.09913), fig. 1 and 5, on scikit-learn's digits in place of CIFAR-10.
 
 Run: ``python benchmarks/skip_connections.py [--runs runs] [--steps 25] [--workers 1]``; what was interrupted goes on.
-Writes results/skip_connections.md and results/skip_connections.png.
+Writes results/skip_connections.md and docs/pictures/skip_connections.png.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 from statistics import median
 
 import steelyard as sy
-from common import RESULTS, machine, markdown, publish
+from common import HERE, machine, markdown, publish
 from steelyard.train.surface_chart import save_surfaces
 
 NETWORKS = {"with shortcuts": "resnet56_cifar", "without": "plain56_cifar"}
+PICTURE = HERE.parent / "docs/pictures/skip_connections.png"
+
 MOST = 1e3
 """Nats; losses above are drawn as this."""
 
@@ -61,7 +63,7 @@ def main() -> None:
         rows.append(row(name, run, found))
         surfaces.append(found)
     names = [f"{network} ({name})" for name, network in NETWORKS.items()]
-    save_surfaces(surfaces, RESULTS / "skip_connections.png", names=names, most=MOST)
+    save_surfaces(surfaces, PICTURE, names=names, most=MOST)
     head = (
         "network", "train top-1 %", "test top-1 %", "train loss", "median loss within 0.5", "largest within 0.5",
     )  # fmt: skip
@@ -75,7 +77,7 @@ images, losses in nats. Within 0.5: of both coordinates; at 1 a filter has moved
 
 {markdown(head, rows)}
 
-![contours and surfaces](skip_connections.png)
+![contours and surfaces](../../docs/pictures/skip_connections.png)
 
 {machine()}
 """,

@@ -96,6 +96,8 @@ def _draw(
             rstride=1, cstride=1,
         )  # fmt: skip
         solid.set_zlim(low, high)
+        for place_ticks in (solid.set_xticks, solid.set_yticks):
+            place_ticks([found.x[0], (found.x[0] + found.x[-1]) / 2, found.x[-1]])
         ticks = _decades(low, high)
         solid.set_zticks(ticks, [f"{10**tick:g}" for tick in ticks])
         solid.set_zlabel("loss (nats)")
