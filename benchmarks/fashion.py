@@ -22,12 +22,13 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
-import steelyard as sy
 import torch
+from torch import nn
+
+import steelyard as sy
 from common import HERE, RESULTS, machine, markdown, publish
 from steelyard.layers.condensation import condense
 from steelyard.report.figures import save_figure
-from torch import nn
 
 SHAPE = (1, 1, 28, 28)
 IMAGES = "num_classes = 10, in_channels = 1, resolution = 28"
