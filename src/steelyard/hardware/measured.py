@@ -45,10 +45,12 @@ def measured_cpu(*, refresh: bool = False) -> Roofline:
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_folder() / "devices" / f"cpu-{key}.json"
     found = None if refresh else _remembered(path)
-    much = int(facts["cores"]) / 3
+    cores = int(facts["cores"])
+    # what runs on cores that this process may not use does not disturb it
+    much = max((os.cpu_count() or cores) - cores, 0) + cores / 3
     if found is None or (found["load"] > much and _load() <= found["load"] / 2):
         before = found or dict.fromkeys(_RATES, 0.0)
-        found = _measured(int(facts["cores"]))
+        found = _measured(cores)
         # ceilings: what was reached once can be reached
         found |= {rate: max(found[rate], before[rate]) for rate in _RATES}
         _remember(path, found)
