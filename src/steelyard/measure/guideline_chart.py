@@ -55,9 +55,7 @@ def trial_panels(found: GuidelineTrials) -> tuple[tuple[Panel, ...], tuple[str, 
     )
     panels = tuple(_panel(found.rows, title, note, speed, top) for title, note, speed in several)
     tips = tuple(
-        f"{tip} ({row.interval[0]:.2f} to {row.interval[1]:.2f})"
-        if row.relative != 1
-        else tip
+        f"{tip} ({row.interval[0]:.2f} to {row.interval[1]:.2f})" if row.relative != 1 else tip
         for tip, row in zip(panels[0].tips, found.rows, strict=True)
     )
     panels = (replace(panels[0], tips=tips), *panels[1:])
