@@ -59,7 +59,7 @@ class _Normalize(torch.autograd.Function):
         grad = gradients[0].to(mean.dtype)
         deviation = x.to(mean.dtype) - mean.view(shape)
         sums = torch.stack((grad.sum(over), (grad * deviation).sum(over)))
-        everywhere = sums.double()
+        everywhere = sums.to(torch.float64, copy=True)
         dist.all_reduce(everywhere)
         mean_grad, slope = (everywhere / total).to(mean.dtype)
         scale = (weight * inverse).view(shape)
