@@ -219,8 +219,8 @@ def _notes(search: Search, trials: Sequence[Trial]) -> tuple[str, ...]:
             f"The load of the machine is {load:.1f} on {available_cores()} cores: ratios hold better than times."
         )
     stored = search.suffix
-    best = [t for t in (*search.trials.values(),) if t.median_s is not None]
-    fastest = min(best, key=lambda t: t.median_s or 0.0)
+    timed = [t for t in search.trials.values() if t.median_s is not None]
+    fastest = min(timed, key=lambda t: t.median_s or 0.0)
     if stored and not fastest.recipe.fits(stored):
         notes.append(
             f"The fastest, {fastest.recipe}, cannot be stored as {stored}; the best that can was."
