@@ -186,7 +186,7 @@ tested, counted and timed in the form for inference.
 {markdown(head, lines)}
 
 Latency: eager float32, one image of 1x28x28, one thread; the median of {ROUNDS} rounds in turns and their range, at a
-load of {load:.1f} on {os.cpu_count()} cores{": other programs ran, so that only the order means something" if load > 1.2 else ""}.
+load of {load:.1f} on {os.cpu_count()} cores{": other programs ran, the times are rough" if load > 1.2 else ""}.
 CPU seconds are those of the training steps.
 
 {machine()}
@@ -201,11 +201,12 @@ def _long(done: dict[str, dict[str, Any]]) -> str:
     top1 = [row["top1"] for row in seeds.values()]
     first = next(iter(seeds.values()))
     spread = f"; mean {mean(top1):.2f}, standard deviation {stdev(top1):.2f}" if top1[1:] else ""
+    values = ", ".join(f"{row['top1']:.2f} % ({label})" for label, row in seeds.items())
     return f"""
 ## The recipe itself
 
 `fashion_resnet` with {", ".join(f"`{text}`" for text in LONG)}, {first["epochs"]} epochs, {first["macs"]:,} MACs,
-{first["parameters"]:,} parameters, test top-1 after the last epoch: {", ".join(f"{row['top1']:.2f} % ({label})" for label, row in seeds.items())}{spread}.
+{first["parameters"]:,} parameters. Test top-1 after the last epoch, evaluated in float32: {values}{spread}.
 """
 
 
