@@ -180,14 +180,18 @@ def page(runs: Path) -> None:
         f"""# Five small networks on Fashion-MNIST
 
 Each by the recipe `fashion_resnet` with {", ".join(f"`{text}`" for text in ALIKE)}: one seed, the weights of the last
-epoch, all {done[labels[0]]["samples"] if labels else 0:,} test images. CondenseNet condensed as it was trained and is
-tested, counted and timed in the form for inference.
+epoch, all {done[labels[0]]["samples"] if labels else 0:,} test images. CondenseNet condenses
+as it is trained; its form for inference is tested, counted and timed.
+
+<!-- the page Train and evaluate shows what stands from here -->
 {left_out}
 {markdown(head, lines)}
 
 Latency: eager float32, one image of 1x28x28, one thread; the median of {ROUNDS} rounds in turns and their range, at a
 load of {load:.1f} on {os.cpu_count()} cores{": other programs ran, the times are rough" if load > 1.2 else ""}.
 CPU seconds are those of the training steps.
+
+<!-- to here -->
 
 {machine()}
 {_long(done)}""",
