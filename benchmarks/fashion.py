@@ -143,12 +143,12 @@ def draw(figure: Any, points: list[tuple[str, float, float, float]]) -> None:
         (left, 2, "multiply-accumulates of one image (millions)"),
         (right, 3, "latency of one image (ms): eager, one thread"),
     ):
-        for point in points:
-            across = point[place] / (1e6 if place == 2 else 1)
-            axis.plot([across], [point[1]], "o", color="#1f6fb4")
-            axis.annotate(point[0], (across, point[1]), xytext=(0, 6), textcoords="offset points", ha="center")  # fmt: skip
-        axis.set_xlim(left=0)
-        axis.margins(x=0.15, y=0.2)
+        across = [point[place] / (1e6 if place == 2 else 1) for point in points]
+        axis.plot(across, [point[1] for point in points], "o", color="#1f6fb4")
+        for x, point in zip(across, points, strict=True):
+            axis.annotate(point[0], (x, point[1]), xytext=(0, 6), textcoords="offset points", ha="center")  # fmt: skip
+        axis.margins(y=0.2)
+        axis.set_xlim(0, 1.2 * max(across))
         axis.set_xlabel(title)
         axis.grid(color="#d5dbe1", linewidth=0.6)
     left.set_ylabel("test top-1 (%)")
