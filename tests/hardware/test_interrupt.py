@@ -66,7 +66,8 @@ def session(leader: int) -> list[str]:
         try:
             state, _, _, sid = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
             if int(sid) == leader and state != "Z":
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
+                line = (folder / "cmdline").read_text().replace("\0", " ")
+                found += [line] if line else []  # without one it is just ending
         except OSError:
             continue
     return found
