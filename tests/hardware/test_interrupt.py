@@ -59,15 +59,19 @@ def until(true: Callable[[], object], seconds: float = 120.0) -> None:
         time.sleep(0.02)
 
 
+EXITING = 0x4
+"""PF_EXITING of linux/sched.h: a process that has ended and is being cleared away."""
+
+
 def session(leader: int) -> list[str]:
     """The command lines of all processes of a session that live."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            state, _, _, sid = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
-            if int(sid) == leader and state != "Z":
-                line = (folder / "cmdline").read_text().replace("\0", " ")
-                found += [line] if line else []  # without one it is just ending
+            state, *facts = (folder / "stat").read_text().rpartition(")")[2].split()
+            sid, flags = int(facts[2]), int(facts[5])
+            if sid == leader and state != "Z" and not flags & EXITING:
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
         except OSError:
             continue
     return found

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import permutations, product
-from math import inf
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from least_of_all import SECOND, least
 from random_cases import devices, problems
 
 from steelyard.errors import InputError, UsageError
@@ -101,32 +101,9 @@ def every_mapping(space: Mapspace) -> Iterator[Mapping]:
                 yield Mapping(loops, keep, tuple(o for o, _ in space.constraints.resident))
 
 
-SECOND: dict[Objective, Objective] = {
-    "energy": "latency",
-    "latency": "energy",
-    "dram": "energy",
-    "edp": "edp",
-}
-
-
-def least(space: Mapspace) -> dict[Objective, tuple[float, float]]:
-    """By objective its least value, and of equally good mappings the least of the second one."""
-    best: dict[Objective, tuple[float, float]] = dict.fromkeys(OBJECTIVES, (inf, inf))
-    for mapping in every_mapping(space):
-        try:
-            found = evaluate(space.problem, mapping, space.device)
-        except (InputError, UsageError):  # a tile or an array that is too large
-            continue
-        for objective in OBJECTIVES:
-            value = float(f"{objective_value(found, objective):.10g}")
-            other = objective_value(found, SECOND[objective])
-            best[objective] = min(best[objective], (value, other))
-    return best
-
-
 def unequal_to_all(space: Mapspace) -> list[Objective]:
     """Objectives in which the search does not find the least of all mappings, ties by the second measure."""
-    best = least(space)
+    best = least(space, every_mapping(space))
     wrong: list[Objective] = []
     for objective in OBJECTIVES:
         found = find_mapping(space.problem, space.device, objective, constraints=space.constraints)

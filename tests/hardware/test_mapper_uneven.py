@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations_with_replacement, permutations, product
-from math import inf, prod
+from math import prod
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from least_of_all import SECOND, least
 from random_cases import begins, devices, problems
-from test_mapper import SECOND, SHARING, a_mapping, device
+from test_mapper import SHARING, a_mapping, device
 
-from steelyard.errors import InputError, UsageError
+from steelyard.errors import UsageError
 from steelyard.hardware.dataflows import constraints
 from steelyard.hardware.device import DIMENSIONS, Accelerator, Array, Axis, Memory, Operand
 from steelyard.hardware.evaluate import evaluate
@@ -122,27 +123,12 @@ def every_mapping(space: Mapspace) -> Iterator[Mapping]:
                 yield Mapping(tuple(loops), keep, resident, begun)
 
 
-def least(space: Mapspace) -> dict[Objective, tuple[float, float]]:
-    """By objective its least value, and of equally good mappings the least of the second one."""
-    best: dict[Objective, tuple[float, float]] = dict.fromkeys(OBJECTIVES, (inf, inf))
-    for mapping in every_mapping(space):
-        try:
-            found = evaluate(space.problem, mapping, space.device)
-        except (InputError, UsageError):  # a tile or an array that is too large
-            continue
-        for objective in OBJECTIVES:
-            value = float(f"{objective_value(found, objective):.10g}")
-            other = objective_value(found, SECOND[objective])
-            best[objective] = min(best[objective], (value, other))
-    return best
-
-
 def unequal_to_all(space: Mapspace) -> list[tuple[Objective, float, float]]:
     """Objectives in which the search does not find the least of all mappings, ties by the second measure.
 
     Ties are those among uneven mappings, or among even ones where none of the others is better.
     """
-    best = least(space)
+    best = least(space, every_mapping(space))
     wrong: list[tuple[Objective, float, float]] = []
     for objective in OBJECTIVES:
         found = find_mapping(

@@ -7,17 +7,12 @@ from typing import Literal
 import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
+from steelyard.cli._subject import subject_options
 from steelyard.errors import LimitError
 
 
 @click.command("evaluate")
-@click.argument("network", metavar="RUN|NET")
-@click.option("--data", metavar="NAME[:PATH]", help="digits, fashion_mnist, folder:PATH ...; default: a run's own.")  # fmt: skip
-@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Part of the data.")  # fmt: skip
-@click.option("--weights", help="Of a network by name: torchvision, another source, a file, or random; default: the first source known.")  # fmt: skip
-@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")  # fmt: skip
-@click.option("--transforms", multiple=True, metavar="TEXT", help="One step of the preprocessing, e.g. resize:256; may be repeated. Default: what the weights were trained for.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=256, show_default=True, help="Images at once.")  # fmt: skip
+@subject_options(split="test", batch=256)
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read images from files.")  # fmt: skip
 @click.option("--on-corrupt", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="What an image that cannot be read does.")  # fmt: skip
 @click.option("--device", default=None, help="cpu, cuda, cuda:1; default: cpu.")

@@ -8,15 +8,11 @@ from typing import Literal
 import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
+from steelyard.cli._subject import subject_options
 
 
 @click.command("surface")
-@click.argument("network", metavar="RUN|NET")
-@click.option("--data", metavar="NAME[:PATH]", help="As in steelyard evaluate; default: a run's own.")  # fmt: skip
-@click.option("--split", type=click.Choice(["train", "test"]), default="train", show_default=True, help="Part of the data.")  # fmt: skip
-@click.option("--weights", help="Of a network by name, as in steelyard evaluate.")
-@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")  # fmt: skip
-@click.option("--transforms", multiple=True, metavar="TEXT", help="One step of the preprocessing; may be repeated.")  # fmt: skip
+@subject_options(split="train", batch=128)
 @click.option("--dimensions", type=click.IntRange(1, 2), default=2, show_default=True, help="A line or a plane.")  # fmt: skip
 @click.option("--range", "extent", type=float, nargs=2, metavar="LOW HIGH", help="Of the axes; default: -1 1, between two networks -0.5 1.5.")  # fmt: skip
 @click.option("--steps", type=click.IntRange(2), default=25, show_default=True, help="Points along an axis.")  # fmt: skip
@@ -25,7 +21,6 @@ from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 @click.option("--all-parameters", is_flag=True, help="Move biases and normalisations, too.")
 @click.option("--statistics", type=click.Choice(["kept", "recomputed"]), default="kept", show_default=True, help="Of batch normalisation.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(0), default=1024, show_default=True, help="Images; 0: all.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1), default=128, show_default=True, help="Images at once.")  # fmt: skip
 @click.option("--towards", type=click.Path(exists=True, path_type=Path), metavar="FILE", help="Other weights of the network: the line between the two.")  # fmt: skip
 @click.option("--way", multiple=True, type=click.Path(exists=True, path_type=Path), metavar="FILE", help="Weights of its training, in order; repeated: the plane of their principal components.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")

@@ -3,6 +3,8 @@
 Neighbouring planes of a contiguous tensor that go the same way move as one block. What comes in over the rim is
 cleared on the way by a mask that repeats with every plane, or with every row where planes are large. Channels-last
 tensors move pixel by pixel in such runs of channels. Threads are those of PyTorch's own OpenMP, or only one.
+
+It is one file because numba compiles anew only when the file of the outermost function changes.
 """
 
 # The compiled functions are typed by numba, from what they are called with.
