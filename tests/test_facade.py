@@ -50,6 +50,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
     assert loaded_after("import click") == {"click"}
 
 
+@pytest.mark.slow
 def test_importing_steelyard_takes_under_a_tenth_of_a_second() -> None:
     code = "import time; t = time.perf_counter(); import steelyard; print(time.perf_counter() - t)"
     runs = [
@@ -63,6 +64,7 @@ def test_importing_steelyard_takes_under_a_tenth_of_a_second() -> None:
     assert min(runs) < 0.1
 
 
+@pytest.mark.slow
 def test_help_takes_under_three_tenths_of_a_second() -> None:
     runs = []
     for _ in range(5):

@@ -186,11 +186,11 @@ def test_the_undamaged_document_is_read(tmp_path: Path, document: Json) -> None:
 )
 def test_text_that_is_no_graph(tmp_path: Path, text: str | bytes, message: str) -> None:
     path = _write(tmp_path / "net.pt2", text)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(FileFormatError) as caught:
         capture_exported(path)
     assert message in str(caught.value)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_graphs_nested_too_deeply(tmp_path: Path, document: Json) -> None:

@@ -113,6 +113,7 @@ def test_every_intermediate_shape_of_the_real_networks_is_onnx_s_own() -> None:
         assert [shape(load, layer.outputs[0]) for layer in load.layers if layer.op in ops] == wanted
 
 
+@pytest.mark.slow
 def test_resnet50_is_captured_fast() -> None:
     path = LIGHT / "light_resnet50.onnx"
     capture_onnx(path)

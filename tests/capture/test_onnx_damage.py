@@ -205,10 +205,10 @@ def nested(depth: int) -> bytes:
 def test_subgraphs_nested_too_deeply(tmp_path: Path, depth: int) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(nested(depth))
-    start = time.monotonic()
+    start = time.process_time()
     message = refused(path)
     assert "nests messages more than 100 deep" in message
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_functions_that_call_themselves_or_multiply(tmp_path: Path) -> None:
@@ -231,18 +231,18 @@ def test_functions_that_call_themselves_or_multiply(tmp_path: Path) -> None:
     laughs.append(helper.make_function("f", "A40", ["x"], ["y"], last, opset))
     start = [node("A0", ["x"], ["y"], domain="f")]
     path = write(tmp_path, build(start, {"x": [1]}, ["y"], domains=["f"], functions=laughs))
-    begin = time.monotonic()
+    begin = time.process_time()
     assert "unrolls to more than" in refused(path)
-    assert time.monotonic() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 def test_a_deadline_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     path.write_bytes(b"\x08\x0a" + field(8, b"\x10\x15") + field(7, b"\x0a\x00" * 400_000))
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(TimeLimitError, match="could not be read within the deadline"):
         capture_onnx(path, deadline_s=0.1)
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 0.8  # to the end it takes 1.7 s
 
 
 BOMBS = {
@@ -264,10 +264,10 @@ def test_many_tiny_messages_are_refused_in_little_time_and_memory(
     path.write_bytes(b"\x08\x0a" + field(8, b"\x10\x15") + BOMBS[kind])
     program = (
         "import sys, time; from steelyard.capture.onnx import capture_onnx\n"
-        "start = time.monotonic()\n"
+        "start = time.process_time()\n"
         "try: capture_onnx(sys.argv[1])\n"
         "except Exception as error: print(type(error).__name__, error)\n"
-        f"print(time.monotonic() - start, {PEAK_KB})"
+        f"print(time.process_time() - start, {PEAK_KB})"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(path)], capture_output=True, text=True, timeout=60

@@ -102,6 +102,7 @@ def test_reports_are_equal_if_the_workloads_are():
     assert cost(shared()) != cost(shared().with_batch(2))
 
 
+@pytest.mark.slow
 def test_the_total_of_400_layers_takes_about_a_millisecond():
     net = Net()
     net.tensor("x", (1, 16, 8, 8), "input")

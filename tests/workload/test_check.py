@@ -28,14 +28,14 @@ def test_a_long_chain_of_aliases_is_followed_in_linear_time():
         TensorSpec(f"t{i}", (1,), alias_of=f"t{i + 1}" if i + 1 < count else "")
         for i in range(count)
     )
-    started = time.perf_counter()
+    started = time.process_time()
     check(Workload("chain", (), tensors))
     ring = (*tensors[:-1], replace(tensors[-1], alias_of="t0"))
     with pytest.raises(
         FileFormatError, match=r"tensors\[0\]\.alias_of: 't0' is an alias of itself"
     ):
         check(Workload("ring", (), ring))
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 5
 
 
 def test_a_layer_that_reads_its_own_result():

@@ -67,35 +67,42 @@ class OpenVinoRunner:
 
 
 class PartsRunner:
-    """A batch in parts of `PART` samples, several at once, each computed by one thread."""
+    """A batch in parts of `PART` samples, several at once, each computed by one thread.
+
+    Every part has a request of its own, whose tensors are rows of the whole arrays: nothing is copied, and no
+    thread of OpenVINO calls Python. (With `AsyncInferQueue` and a callback, dropping the model waited for a thread
+    that waited for the interpreter's lock: for ever, at times, where cores are few.)
+    """
 
     def __init__(self, program: Program, setting: Setting) -> None:
         import torch
 
-        threads = torch.get_num_threads()
-        self.model: Any = _compiled(in_parts(program), setting, {"NUM_STREAMS": threads})
+        tensor = installed.OPENVINO.load().Tensor
+        self.model: Any = _compiled(
+            in_parts(program), setting, {"NUM_STREAMS": torch.get_num_threads()}
+        )
         self.ran = f"{_ran(self.model)}, parts of {PART}"
-        self.queue: Any = installed.OPENVINO.load().AsyncInferQueue(self.model, threads)
-        self.queue.set_callback(self._keep)
-        self.feed = [x.numpy() for x in program.inputs]
+        self.feed = [np.ascontiguousarray(x.numpy()) for x in program.inputs]
         parts = len(self.feed[0]) // PART
         self.out = [
-            np.empty((out.shape[0] * parts, *out.shape[1:]), out.element_type.to_dtype())
+            np.zeros((out.shape[0] * parts, *out.shape[1:]), out.element_type.to_dtype())
             for out in self.model.outputs
         ]
-
-    def _keep(self, request: Any, start: int) -> None:
-        for index, whole in enumerate(self.out):
-            found = request.get_output_tensor(index).data
-            rows = len(found)
-            whole[start * rows : (start + 1) * rows] = found
+        self.requests: list[Any] = []
+        for part in range(parts):
+            request = self.model.create_infer_request()
+            for index, whole in enumerate(self.feed):
+                request.set_input_tensor(index, tensor(_rows(whole, part, parts), True))
+            for index, whole in enumerate(self.out):
+                request.set_output_tensor(index, tensor(_rows(whole, part, parts), True))
+            self.requests.append(request)
 
     def run(self) -> None:
         """One inference."""
-        for part in range(len(self.feed[0]) // PART):
-            rows = slice(part * PART, (part + 1) * PART)
-            self.queue.start_async([x[rows] for x in self.feed], part, share_inputs=True)
-        self.queue.wait_all()
+        for request in self.requests:
+            request.start_async()
+        for request in self.requests:
+            request.wait()
 
     def outputs(self) -> Sequence[Array]:
         """Of the last run."""
@@ -103,8 +110,15 @@ class PartsRunner:
 
     def close(self) -> None:
         """Drops the model."""
-        self.queue = self.model = None
+        self.requests = []
+        self.model = None
         self.feed = []
+
+
+def _rows(whole: Array, part: int, parts: int) -> Array:
+    """A part's view of an array of all of them."""
+    rows = len(whole) // parts
+    return whole[part * rows : (part + 1) * rows]
 
 
 def in_parts(program: Program) -> Program:
