@@ -8,6 +8,9 @@ network is a row of results/fashion_rows.jsonl, an unfinished one is resumed fro
     python benchmarks/fashion.py --seed 2         # the recipe itself, all 12 epochs, with another seed; 8 CPU minutes
     python benchmarks/fashion.py --publish        # latencies and the page of what is there
 
+Another network is a line in `NETWORKS`: a label, its name in the zoo, its settings, and if it is not to be trained like
+the five, what else of the recipe changes; such ones are rows, but not on the page.
+
 Writes results/fashion.md and docs/pictures/fashion.png.
 """
 
@@ -20,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -32,22 +35,23 @@ from steelyard.report.figures import save_figure
 
 SHAPE = (1, 1, 28, 28)
 IMAGES = "num_classes = 10, in_channels = 1, resolution = 28"
+
+
+class Chosen(NamedTuple):
+    """A network of the zoo, its settings, and what of the recipe is changed for it alone."""
+
+    name: str
+    config: str
+    further: tuple[str, ...] = ()
+
+
 NETWORKS = {
-    "ResNet": ("resnet20_cifar", "blocks = [1, 1, 1]"),
-    "DenseNet": ("densenet40_k12_bc_cifar", "blocks = [2, 2, 2], growth = 8"),
-    "MobileNetV2": (
-        "mobilenet_v2_cifar",
-        "width = 0.25, depth = 0.5, head_channels = 320, dropout = 0.0",
-    ),
-    "ShuffleNetV2": (
-        "shufflenet_v2",
-        "blocks = [3, 5, 3], first_stride = 1, last_channels = 512",
-    ),
-    "CondenseNet": (
-        "condensenet50_cifar",
-        "blocks = [3, 3, 3], growth = [4, 8, 16], condensed = false",
-    ),
-}
+    "ResNet": Chosen("resnet20_cifar", "blocks = [1, 1, 1]"),
+    "DenseNet": Chosen("densenet40_k12_bc_cifar", "blocks = [2, 2, 2], growth = 8"),
+    "MobileNetV2": Chosen("mobilenet_v2_cifar", "width = 0.25, depth = 0.5, head_channels = 320, dropout = 0.0"),
+    "ShuffleNetV2": Chosen("shufflenet_v2", "blocks = [3, 5, 3], first_stride = 1, last_channels = 512"),
+    "CondenseNet": Chosen("condensenet50_cifar", "blocks = [3, 3, 3], growth = [4, 8, 16], condensed = false"),
+}  # fmt: skip
 EPOCHS = 2
 ALIKE = (
     f"epochs={EPOCHS}", "schedule.warmup_epochs=0.5", "precision=fp32", "channels_last=true",
@@ -58,10 +62,13 @@ PICTURE = HERE.parent / "docs" / "pictures" / "fashion.png"
 ROUNDS = 5
 
 
-def settings(family: str) -> tuple[str, ...]:
-    """What a family's run changes in the recipe fashion_resnet, as ``--set`` takes it."""
-    name, config = NETWORKS[family]
-    return (*ALIKE, f"network.name={name}", f"network.config={{ {IMAGES}, {config} }}")
+def settings(label: str) -> tuple[str, ...]:
+    """What a run changes in the recipe fashion_resnet, as ``--set`` takes it."""
+    if label not in NETWORKS:
+        return (*LONG, f"seed={label.removeprefix('seed ')}")
+    chosen = NETWORKS[label]
+    network = f"network.name={chosen.name}", f"network.config={{ {IMAGES}, {chosen.config} }}"
+    return (*ALIKE, *chosen.further, *network)
 
 
 def rows() -> dict[str, dict[str, Any]]:
@@ -69,18 +76,12 @@ def rows() -> dict[str, dict[str, Any]]:
     if not ROWS.is_file():
         return {}
     every = [json.loads(line) for line in ROWS.read_text("utf-8").splitlines()]
-    return {row["label"]: row for row in every if tuple(row["settings"]) == _settings(row["label"])}
-
-
-def _settings(label: str) -> tuple[str, ...]:
-    if label in NETWORKS:
-        return settings(label)
-    return (*LONG, f"seed={label.removeprefix('seed ')}")
+    return {row["label"]: row for row in every if tuple(row["settings"]) == settings(row["label"])}
 
 
 def folder(label: str, runs: Path) -> Path:
     """Where a run is."""
-    return runs / label.replace(" ", "").lower()
+    return runs / "".join(c for c in label.lower() if c.isalnum())
 
 
 def network(run: sy.Run) -> nn.Module:
@@ -93,7 +94,7 @@ def finish(label: str, runs: Path) -> None:
     """Trains what is missing and adds the row."""
     if label in rows():
         return
-    chosen, place = _settings(label), folder(label, runs)
+    chosen, place = settings(label), folder(label, runs)
     recipe = sy.load_recipe("fashion_resnet", chosen)
     run = sy.train(
         recipe, run=place, resume=(place / "recipe.toml").exists(), device="cpu", say=_say
@@ -104,14 +105,16 @@ def finish(label: str, runs: Path) -> None:
     timing = [json.loads(line) for line in (place / "timing.jsonl").read_text().splitlines()]
     row = {
         "label": label,
-        "settings": list(chosen),
         "network": recipe.network.name,
+        "config": dict(recipe.network.config),
         "epochs": recipe.epochs,
+        "seed": recipe.seed,
         "top1": found.top1,
         "samples": found.about.samples,
         "parameters": sum(p.numel() for p in trained.parameters()),
         "macs": cost.macs,
         "train_cpu_s": sum(epoch["train_cpu_seconds"] for epoch in timing),
+        "settings": list(chosen),
     }
     with ROWS.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
@@ -158,14 +161,15 @@ def page(runs: Path) -> None:
     """Latencies, table and picture of what is there."""
     load = os.getloadavg()[0]
     done = rows()
-    labels = [family for family in NETWORKS if family in done]
+    alike = [label for label, chosen in NETWORKS.items() if not chosen.further]
+    labels = [label for label in alike if label in done]
     timed = latencies(labels, runs)
     lines, points = [], []
     for label in labels:
         row, rounds = done[label], timed.get(label)
         ms = f"{median(rounds):.2f} ({min(rounds):.2f} to {max(rounds):.2f})" if rounds else "-"
         lines.append(
-            (f"{label}: `{row['network']}`, {NETWORKS[label][1]}", f"{row['top1']:.2f}", f"{row['parameters']:,}", f"{row['macs']:,}", ms, f"{row['train_cpu_s']:.0f}")
+            (f"{label}: `{row['network']}`, {NETWORKS[label].config}", f"{row['top1']:.2f}", f"{row['parameters']:,}", f"{row['macs']:,}", ms, f"{row['train_cpu_s']:.0f}")
         )  # fmt: skip
         if rounds:
             points.append((label, row["top1"], row["macs"], median(rounds)))
@@ -173,7 +177,7 @@ def page(runs: Path) -> None:
         title = "Accuracy on Fashion-MNIST against MACs and latency"
         save_figure(PICTURE, lambda figure: draw(figure, points), title=title)
     head = ("network", "test top-1 %", "parameters", "MACs", "latency (ms)", "training (CPU s)")
-    missing = [family for family in NETWORKS if family not in done]
+    missing = [label for label in alike if label not in done]
     left_out = f"\nNot finished, hence missing: {', '.join(missing)}.\n" if missing else ""
     publish(
         "fashion.md",
@@ -227,8 +231,8 @@ def main() -> None:
     elif args.only:
         finish(args.only, args.runs)
     elif not args.publish:
-        for family in NETWORKS:
-            finish(family, args.runs)
+        for label in NETWORKS:
+            finish(label, args.runs)
     if args.publish or (args.seed is None and not args.only):
         page(args.runs)
 
