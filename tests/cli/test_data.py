@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
+from steelyard.data import registry
 from steelyard.data.registry import data_info, list_data
 
 
@@ -85,3 +88,29 @@ def test_get_says_where_it_is(run_cli, tmp_path) -> None:
         (tmp_path / "disk/mnist" / name).write_bytes(b"")
     done = run_cli("data", "get", "mnist", "--root", tmp_path / "disk", "--json")
     assert json.loads(done.out)["path"] == str(tmp_path / "disk/mnist")
+
+
+def test_get_brings_what_is_pinned_and_nothing_else(run_cli, site, tmp_path, monkeypatch) -> None:
+    known = data_info("fashion_mnist")
+    downloads = []
+    for file in known.downloads:
+        content = file.name.encode() * 100
+        url, sha256 = site.put(file.name, content)
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        downloads.append(replace(file, url=url, sha256=sha256, size=len(content), md5=md5))
+    made = replace(known, downloads=tuple(downloads), elsewhere=())
+    monkeypatch.setattr(registry, "_KNOWN", {"fashion_mnist": made})
+    site.files[f"/{downloads[-1].name}"] = b"other content"
+    line = ("data", "get", "fashion_mnist", "--root", tmp_path / "disk")
+    done = run_cli(*line)
+    assert (done.code, done.out) == (3, "")
+    assert f"expected: {downloads[-1].sha256}" in done.err
+    there = {path.name for path in (tmp_path / "disk/fashion_mnist").glob("[!.]*")}
+    assert there == {file.name for file in downloads[:-1]}
+    site.put(downloads[-1].name, downloads[-1].name.encode() * 100)
+    site.cuts = [40]
+    asked = len(site.asked)
+    done = run_cli(*line)
+    assert done.code == 0
+    # only what was missing, and that from where it was cut
+    assert site.asked[asked:] == ["", "bytes=40-"]

@@ -128,6 +128,23 @@ def alike(folder: Path, told: dict[str, Any]) -> Any:
     }
 
 
+def evaluated(folder: Path, told: dict[str, Any]) -> Any:
+    """A network evaluated by one process and by several, each with the last that it said of its progress."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    how: Any = {"data": "digits", "batch": told["batch"]}
+
+    def work(rank: int) -> Any:
+        if rank == told["differs"]:
+            network[1].weight.data[0] += 1
+        said = [(0, 0)]
+        found = evaluate(network, **how, shard="processes", progress=lambda *now: said.append(now))
+        return [found.to_dict(), said[-1]]
+
+    one = evaluate(network, **how).to_dict()
+    return {"one": one, "several": done(begun(told["world"], work, folder), folder)}
+
+
 def killed(folder: Path, told: dict[str, Any]) -> Any:
     """All processes are killed at random moments and begun again."""
     draw, world, kills = random.Random(told["seed"]), told["world"], 0
@@ -160,13 +177,10 @@ def struck(folder: Path, told: dict[str, Any]) -> Any:
     """Something happens to one of them."""
     callback = _At(told["rank"], told["step"], told["what"])
     work = training(folder / "run", told["recipe"], callbacks=[callback], checkpoint_steps=2)
-    since = time.monotonic()
     said = done(begun(told["world"], work, folder), folder)
-    seconds = time.monotonic() - since
     again = done(begun(told["then"], training(folder / "run", told["recipe"]), folder), folder)
     return {
         "said": said,
-        "seconds": seconds,
         "again": again,
         "finished": Run(folder / "run").finished,
     }

@@ -6,11 +6,14 @@ import resource
 import subprocess
 import sys
 import threading
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 import torch
+from PIL import Image
 
 from steelyard.errors import BackendError, DivergedError, FileFormatError, InputError, UsageError
 from steelyard.train import api
@@ -198,6 +201,32 @@ def test_a_folder_that_cannot_be_written_is_told(
     monkeypatch.setattr(Path, "mkdir", read_only)
     with pytest.raises(InputError, match=r"cannot write .*Read-only file system"):
         begun(small, tmp_path / "run")
+
+
+def test_pictures_that_cannot_be_read_are_left_out_and_counted(
+    small: Tables, tmp_path: Path, no_plots: None
+) -> None:
+    pictures = tmp_path / "pictures"
+    for split, label in product(("train", "val"), "ab"):
+        folder = pictures / split / label
+        folder.mkdir(parents=True)
+        for number in range(6):
+            noise = numpy.random.default_rng(number).integers(0, 256, (8, 8, 3), dtype=numpy.uint8)
+            Image.fromarray(noise).save(folder / f"{number}.png")
+    for torn in ("train/a/1.png", "train/b/5.png", "val/b/2.png"):
+        (pictures / torn).write_bytes((pictures / torn).read_bytes()[:40])
+    small["network"]["config"] |= {"in_channels": 3, "num_classes": 2}
+    small["data"] = {
+        "source": f"folder:{pictures}", "batch": 6, "transforms": ["normalize:imagenet"],
+        "test_transforms": ["normalize:imagenet"],
+    }  # fmt: skip
+    with pytest.raises(FileFormatError, match=r"[a-b]/\d\.png"):
+        begun(small, tmp_path / "run")
+    small["data"]["on_corrupt"] = "skip"
+    said: list[str] = []
+    run = begun(small, tmp_path / "skips", say=said.append)
+    assert [(row["left_out"], row["test_left_out"]) for row in run.metrics("epoch")] == [(2, 1)] * 3
+    assert len(said) == 1 and said[0].startswith("3 images left out: ") and "1.png" in said[0]
 
 
 def test_two_do_not_train_in_one_folder(small: Tables, tmp_path: Path, no_plots: None) -> None:

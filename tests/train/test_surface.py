@@ -21,6 +21,7 @@ import steelyard as sy
 from steelyard.data.dataset import ArrayDataset
 from steelyard.errors import InputError, UsageError
 from steelyard.report import render
+from steelyard.train.checkpoint import Checkpoint, save
 from steelyard.train.directions import random_direction, weights_of
 from steelyard.train.evaluate import evaluate
 from steelyard.train.surface import SurfaceSettings, loss_surface
@@ -190,6 +191,26 @@ def test_the_way_of_a_training_lies_in_its_plane(tmp_path: Path) -> None:
     assert len(found.way) == 4
     assert sum(found.shares) <= 1 + 1e-9
     assert "explain" in str(found)
+
+
+def test_the_way_of_a_run_is_its_checkpoints(tmp_path: Path) -> None:
+    net, folder = network(), tmp_path / "run" / "checkpoints"
+    states = []
+    for step in range(5):
+        net[4].weight.data[step] += 0.2
+        net[0].weight.data[step % 2] *= 1.2
+        states.append({name: tensor.clone() for name, tensor in net.state_dict().items()})
+        files = {"model": states[0], "ema": states[-1]} if step == 2 else {"model": states[-1]}
+        save(folder, Checkpoint(step, files, {}))
+    net.load_state_dict(states[3])
+    arguments = {"data": "digits", "settings": small(), "store": tmp_path / "s"}
+    found = loss_surface(net, way=[tmp_path / "run"], **arguments)
+    assert found == loss_surface(net, way=states[:3], **arguments)
+    net.load_state_dict(states[1])
+    with pytest.raises(InputError, match=r"2 states of a training\n.*\ntry: .*--keep-every N"):
+        loss_surface(net, way=[tmp_path / "run"], **arguments)
+    with pytest.raises(InputError, match="holds no checkpoints"):
+        loss_surface(net, way=[tmp_path], **arguments)
 
 
 def test_points_that_are_known_are_not_computed_again(tmp_path: Path, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import click
@@ -40,16 +41,21 @@ def command(
 
     RUN is the folder of a training, NET a network as in steelyard cost. Every classifier of a network that has
     several is evaluated. The result holds the number of samples, the preprocessing, and hashes of data and weights.
+    Under torchrun each process takes a part of the images, and the result is that of one process to the last bit.
 
     \b
     steelyard evaluate runs/digits_lenet
     steelyard evaluate mobilenet_v2 --data imagenet:/data/imagenet -o mobilenet_v2.html
+    torchrun --nproc-per-node 2 -m steelyard evaluate runs/digits_lenet
     steelyard evaluate resnet20_cifar:in_channels=1 --data fashion_mnist --weights my.safetensors --transforms resize:32 --transforms normalize
     """
     import steelyard
     from steelyard.measure.memory import keep_freed_memory
+    from steelyard.train.processes import leads
 
     keep_freed_memory()
+    if not leads():  # of several processes the first speaks
+        output = replace(output, quiet=True)
     with output.bar(f"evaluating {network}") as show:
         found = steelyard.evaluate(
             network,
@@ -64,8 +70,11 @@ def command(
             device=device,
             precision=precision,
             bins=bins,
+            shard="processes",
             progress=show,
         )
+    if not leads():
+        return
     if output.picture is not None:
         from steelyard.train.evaluation_page import save_evaluation
 

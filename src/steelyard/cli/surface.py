@@ -22,7 +22,7 @@ from steelyard.cli._subject import subject_options
 @click.option("--statistics", type=click.Choice(["kept", "recomputed"]), default="kept", show_default=True, help="Of batch normalisation.")  # fmt: skip
 @click.option("--samples", type=click.IntRange(0), default=1024, show_default=True, help="Images; 0: all.")  # fmt: skip
 @click.option("--towards", type=click.Path(exists=True, path_type=Path), metavar="FILE", help="Other weights of the network: the line between the two.")  # fmt: skip
-@click.option("--way", multiple=True, type=click.Path(exists=True, path_type=Path), metavar="FILE", help="Weights of its training, in order; repeated: the plane of their principal components.")  # fmt: skip
+@click.option("--way", multiple=True, type=click.Path(exists=True, path_type=Path), metavar="RUN|FILE", help="A run, for its checkpoints, or weights of its training, in order; repeated: the plane of their principal components.")  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--store", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where points are kept; default: in the cache folder.")  # fmt: skip
 @output_options(*FORMATS, files=PICTURES, path_help="Write to FILE; its ending chooses the form: .png, .svg, .pdf contours and the surface, .html a page, .csv, .json, .md, .txt.")  # fmt: skip
@@ -55,6 +55,7 @@ def command(
     \b
     steelyard surface runs/digits_lenet -o surface.png --workers 2
     steelyard surface runs/a --dimensions 1 --steps 51 -o line.csv
+    steelyard surface runs/a --checkpoint last --way runs/a
     steelyard surface runs/a --towards runs/b/checkpoints/00000690/model.safetensors
     """
     import steelyard

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder in which data sets have their folders.")  # fmt: skip
 @click.option("--save-steps", type=click.IntRange(0), default=0, metavar="N", help="Save every N steps, besides after every epoch.")  # fmt: skip
 @click.option("--save-seconds", type=click.FloatRange(0), default=300.0, show_default=True, help="Save when so long is over; 0: not by time.")  # fmt: skip
+@click.option("--keep-every", type=click.IntRange(0), default=0, metavar="N", help="Keep the checkpoint of every N-th epoch, besides the last two and the best.")  # fmt: skip
 @output_options(*FORMATS, files=(".toml",))
 def command(
     recipe: str,
@@ -42,6 +43,7 @@ def command(
     data_root: Path | None,
     save_steps: int,
     save_seconds: float,
+    keep_every: int,
     output: Output,
 ) -> None:
     """Train a network by RECIPE: one that comes with steelyard, a TOML file, or the folder of a run.
@@ -83,6 +85,7 @@ def command(
             data_root=data_root,
             checkpoint_steps=save_steps,
             checkpoint_seconds=save_seconds,
+            keep_epochs=keep_every,
             progress=watch,
             say=output.warn,
         )

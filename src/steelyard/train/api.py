@@ -31,7 +31,7 @@ from steelyard.train.faults import is_out_of_memory, out_of_memory, unwritable
 from steelyard.train.feed import Feed, check_fit, feed_of
 from steelyard.train.lock import sole_trainer
 from steelyard.train.plots import save_curves
-from steelyard.train.processes import check_alike, joined, launched, local_device
+from steelyard.train.processes import check_alike, device_named, joined
 from steelyard.train.progress import Watch
 from steelyard.train.recipe import Recipe, differences
 from steelyard.train.run import Run
@@ -68,6 +68,7 @@ def train(
     data_root: Path | None = None,
     checkpoint_steps: int = 0,
     checkpoint_seconds: float = 300.0,
+    keep_epochs: int = 0,
     callbacks: Sequence[Callback] = (),
     progress: Watch | None = None,
     say: Say | None = None,
@@ -91,6 +92,8 @@ def train(
         data_root: as of `steelyard.load_data`.
         checkpoint_steps: save every so many steps, too; 0: not by steps.
         checkpoint_seconds: save when so many are over since the last time; 0: not by time.
+        keep_epochs: keep what is saved after every so many epochs, too, as for the way of a training on a
+            loss surface; 0: only the last two and the best. What was kept stays when the run is gone on with.
         callbacks: called besides those that the network needs.
         progress: told where the training stands, after every step.
         say: told what a user should know, in sentences; they are warnings if not given.
@@ -106,9 +109,9 @@ def train(
     chosen = recipe if isinstance(recipe, Recipe) else load_recipe(str(recipe))
     folder = Path(run) if run is not None else Path("runs") / chosen.name
     how = _How(
-        _device(device),
+        device_named(device),
         data_root,
-        Cadence(checkpoint_steps, checkpoint_seconds),
+        Cadence(checkpoint_steps, checkpoint_seconds, keep_epochs),
         tuple(callbacks),
         progress or (lambda moment: None),
         say or (lambda text: warnings.warn(text, stacklevel=3)),
@@ -123,22 +126,6 @@ def train(
         )
         _train(chosen, folder, alone, group)
     return Run(folder)
-
-
-def _device(name: str) -> torch.device:
-    if launched()[1] > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
-        return local_device()
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(
-            f"device {name!r}: {str(error).strip().splitlines()[0]}",
-            expected="auto, cpu, cuda or cuda:0",
-        ) from error
-    return device
 
 
 @contextmanager
@@ -224,6 +211,7 @@ def _train(recipe: Recipe, folder: Path, how: _How, group: Group) -> None:
                 _note_start(folder, facts, found)
             session.begin(found)
             session.run()
+            _tell_left_out(group.gathered(feed.left_out), how.say)
         except Stopped:
             how.say(
                 f"{stop.asked or 'a signal'}: saved at step {session.saved}; --resume goes on from there"
@@ -239,6 +227,13 @@ def _train(recipe: Recipe, folder: Path, how: _How, group: Group) -> None:
             session.close()
     if group.leads:
         _draw(folder, recipe, how.say)
+
+
+def _tell_left_out(every: Sequence[Sequence[str]], say: Say) -> None:
+    reasons = sorted({reason for some in every for reason in some})
+    if reasons:
+        what = "1 image" if len(reasons) == 1 else f"{len(reasons):,} images"
+        say(f"{what} left out: {reasons[0]}{', and others' if reasons[1:] else ''}")
 
 
 def _check_alike(recipe: Recipe, feed: Feed, group: Group) -> None:

@@ -122,7 +122,11 @@ def principal_plane(states: Sequence[Mapping[str, Tensor]], *, vectors: bool = F
         InputError: too few states, of different networks, or that all lie on one line.
     """
     if len(states) < 3:
-        raise InputError(f"{len(states)} states of a training", expected="three or more")
+        raise InputError(
+            f"{len(states)} states of a training",
+            expected="three or more",
+            hint="steelyard train --keep-every N keeps those of every N-th epoch",
+        )
     last = states[-1]
     names = [
         name

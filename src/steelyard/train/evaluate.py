@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -17,7 +17,9 @@ from steelyard.data.registry import load_data
 from steelyard.data.transforms import parse_transforms
 from steelyard.errors import BackendError, InputError, ModelError, ShapeError, UsageError
 from steelyard.train.calibration import BINS
-from steelyard.train.evaluation import About, Evaluation, OutputScore
+from steelyard.train.distributed import Group
+from steelyard.train.evaluation import About, Evaluation, OutputScore, merge
+from steelyard.train.processes import check_alike, device_named, joined
 from steelyard.train.scores import Scores, join, score
 from steelyard.train.subject import Subject, subject_of, weights_digest
 
@@ -57,7 +59,7 @@ def evaluate(
     device: str | None = None,
     precision: Precision = "fp32",
     bins: int = BINS,
-    shard: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] | Literal["processes"] = (0, 1),
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """How good a network is on a data set; the network is left as it was.
@@ -76,53 +78,78 @@ def evaluate(
         on_corrupt: an image that cannot be read ends the evaluation, or is left out; how many are missing is noted.
         weights: of a network by name: the name of a source, a file, or ``random``; else the first source.
         checkpoint: of a run.
-        device: where to compute; a module is moved there. None: where it is.
+        device: where to compute, as of `steelyard.train`; a module is moved there. None: where it is.
         precision: in what to compute; probabilities and losses are float64 always.
         bins: of the calibration.
         shard: (i, n): part i of n, whole batches, to be joined by `steelyard.train.evaluation.merge`: bit for bit
-            what one process computes.
-        progress: called with (images done, all).
+            what one process computes. ``processes``: all that ``torchrun`` began call this alike, each takes its
+            part, and all return the whole; without ``torchrun`` the whole is one part.
+        progress: called with (images done by all shards, all).
 
     Raises:
-        UsageError: no data, no weights, or a shard that does not exist.
-        InputError: the network has other classes than the data, or logits that are not finite; an empty shard.
+        UsageError: no data, no weights, a shard or a device that does not exist.
+        InputError: the network has other classes than the data, or logits that are not finite; an empty shard;
+            processes that evaluate different things.
         ModelError: the network raised.
-        BackendError: not enough memory.
+        BackendError: not enough memory, or another process ended.
         UnknownNameError, FileFormatError, MissingExtraError: as `load_data` and `create`.
     """
-    subject = subject_of(network, weights=weights, checkpoint=checkpoint)
-    found = _data(data, subject, split)
-    steps = tuple(transforms if transforms is not None else subject.transforms)
+    with _processes(shard) as (group, part, parts):
+        subject = subject_of(network, weights=weights, checkpoint=checkpoint)
+        found = _data(data, subject, split)
+        loader = Loader(
+            found,
+            batch=batch,
+            transforms=parse_transforms(
+                transforms if transforms is not None else subject.transforms
+            ),
+            workers=workers,
+            rank=part,
+            world=parts,
+            on_corrupt=on_corrupt,
+            deal=True,
+        )
+        module = subject.network if device is None else subject.network.to(device_named(device))
+        about = About(
+            network=subject.name,
+            weights=subject.weights,
+            weights_sha256=weights_digest(module),
+            data=found.name,
+            split=found.split,
+            fingerprint=found.fingerprint,
+            samples=len(found),
+            preprocessing="; ".join(str(loader.transforms).splitlines()),
+            precision=precision,
+        )
+        check_alike(group, asdict(about) | {"batch": batch})
+        classes, mapping = _classes(subject, found.classes)
+        own = evaluate_share(
+            module, loader, classes, about=about, mapping=mapping, precision=precision, bins=bins,
+            progress=progress,
+        )  # fmt: skip
+        return _whole(group.gathered(own))
+
+
+@contextmanager
+def _processes(
+    shard: tuple[int, int] | Literal["processes"],
+) -> Iterator[tuple[Group, int, int]]:
+    """With whom to evaluate, the number of this process's part, and how many parts there are."""
+    if shard == "processes":
+        with joined(torch.device("cpu")) as group:  # what is gathered lies in ordinary memory
+            yield group, group.rank, group.world
+        return
     part, parts = shard
     if not 0 <= part < parts:
-        raise UsageError(f"shard={shard}", expected="(i, n) with i from 0 to n - 1")
-    loader = Loader(
-        found,
-        batch=batch,
-        transforms=parse_transforms(steps),
-        workers=workers,
-        rank=part,
-        world=parts,
-        on_corrupt=on_corrupt,
-        deal=True,
-    )
-    module = subject.network if device is None else subject.network.to(device)
-    about = About(
-        network=subject.name,
-        weights=subject.weights,
-        weights_sha256=weights_digest(module),
-        data=found.name,
-        split=found.split,
-        fingerprint=found.fingerprint,
-        samples=len(found),
-        preprocessing="; ".join(str(loader.transforms).splitlines()),
-        precision=precision,
-    )
-    classes, mapping = _classes(subject, found.classes)
-    return evaluate_batches(
-        module, loader, classes, about=about, mapping=mapping, precision=precision, bins=bins,
-        progress=progress,
-    )  # fmt: skip
+        raise UsageError(f"shard={shard}", expected="(i, n) with i from 0 to n - 1, or processes")
+    yield Group(), part, parts
+
+
+def _whole(shares: Sequence[Evaluation | None]) -> Evaluation:
+    there = [share for share in shares if share is not None]
+    if not there:
+        raise InputError("no batch to evaluate on", expected="one image or more")
+    return merge(there)
 
 
 def evaluate_batches(
@@ -159,9 +186,7 @@ def evaluate_batches(
         network, batches, classes, about=about, mapping=mapping, precision=precision, bins=bins,
         progress=progress,
     )  # fmt: skip
-    if found is None:
-        raise InputError("no batch to evaluate on", expected="one image or more")
-    return found
+    return _whole([found])
 
 
 def evaluate_share(
@@ -192,7 +217,7 @@ def evaluate_share(
             for name, logits in outputs:
                 _check_classes(logits, classes, about)
                 parts.setdefault(name, []).append(score(logits, labels, one.indices))
-            done += len(one.labels)
+            done += one.whole
             if progress is not None:
                 progress(done, every)
     if not parts:

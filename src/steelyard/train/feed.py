@@ -36,6 +36,11 @@ class Feed:
     classes: tuple[str, ...]
     fingerprints: tuple[str, str]
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Why images could not be read, by this process so far; with the files' names."""
+        return tuple(one.reason for one in (*self.train.corrupt, *self.test.corrupt))
+
 
 def feed_of(recipe: Recipe, *, device: torch.device, group: Group, root: Path | None) -> Feed:
     """Reads the data of a recipe; images that lie in memory are moved to ``device``.
@@ -56,6 +61,7 @@ def feed_of(recipe: Recipe, *, device: torch.device, group: Group, root: Path | 
             rank=group.rank,
             world=group.world,
             channels_last=recipe.channels_last,
+            on_corrupt=part.on_corrupt,
             fill=True,
         ),
         Loader(
@@ -66,6 +72,7 @@ def feed_of(recipe: Recipe, *, device: torch.device, group: Group, root: Path | 
             rank=group.rank,
             world=group.world,
             channels_last=recipe.channels_last,
+            on_corrupt=part.on_corrupt,
             deal=True,
         ),
         tuple(train.classes),

@@ -1,4 +1,4 @@
-"""`Processes`: several processes that train one network together, begun by ``torchrun``.
+"""`Processes`: several processes that train or evaluate one network together, begun by ``torchrun``.
 
 `joined` begins and ends `torch.distributed`: gloo between CPUs, NCCL between GPUs (and gloo for what is no
 tensor). Whatever ends one process ends all, and every one says what it was.
@@ -25,7 +25,7 @@ from steelyard.errors import BackendError, InputError, UsageError
 from steelyard.train.batch_norm import synchronized
 from steelyard.train.distributed import Group
 
-__all__ = ["Processes", "check_alike", "joined", "launched", "leads"]
+__all__ = ["Processes", "check_alike", "device_named", "joined", "launched", "leads"]
 
 TIMEOUT = timedelta(minutes=10)
 """How long a process waits for another that is alive but does not come: reading data, writing checkpoints."""
@@ -52,6 +52,27 @@ def launched() -> tuple[int, int]:
 def leads() -> bool:
     """Whether this process is the one that prints: the only one, or the first."""
     return launched()[0] == 0
+
+
+def device_named(name: str) -> torch.device:
+    """``cpu``, ``cuda``, ``cuda:1``, or ``auto``: CUDA where there is some; of several processes each has its GPU.
+
+    Raises:
+        UsageError: there is no such device, or there are more processes than GPUs.
+    """
+    if launched()[1] > 1 and (name == "cuda" or (name == "auto" and torch.cuda.is_available())):
+        return local_device()
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"device {name!r}: {str(error).strip().splitlines()[0]}",
+            expected="auto, cpu, cuda or cuda:0",
+        ) from error
+    return device
 
 
 def local_device() -> torch.device:
@@ -184,7 +205,7 @@ def joined(device: torch.device) -> Iterator[Group]:
         raise BackendError(
             group.word(),
             expected="all processes to go on to the end",
-            hint="what the others said, and the system's log; then the same command with --resume",
+            hint="what the others said, and the system's log; a training then goes on with --resume",
         ) from error
     finally:
         # NCCL would wait here for what a lost process does not send any more

@@ -64,6 +64,9 @@ class DataPart:
     workers: int = setting(0, "processes that decode images", low=0, high=256)
     transforms: tuple[str, ...] = setting(("normalize",), "of the images trained on")
     test_transforms: tuple[str, ...] = setting(("normalize",), "of the images tested on")
+    on_corrupt: Literal["fail", "skip"] = setting(
+        "fail", "an image that cannot be read ends the run, or is left out and counted"
+    )
 
 
 @dataclass(frozen=True, slots=True)

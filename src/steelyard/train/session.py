@@ -38,28 +38,32 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Cadence:
-    """When to save, besides after every epoch.
+    """When to save, besides after every epoch, and what to keep besides the last two and the best.
 
     Attributes:
         steps: every so many steps; 0: not by steps.
         seconds: when so many are over; 0: not by time.
+        keep_epochs: what was saved after every so many epochs is kept; 0: no more than the others.
     """
 
     steps: int = 0
     seconds: float = 300.0
+    keep_epochs: int = 0
 
 
 @dataclass(slots=True)
 class _Position:
     """Where the loop stands, between two steps.
 
-    ``batch`` batches of epoch ``epoch`` (0 is the first) are done; if all are, its test is next.
+    ``batch`` batches of epoch ``epoch`` (0 is the first) are done; if all are, its test is next. ``kept`` are the steps
+    whose checkpoints were asked for, however the training goes on.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     best: dict[str, Any] | None = None
+    kept: list[int] = field(default_factory=list)
     seconds: float = 0.0
     cpu_seconds: float = 0.0
 
@@ -165,7 +169,7 @@ class Session:
             facts["fingerprints"] = list(self.feed.fingerprints)
             folder = self.folder / "checkpoints"
             checkpoints.save(folder, Checkpoint(at.step, tensors, facts))
-            checkpoints.prune(folder, {at.best["step"]} if at.best else set())
+            checkpoints.prune(folder, {*at.kept, *([at.best["step"]] if at.best else [])})
         self.saved = self.at.step
         self._saved_at = time.monotonic()
         self.group.wait()
@@ -340,6 +344,9 @@ class Session:
         }
         if len(evaluation.outputs) > 1:
             row["outputs_top1"] = [output.top1 for output in evaluation.outputs]
+        if self.recipe.data.on_corrupt == "skip":
+            row["left_out"] = len(self.feed.train.dataset) - round(images)
+            row["test_left_out"] = len(self.feed.test.dataset) - evaluation.samples
         self._record(row)
         if self.group.leads:
             self._timing.add(
@@ -369,5 +376,8 @@ class Session:
                 evaluation.top1,
             )
         )
-        self.at = _Position(epoch=at.epoch + 1, step=at.step, best=at.best)
+        every = self.cadence.keep_epochs
+        if every > 0 and (at.epoch + 1) % every == 0:
+            at.kept.append(at.step)
+        self.at = _Position(epoch=at.epoch + 1, step=at.step, best=at.best, kept=at.kept)
         self._sums.epoch.zero_()

@@ -9,7 +9,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
 from pathlib import Path
@@ -26,6 +26,7 @@ from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline, parse_transforms
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.engines import on_processes
+from steelyard.train.checkpoint import checkpoints, load
 from steelyard.train.directions import (
     Direction,
     Normalisation,
@@ -190,7 +191,8 @@ def loss_surface(
         settings: range, steps, directions, samples.
         towards: other weights of the same network, at 1 on a line; a file or a state dict. Batch normalisation's
             statistics go along.
-        way: states of a training in its order, files or state dicts; the plane is theirs.
+        way: states of a training in its order, files or state dicts; the plane is theirs. A run's folder stands
+            for all its checkpoints up to the one that the network has.
         workers: processes.
         store: the file in which points are kept; ``surfaces.sqlite`` in the cache folder if not given.
         progress: called with (points done, all).
@@ -269,12 +271,9 @@ def _directions(
     if towards is not None:
         return "between", (difference(own, _state(towards)),), (), None
     if way:
-        parameters = dict(network.named_parameters())
-        states = [
-            {name: tensor for name, tensor in _state(one).items() if name in parameters}
-            for one in way
-        ]
-        last = {name: tensor for name, tensor in own.items() if name in parameters}
+        names = {name for name, _ in network.named_parameters()}
+        last = {name: tensor for name, tensor in own.items() if name in names}
+        states = [state for one in way for state in _states(one, last)]
         plane = principal_plane([*states, last], vectors=settings.vectors)
         return "way", (plane.first, plane.second), plane.places, plane.shares
     weights = weights_of(network)
@@ -285,6 +284,27 @@ def _directions(
         for i in range(settings.dimensions)
     )
     return ("plane" if len(directions) == 2 else "line"), directions, (), None
+
+
+def _states(one: Weights, last: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
+    """The parameters of a file, or of a run's checkpoints before the one that equals ``last``."""
+    if isinstance(one, Mapping) or not Path(one).is_dir():
+        return [_among(_state(one), last)]
+    found = checkpoints(Path(one) / "checkpoints")
+    if not found:
+        raise InputError(f"{one} holds no checkpoints", expected="a file, or the folder of a run")
+    states: list[dict[str, Tensor]] = []
+    for path in found:
+        tensors = load(path).tensors
+        state = _among(tensors.get("ema", tensors["model"]), last)
+        if len(state) == len(last) and all(torch.equal(state[name], last[name]) for name in last):
+            break
+        states.append(state)
+    return states
+
+
+def _among(state: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    return {name: state[name] for name in names if name in state}
 
 
 def _state(weights: Weights) -> Mapping[str, Tensor]:
