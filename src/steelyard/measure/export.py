@@ -1,14 +1,15 @@
-"""`onnx_file`: the program as an ONNX file, exported once and kept in the program's folder."""
+"""`onnx_file`: the program as an ONNX file, exported once and kept in the program's folder; `export_module`."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from steelyard.errors import BackendError, MissingExtraError
 from steelyard.measure.backend import Program
@@ -19,7 +20,6 @@ OPSET = 18
 def onnx_file(program: Program) -> Path:
     """Path of the network as ONNX, at the inputs' own batch; written into the program's folder if need be.
 
-    By PyTorch's older exporter, which traces and takes a quarter of the time, and where that fails by the newer.
     Those who use the file compare its outputs with the module's.
 
     Raises:
@@ -32,20 +32,55 @@ def onnx_file(program: Program) -> Path:
         raise BackendError(f"{program.name} holds neither a module nor an ONNX file")
     path = program.folder / "network.onnx"
     if not path.exists():
-        part = program.folder / "network.onnx.part"
-        with _quiet():
-            try:
-                _export(program, part, dynamo=False)
-            except Exception:  # whatever it met, the newer one says it better
-                _export_newly(program, part)
-        part.replace(path)
+        export_module(program.model, program.inputs, path, name=program.name)
     program.onnx_path = path
     return path
 
 
-def _export_newly(program: Program, path: Path) -> None:
+def export_module(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    *,
+    name: str,
+    input_names: Sequence[str] = (),
+    output_names: Sequence[str] = (),
+) -> None:
+    """Writes a module as ONNX.
+
+    By PyTorch's older exporter, which traces and takes a quarter of the time, and where that fails by the newer.
+
+    Args:
+        module: in eval mode.
+        inputs: examples, 2 or more samples where the batch is to be free.
+        path: the file, which appears complete or not at all.
+        name: of the network, for errors.
+        input_names: of the inputs; given, the first dimension of inputs and outputs is free.
+        output_names: of the outputs.
+
+    Raises:
+        MissingExtraError: PyTorch's exporter lacks onnxscript.
+        BackendError: the network cannot be exported.
+    """
+    part = path.with_name(f"{path.name}.part")
+    names = tuple(input_names), tuple(output_names)
+    with _quiet():
+        try:
+            _export(module, inputs, part, names, dynamo=False)
+        except Exception:  # whatever it met, the newer one says it better
+            _export_newly(module, inputs, part, names, name)
+    part.replace(path)
+
+
+def _export_newly(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    name: str,
+) -> None:
     try:
-        _export(program, path, dynamo=True)
+        _export(module, inputs, path, names, dynamo=True)
     except ImportError:
         raise MissingExtraError(
             "exporting to ONNX", extra="onnxruntime", package="onnxscript"
@@ -53,16 +88,25 @@ def _export_newly(program: Program, path: Path) -> None:
     except Exception as error:
         first = (str(error).strip().splitlines() or [""])[0]
         raise BackendError(
-            f"PyTorch could not export {program.name} to ONNX: {type(error).__name__}: {first}"
+            f"PyTorch could not export {name} to ONNX: {type(error).__name__}: {first}"
         ) from error
 
 
-def _export(program: Program, path: Path, *, dynamo: bool) -> None:
-    if program.model is None:
-        raise BackendError(f"{program.name} is no module")
+def _export(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    names: tuple[tuple[str, ...], tuple[str, ...]],
+    *,
+    dynamo: bool,
+) -> None:
+    takes, gives = names
+    free = {name: {0: "batch"} for name in (*takes, *gives)}
     torch.onnx.export(
-        program.model, program.inputs, str(path), dynamo=dynamo, opset_version=OPSET,
-        external_data=False, verbose=False,
+        module, inputs, str(path), dynamo=dynamo, opset_version=OPSET, external_data=False, verbose=False,
+        input_names=takes or None, output_names=gives or None,
+        dynamic_axes=free if free and not dynamo else None,
+        dynamic_shapes=({0: "batch"},) * len(takes) if free and dynamo else None,
     )  # fmt: skip
 
 

@@ -45,32 +45,10 @@ class OnnxRunner:
         self, program: Program, path: str, provider: str, *, optimised: bool, profile: str = ""
     ) -> None:
         runtime = installed.ONNX_RUNTIME.load()
-        import torch
-
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        if profile:  # where its profile is written
-            options.enable_profiling = True
-            options.profile_file_prefix = profile
-        level = runtime.GraphOptimizationLevel
-        options.graph_optimization_level = (
-            level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+        self.session: Any = open_session(
+            path, program.name, provider, optimised=optimised, profile=profile
         )
-        try:
-            self.session: Any = runtime.InferenceSession(path, options, providers=[provider])
-        except Exception as error:  # a dozen classes of its own, none of them public
-            raise BackendError(
-                f"ONNX Runtime refused {program.name}: {_first_line(error)}"
-            ) from None
-        used = self.session.get_providers()
-        if used[0] != provider:
-            raise BackendError(
-                f"ONNX Runtime fell back from {provider} to {used[0]}",
-                hint="pip install onnxruntime-gpu, or leave out +cuda",
-            )
-        self.ran = f"ONNX Runtime {runtime.__version__} {used[0]}"
+        self.ran = f"ONNX Runtime {runtime.__version__} {provider}"
         names = [item.name for item in self.session.get_inputs()]
         self.feed = dict(zip(names, (x.numpy() for x in program.inputs), strict=True))
         self.out: list[Any] = []
@@ -87,6 +65,52 @@ class OnnxRunner:
     def close(self) -> None:
         """Drops the session."""
         self.session, self.feed, self.out = None, {}, []
+
+
+def open_session(
+    model: str | bytes,
+    name: str,
+    provider: str = "CPUExecutionProvider",
+    *,
+    optimised: bool = True,
+    profile: str = "",
+) -> Any:
+    """A session with as many threads as PyTorch has.
+
+    Args:
+        model: path or content of an ONNX file.
+        name: of the network, for errors.
+        provider: that is to compute.
+        optimised: whether ONNX Runtime may change the graph.
+        profile: where its profile is written; "" for none.
+
+    Raises:
+        MissingExtraError: ONNX Runtime is not installed.
+        BackendError: it refuses the file, or falls back to another provider.
+    """
+    runtime = installed.ONNX_RUNTIME.load()
+    import torch
+
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if profile:
+        options.enable_profiling = True
+        options.profile_file_prefix = profile
+    level = runtime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimised else level.ORT_DISABLE_ALL
+    try:
+        session = runtime.InferenceSession(model, options, providers=[provider])
+    except Exception as error:  # a dozen classes of its own, none of them public
+        raise BackendError(f"ONNX Runtime refused {name}: {_first_line(error)}") from None
+    used = session.get_providers()
+    if used[0] != provider:
+        raise BackendError(
+            f"ONNX Runtime fell back from {provider} to {used[0]}",
+            hint="pip install onnxruntime-gpu, or leave out +cuda",
+        )
+    return session
 
 
 def plain_outputs(program: Program) -> tuple[Array, ...]:
