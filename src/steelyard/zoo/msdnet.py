@@ -27,16 +27,16 @@ from steelyard.zoo.network import Network
 class MSDNet(Network):
     """Blocks of multi-scale dense layers, a classifier on the coarsest scale behind each (fig. 2).
 
-    (N, 3, H, W) -> ``blocks`` times (N, classes). Block by block::
+    (N, 3, H, W) -> ``blocks`` times (N, classes). Block by block, as `steelyard.dynamic` runs it::
 
-        features = image
-        for i in range(len(network.blocks)):
-            features = network.run_block(i, features)
-            logits = network.classify_at(i, features)
+        state = network.begin(images)
+        for stage in range(network.exits):
+            logits, state = network.advance(stage, state)
 
     Attributes:
         blocks: each takes and returns the maps of all scales that it has; the first takes the image.
         classifiers: one for each block.
+        exits: number of classifiers.
 
     Raises:
         UsageError: factors that are not one for each scale, or channels that cannot be halved.
@@ -64,6 +64,7 @@ class MSDNet(Network):
             last += layers
             self.blocks.append(block)
             self.classifiers.append(Classifier(config, channels * config.growth_factors[-1]))
+        self.exits = len(self.classifiers)
         self.apply(init.he)
         for name, parameter in self.classifiers.named_parameters():
             if name.endswith("linear.bias"):
@@ -79,6 +80,15 @@ class MSDNet(Network):
         out: Tensor = self.classifiers[i](features[-1])
         return out
 
+    def begin(self, images: Tensor) -> list[Tensor]:
+        """What the first block reads: (N, 3, H, W) -> the image alone."""
+        return [images]
+
+    def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The block of that number and its classifier -> (N, classes), and the maps of all scales left."""
+        features = self.run_block(stage, state if stage else state[0])
+        return self.classify_at(stage, features), features
+
     def classify(self, x: Tensor) -> Tensor:
         """The last classifier on the last block's coarsest map: (N, C, P, Q) -> (N, classes)."""
         out: Tensor = self.classifiers[-1](x)
@@ -86,11 +96,10 @@ class MSDNet(Network):
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, 3, H, W) -> (N, classes) from every classifier, earliest first."""
-        features: Tensor | list[Tensor] = x
-        logits = []
-        for i in range(len(self.blocks)):
-            features = self.run_block(i, features)
-            logits.append(self.classify_at(i, features))
+        state, logits = self.begin(x), []
+        for stage in range(self.exits):
+            out, state = self.advance(stage, state)
+            logits.append(out)
         return tuple(logits)
 
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
