@@ -209,14 +209,13 @@ def evaluate_share(
     main, done = 0, 0
     with _evaluating(network), torch.inference_mode():
         for one in source:
-            if not len(one.labels):
-                continue  # a shard's share of a small batch
-            with _autocast(place, precision):
-                outputs, main = _run(network, one.images.to(place))
-            labels = one.labels if new_label is None else new_label[one.labels]
-            for name, logits in outputs:
-                _check_classes(logits, classes, about)
-                parts.setdefault(name, []).append(score(logits, labels, one.indices))
+            if len(one.labels):  # a shard's share of a small batch may be none
+                with _autocast(place, precision):
+                    outputs, main = _run(network, one.images.to(place))
+                labels = one.labels if new_label is None else new_label[one.labels]
+                for name, logits in outputs:
+                    _check_classes(logits, classes, about)
+                    parts.setdefault(name, []).append(score(logits, labels, one.indices))
             done += one.whole
             if progress is not None:
                 progress(done, every)
