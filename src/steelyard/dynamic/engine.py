@@ -17,7 +17,7 @@ from steelyard.dynamic.exit_outputs import Floats, Ints
 from steelyard.dynamic.thresholds import Thresholds
 from steelyard.errors import InputError, ShapeError, UsageError
 
-__all__ = ["Decision", "Engine", "Stages", "cut"]
+__all__ = ["Decision", "Engine", "Stages", "run_all"]
 
 Logits = NDArray[np.float32]
 
@@ -156,10 +156,10 @@ class Engine:
         return Decision(exits, chosen, costs, tuple(computed))
 
 
-def cut(stages: Stages, images: Any, exits: int) -> list[Logits]:
-    """The logits of the first ``exits`` exits, (N, classes) each, without any policy."""
+def run_all(stages: Stages, images: Any) -> list[Logits]:
+    """The logits of every exit, (N, classes) each, without any policy."""
     state, found = stages.begin(images), []
-    for stage in range(exits):
+    for stage in range(stages.exits):
         logits, state = stages.advance(stage, state)
         found.append(logits)
     return found

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from steelyard.dynamic.early_exit import EarlyExit, as_early_exit, leaves, map_leaves, paused
-from steelyard.dynamic.engine import cut
-from steelyard.dynamic.onnx_stages import OnnxStages
-from steelyard.dynamic.stage_manifest import MANIFEST, StageFile, StageManifest, load_manifest
+from steelyard.dynamic.engine import run_all
 from steelyard.dynamic.thresholds import Thresholds
 from steelyard.errors import BackendError, InputError, ShapeError, UsageError
 from steelyard.measure.backend import TOLERANCE
 from steelyard.measure.export import export_module
 from steelyard.measure.program import deviation
+from steelyard.measure.stages.manifest import MANIFEST, StageFile, StageManifest
+from steelyard.measure.stages.onnx_stages import OnnxStages
 from steelyard.report.files import write_file
 from steelyard.report.jsontext import dumps
 
@@ -158,8 +158,7 @@ def _compare(network: EarlyExit, folder: Path, images: Tensor) -> None:
     for stage in range(network.exits):
         logits, state = network.advance(stage, state)
         expected.append(logits.float().cpu().numpy())
-    manifest = load_manifest(folder)
-    found = cut(OnnxStages(folder, manifest), images.cpu().numpy(), network.exits)
+    found = run_all(OnnxStages(folder), images.cpu().numpy())
     differs = deviation(found, expected)
     if not differs <= TOLERANCE["float32"]:
         raise BackendError(

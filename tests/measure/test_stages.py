@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from steelyard.dynamic.engine import Engine
-from steelyard.dynamic.onnx_stages import OnnxStages
 from steelyard.dynamic.policies import Confidence, Patience
-from steelyard.dynamic.stage_export import export_stages
-from steelyard.dynamic.stage_manifest import load_manifest
 from steelyard.dynamic.thresholds import Thresholds
 from steelyard.dynamic.torch_stages import TorchStages
 from steelyard.errors import FileFormatError, InputError, ShapeError, UsageError
+from steelyard.measure.stages.export import export_stages
+from steelyard.measure.stages.manifest import load_manifest
+from steelyard.measure.stages.onnx_stages import OnnxStages
 
 
 class Nested(nn.Module):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from steelyard.dynamic.stage_manifest import StageFile, StageManifest, load_manifest, stage_content
 from steelyard.errors import BackendError, FileFormatError
 from steelyard.measure.backends.onnx_runtime import open_session
+from steelyard.measure.stages.manifest import StageFile, load_manifest, stage_content
 
 __all__ = ["OnnxStages"]
 
@@ -28,7 +28,6 @@ class OnnxStages:
 
     Args:
         folder: of `export_stages`.
-        manifest: of the folder, where it is read already.
 
     Raises:
         FileFormatError: a manifest or file that is missing, damaged or does not fit.
@@ -37,10 +36,8 @@ class OnnxStages:
         MissingExtraError: it is not installed.
     """
 
-    def __init__(
-        self, folder: str | os.PathLike[str], manifest: StageManifest | None = None
-    ) -> None:
-        self.manifest = manifest or load_manifest(folder)
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.manifest = load_manifest(folder)
         contents = [stage_content(folder, one) for one in self.manifest.files]
         self._sessions: list[Any] = []
         for stage, content in zip(self.manifest.files, contents, strict=True):
