@@ -1,0 +1,56 @@
+"""`CombinedExits`: an early-exit network whose exits also weigh what the earlier ones said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from steelyard.dynamic.combination import check_combination
+from steelyard.dynamic.early_exit import State, as_early_exit, run_stages
+
+__all__ = ["CombinedExits"]
+
+
+class CombinedExits(nn.Module):
+    """A network's exits, each exit's logits a weighted sum of its own and the earlier ones; itself an `EarlyExit`.
+
+    Args:
+        network: an early-exit network; it is shared, not copied.
+        weights: of `steelyard.dynamic.combination.fit_combination`.
+
+    Raises:
+        UsageError: no early-exit network, or weights of another number of exits.
+    """
+
+    weights: Tensor
+
+    def __init__(self, network: nn.Module, weights: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.exits = as_early_exit(network).exits
+        check_combination(weights, self.exits)
+        self.network = network
+        square = torch.zeros(self.exits, self.exits)
+        for stage, row in enumerate(weights):
+            square[stage, : len(row)] = torch.tensor(row)
+        self.register_buffer("weights", square)
+
+    def begin(self, images: Tensor) -> State:
+        """See `EarlyExit.begin`."""
+        return cast("Any", self.network).begin(images), []
+
+    def advance(self, stage: int, state: State) -> tuple[Tensor, State]:
+        """See `EarlyExit.advance`."""
+        inner, earlier = state
+        logits, inner = cast("Any", self.network).advance(stage, inner)
+        said = [*earlier, logits]
+        joined = self.weights[stage, 0] * said[0]
+        for at in range(1, len(said)):
+            joined = joined + self.weights[stage, at] * said[at]
+        return joined, (inner, said)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """(N, C, H, W) -> logits (N, classes) of every exit, earliest first."""
+        return run_stages(self, images)
