@@ -20,7 +20,7 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-SUITES = {"steelyard/data/conformance.py", "steelyard/measure/conformance.py"}
+SUITES = {f"steelyard/{room}/conformance.py" for room in ("data", "design", "measure")}
 """Test suites that users derive from."""
 
 

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from steelyard.design.inference import optimize_for_inference as optimize_for_inference
     from steelyard.design.rewrite import Rewrite as Rewrite
     from steelyard.design.rewrite import rewrite as rewrite
+    from steelyard.design.scaling import Scaling as Scaling
+    from steelyard.design.scaling import scale as scale
     from steelyard.hardware.bounds import bounds as bounds
     from steelyard.hardware.device import Accelerator as Accelerator
     from steelyard.hardware.device import Device as Device
@@ -111,6 +113,8 @@ _WHERE = {
     "optimize_for_inference": "steelyard.design.inference",
     "rewrite": "steelyard.design.rewrite",
     "Rewrite": "steelyard.design.rewrite",
+    "scale": "steelyard.design.scaling",
+    "Scaling": "steelyard.design.scaling",
     "device": "steelyard.hardware.registry",
     "estimate": "steelyard.hardware.estimate",
     "Estimate": "steelyard.hardware.estimate",

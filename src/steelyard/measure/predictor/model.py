@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from steelyard.errors import FileFormatError, MissingExtraError
 from steelyard.measure.child import available_cores
 from steelyard.measure.predictor.trees import Forest, constant, grown
-from steelyard.measure.predictor.work import Floats, Work, amounts, features
+from steelyard.measure.predictor.work import Floats, Surroundings, Work, amounts, features
 
 FEWEST = 30
 """Samples that trees are grown from; a kind with fewer has its sum of costs alone."""
@@ -49,13 +49,19 @@ class Model:
 
     kinds: Mapping[str, KindModel]
 
-    def seconds(self, works: Sequence[Work]) -> tuple[Floats, tuple[str, ...]]:
+    def seconds(
+        self, works: Sequence[Work], around: Surroundings | None = None
+    ) -> tuple[Floats, tuple[str, ...]]:
         """Of each operator of one network, and the kinds that the calibration never met.
 
         What was never met costs as much as the like of it: another operator of the same family (the part of the name
         before the dot), in the mean over all its kinds; of no family at all, as reading and writing in any kind does.
+
+        Args:
+            works: of the network, or of a part of one.
+            around: the network that a part stands in.
         """
-        rows, sizes = features(works), amounts(works)
+        rows, sizes = features(works, around), amounts(works)
         found = np.zeros(len(works))
         names = np.array([work.kind for work in works])
         unknown = []

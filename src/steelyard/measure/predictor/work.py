@@ -84,9 +84,14 @@ COLUMNS = (
 """What the numbers of `features` mean; sizes are logarithms to base 2."""
 
 
-def features(works: Sequence[Work]) -> Floats:
-    """A row for each operator of one network: its sizes, those of the network, and what ran just before."""
-    around = surroundings(works)
+def features(works: Sequence[Work], around: Surroundings | None = None) -> Floats:
+    """A row for each operator of one network: its sizes, those of the network, and what ran just before.
+
+    Args:
+        works: of the whole network, or of a part of one.
+        around: the network that a part stands in; default: the operators are all of it.
+    """
+    around = around or surroundings(works)
     whole = [around.weights, around.largest, around.moved]
     rows = []
     written = read = 0.0

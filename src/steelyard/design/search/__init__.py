@@ -1,0 +1,1 @@
+"""Searching spaces of networks: objectives, constraints, strategies, and what was found."""

@@ -1,0 +1,163 @@
+"""`PartCosts`: what the networks of a space cost, thousands a second: every part is captured once and remembered.
+
+A space whose networks are chains says of each network which parts it is made of. Parameters, multiply-accumulates and
+memory access of a chain are the sums over its parts, peak memory the largest: exactly those of the whole network.
+Latency is the sum of what the calibrated predictor says of each part, as if it stood in a typical network of the
+space; that is near what it says of the whole network, not the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+
+from steelyard.capture.api import capture
+from steelyard.capture.weightless import weightless
+from steelyard.cost.counts import add_up, tally
+from steelyard.cost.memory import peak_activation_memory
+from steelyard.design.spaces.base import Part, Point, SearchSpace
+from steelyard.measure.predictor.calibration import Calibration
+from steelyard.measure.predictor.prediction import works_of
+from steelyard.measure.predictor.work import Surroundings, surroundings
+from steelyard.workload import Workload
+
+TYPICAL = 9
+"""Networks that are drawn to find out what surrounds a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What a network costs, or a part of one.
+
+    Attributes:
+        params: parameters.
+        macs: multiply-accumulates.
+        access_bytes: of all tensors, each moved once for every layer.
+        peak_bytes: of activations at once.
+    """
+
+    params: int
+    macs: int
+    access_bytes: int
+    peak_bytes: int
+
+
+def counts_of(load: Workload) -> Counts:
+    """Of a captured network."""
+    total = add_up(tally(load))
+    peak = peak_activation_memory(load, state_cap=0).peak_bytes
+    return Counts(total.params, total.macs, total.access_bytes, peak)
+
+
+def captured(space: SearchSpace, point: Point) -> Workload:
+    """The network of a point, built without weights.
+
+    Raises:
+        SteelyardError: it cannot be built or captured.
+    """
+    with weightless():
+        network = space.build(point)
+    return capture(network, input_shape=space.input_shape(point))
+
+
+def whole_costs(space: SearchSpace, point: Point) -> Counts:
+    """Of the network of a point, captured as a whole."""
+    return counts_of(captured(space, point))
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A part that was captured: its costs, and what the predictor says."""
+
+    params: int
+    macs: int
+    access_bytes: int
+    peak_bytes: int
+    seconds: float
+    operators: int
+
+
+class PartCosts:
+    """Costs of the networks of one space, remembering parts.
+
+    Args:
+        space: whose networks are costed; one that is no chain is captured as a whole each time.
+        calibration: for latencies; None: none are told.
+    """
+
+    def __init__(self, space: SearchSpace, calibration: Calibration | None = None) -> None:
+        self.space = space
+        self.calibration = calibration
+        self._known: dict[Hashable, _Known] = {}
+        self._around: Surroundings | None = None
+
+    @property
+    def remembered(self) -> int:
+        """Parts that were captured."""
+        return len(self._known)
+
+    def __call__(self, point: Point) -> Counts:
+        """Of one network.
+
+        Raises:
+            SteelyardError: it cannot be built or captured.
+        """
+        parts = self.space.parts(point)
+        if parts is None:
+            return whole_costs(self.space, point)
+        params = macs = access = peak = 0
+        for part in parts:
+            known = self._known.get(part.key) or self._look(part)
+            params += known.params
+            macs += known.macs
+            access += known.access_bytes
+            peak = max(peak, known.peak_bytes)
+        return Counts(params, macs, access, peak)
+
+    def latency_s(self, point: Point) -> float | None:
+        """The sum over the parts; None without a calibration, or of a network that is no chain."""
+        parts = self.space.parts(point)
+        if parts is None or self.calibration is None:
+            return None
+        seconds, operators = 0.0, 0
+        for part in parts:
+            known = self._known.get(part.key) or self._look(part)
+            seconds += known.seconds
+            operators += known.operators
+        return self.calibration.correction.seconds(seconds, operators)
+
+    def _look(self, part: Part) -> _Known:
+        with weightless():
+            module = part.make()
+        load = capture(module, input_shape=part.shape)
+        found = counts_of(load)
+        seconds, operators = self._seconds(load)
+        known = _Known(
+            found.params, found.macs, found.access_bytes, found.peak_bytes, seconds, operators
+        )
+        self._known[part.key] = known
+        return known
+
+    def _seconds(self, load: Workload) -> tuple[float, int]:
+        if self.calibration is None:
+            return 0.0, 0
+        record = self.calibration.record
+        works, _ = works_of(load, record.backend, record.environment)
+        seconds, _ = self.calibration.model.seconds(works, self._typical())
+        return float(seconds.sum()), len(works)
+
+    def _typical(self) -> Surroundings:
+        """What surrounds a part: the medians over some networks of the space."""
+        if self._around is None and self.calibration is not None:
+            record, random = self.calibration.record, Random(0)  # noqa: S311
+            found = []
+            for _ in range(TYPICAL):
+                load = captured(self.space, self.space.sample(random))
+                works, _ = works_of(load, record.backend, record.environment)
+                one = surroundings(works)
+                found.append((one.weights, one.largest, one.moved))
+            self._around = Surroundings(*(float(x) for x in np.median(np.array(found), axis=0)))
+        return self._around or Surroundings(0.0, 0.0, 0.0)

@@ -1,0 +1,111 @@
+"""`load_space`: search spaces from TOML files; `register_space`: kinds of one's own beside ours."""
+
+from __future__ import annotations
+
+import importlib
+import tomllib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from steelyard.design.spaces.base import SearchSpace
+from steelyard.errors import FileFormatError, UnknownNameError, UsageError
+
+Reader = Callable[[str, Mapping[str, Any]], SearchSpace]
+"""Makes a space from its name and the file's tables; unknown keys are a `UsageError`."""
+
+_OURS = {
+    "mobile": "steelyard.design.spaces.mobile:MobileSpace",
+    "shuffle": "steelyard.design.spaces.shuffle:ShuffleSpace",
+    "darts": "steelyard.design.spaces.cells:DartsSpace",
+    "nasnet": "steelyard.design.spaces.cells:NasnetSpace",
+    "wiring": "steelyard.design.spaces.wiring:WiringSpace",
+    "regnet": "steelyard.design.spaces.regnet:RegnetSpace",
+}
+_LARGEST = 2**20
+
+
+@lru_cache(maxsize=1)
+def _readers() -> dict[str, Reader]:
+    """The kinds that there are, users' own among them."""
+    return {kind: _reader(where) for kind, where in _OURS.items()}
+
+
+def _reader(where: str) -> Reader:
+    def read(name: str, given: Mapping[str, Any]) -> SearchSpace:
+        module, _, attribute = where.partition(":")
+        made: SearchSpace = getattr(importlib.import_module(module), attribute).from_table(
+            name, given
+        )
+        return made
+
+    return read
+
+
+def list_spaces() -> tuple[str, ...]:
+    """The kinds of search space, ours and those that were registered."""
+    return tuple(sorted(_readers()))
+
+
+def register_space(kind: str, reader: Reader) -> None:
+    """Adds a kind of one's own: what ``kind = "..."`` in a TOML file means.
+
+    Example: ``register_space("mine", MySpace.from_table)``.
+
+    Raises:
+        UsageError: the kind is taken.
+    """
+    if kind in _readers():
+        raise UsageError(f"a kind of search space named {kind!r} is registered already")
+    _readers()[kind] = reader
+
+
+def space_from(given: Mapping[str, Any], name: str) -> SearchSpace:
+    """The space that a TOML file's tables describe.
+
+    Args:
+        given: as `tomllib` reads them; ``kind`` says what kind of space it is.
+        name: of the space, where there is no key ``name``.
+
+    Raises:
+        UsageError: no kind, an unknown key (the nearest is offered), or an impossible value.
+        UnknownNameError: an unknown kind, network or operation.
+    """
+    rest = dict(given)
+    kind, name = rest.pop("kind", None), str(rest.pop("name", name))
+    if not isinstance(kind, str):
+        raise UsageError(
+            f"space {name} has no kind", expected="one of " + ", ".join(list_spaces()),
+            hint='kind = "mobile"',
+        )  # fmt: skip
+    if kind not in _readers():
+        raise UnknownNameError(
+            "kind of search space", kind, list_spaces(), hint=", ".join(list_spaces())
+        )
+    return _readers()[kind](name, rest)
+
+
+def load_space(path: str | Path) -> SearchSpace:
+    """The space that a TOML file describes.
+
+    Raises:
+        FileFormatError: no such file, or it is no TOML.
+        UsageError, UnknownNameError: as `space_from`.
+    """
+    file = Path(path)
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise FileFormatError(
+            f"the search space {file} cannot be read: {error.strerror or error}",
+            expected="a TOML file",
+        ) from error
+    try:
+        if len(content) > _LARGEST:
+            raise FileFormatError(f"{file} is no search space: over {_LARGEST} bytes")
+        values = tomllib.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise FileFormatError(f"{file} is no TOML: {error}") from error
+    return space_from(values, file.stem)
