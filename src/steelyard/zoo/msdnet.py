@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from steelyard.errors import UsageError
 from steelyard.layers import init
+from steelyard.layers.exit_classifier import ConvExit
 from steelyard.layers.multi_scale_dense import (
     ConvUnit,
     MultiScaleLayer,
@@ -63,7 +64,10 @@ class MSDNet(Network):
                     channels = kept
             last += layers
             self.blocks.append(block)
-            self.classifiers.append(Classifier(config, channels * config.growth_factors[-1]))
+            coarsest = channels * config.growth_factors[-1]
+            wanted = config.classifier_channels
+            inner = scaled(wanted, config.width) if wanted else coarsest
+            self.classifiers.append(ConvExit(coarsest, inner, config.num_classes))
         self.exits = len(self.classifiers)
         self.apply(init.he)
         for name, parameter in self.classifiers.named_parameters():
@@ -111,29 +115,6 @@ class MSDNet(Network):
                 features = layer(features)
                 latest[len(latest) - len(features) if latest else 0 :] = features
         return tuple(latest)
-
-
-class Classifier(nn.Module):
-    """Two 3x3 convolutions with stride 2, global average pooling, linear layer (appendix A).
-
-    (N, C, H, W) -> (N, classes).
-    """
-
-    def __init__(self, config: MSDNetConfig, in_channels: int) -> None:
-        super().__init__()
-        wanted = config.classifier_channels
-        channels = scaled(wanted, config.width) if wanted else in_channels
-        self.m = nn.Sequential(
-            ConvUnit(in_channels, channels, stride=2),
-            ConvUnit(channels, channels, stride=2),
-            nn.AdaptiveAvgPool2d(1),
-        )
-        self.linear = nn.Linear(channels, config.num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, classes)."""
-        out: Tensor = self.linear(self.m(x).flatten(1))
-        return out
 
 
 @dataclass(frozen=True, slots=True)
