@@ -13,6 +13,7 @@ It is one file because numba compiles anew only when the file of the outermost f
 from __future__ import annotations
 
 import ctypes
+import math
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -60,15 +61,13 @@ def move(x: Tensor, moves: Tensor | bytes) -> Tensor:
             (channels, dy, dx), C channels in all; then x is contiguous.
     """
     out = _empty_like(x)
-    threads = _get_num_threads()
-    if threads > 1:
-        threads = min(threads, x.nbytes // BYTES_PER_THREAD)
     if type(moves) is bytes:
-        what, _masks = _kept_task(moves, x.shape, x.itemsize, threads)
+        call, what, _masks = _kept_task(moves, x.shape, x.itemsize, _get_num_threads())
     else:
         table = ctypes.string_at(moves.data_ptr(), moves.nbytes)
-        what = _task(table, x.shape, x.itemsize, threads, not x.is_contiguous(), 2, 0)
-    (_fork if threads > 1 else _call)(_pack_pointers(out.data_ptr(), x.data_ptr()) + what)
+        size, threads = x.itemsize, _get_num_threads()
+        call, what = _task(table, x.shape, size, threads, not x.is_contiguous(), 2, 0)
+    call(_pack_pointers(out.data_ptr(), x.data_ptr()) + what)
     return out
 
 
@@ -81,30 +80,34 @@ _pack_task = struct.Struct(f"{_ARGUMENTS - 2}q").pack
 
 
 def _task(
-    moves: bytes,
+    table: bytes,
     shape: Sequence[int],
     size: int,
     threads: int,
     interleaved: bool,
     columns: int,
     masks: int,
-) -> bytes:
-    """All that the kernel reads behind the two pointers."""
-    count = len(moves) // 8
-    return _pack_task(*shape, size, interleaved, threads, _address, count, columns, masks) + moves
+) -> tuple[Callable[[bytes], None], bytes]:
+    """The function to call, and all that it reads behind the two pointers."""
+    threads = min(threads, math.prod(shape) * size // BYTES_PER_THREAD)
+    numbers = (*shape, size, interleaved, threads, _address, len(table) // 8, columns, masks)
+    return _fork if threads > 1 else _call, _pack_task(*numbers) + table
 
 
 @lru_cache(maxsize=512)
-def _kept_task(moves: bytes, shape: Sequence[int], size: int, threads: int) -> tuple[bytes, Any]:
+def _kept_task(
+    moves: bytes, shape: Sequence[int], size: int, threads: int
+) -> tuple[Callable[[bytes], None], bytes, Any]:
     """`_task` for a contiguous map, and its masks, which must live as long as it."""
-    room = _room(shape[2], shape[3], size)
-    runs, row = len(moves) // 24, shape[3] * size
-    if runs * room > KEPT:
-        return _task(moves, shape, size, threads, False, 3, 0), None
-    masks = np.empty(runs * room + row + BLOCK, np.uint8)
-    what = _task(moves, shape, size, threads, False, 3, masks.ctypes.data)
+    _, _, height, width = shape
+    runs = _joined.py_func(np.frombuffer(moves, np.int64).reshape(-1, 3), height, width)
+    room, table = _room(height, width, size), runs.tobytes()
+    if len(runs) * room > KEPT:
+        return *_task(table, shape, size, threads, False, 3, 0), None
+    masks = np.empty(len(runs) * room + width * size + BLOCK, np.uint8)
+    call, what = _task(table, shape, size, threads, False, 3, masks.ctypes.data)
     _make(_pack_pointers(0, 0) + what)
-    return what, masks
+    return call, what, masks
 
 
 def _room(height, width, size):
@@ -312,18 +315,16 @@ def _pixels(to, source, begin, end, width, inside, pixel, count, dy, dx):
 
 
 @njit
-def _within(step, size):
-    """A step that leads out of the map leads just out of it: nothing overflows."""
-    return max(-size, min(size, step))
-
-
-@njit
 def _joined(moves, height, width):
-    """Rows (end, dy, dx) of the longest runs of neighbouring channels that go the same way."""
+    """Rows (end, dy, dx) of the longest runs of neighbouring channels that go the same way.
+
+    A step that leads out of the map leads just out of it: nothing overflows.
+    """
     runs, count, end = np.empty((len(moves), 3), np.int64), 0, 0
     for i in range(len(moves)):
         end += moves[i, 0] if moves.shape[1] == 3 else 1
-        dy, dx = _within(moves[i, -2], height), _within(moves[i, -1], width)
+        dy = max(-height, min(height, moves[i, -2]))
+        dx = max(-width, min(width, moves[i, -1]))
         if count == 0 or runs[count - 1, 1] != dy or runs[count - 1, 2] != dx:
             count += 1
         runs[count - 1, 0], runs[count - 1, 1], runs[count - 1, 2] = end, dy, dx
@@ -353,17 +354,26 @@ def _all_masks(arguments, runs):
 def _planar(arguments, runs, index, shares):
     """One thread's share of a contiguous tensor: some neighbouring rows."""
     _, _, batch, channels, height, width, size = arguments[:7]
-    masks = arguments[12]
-    row, plane = width * size, height * width * size
-    rows = batch * channels * height
+    masks, rows = arguments[12], batch * channels * height
     at, end = rows * index // shares, rows * (index + 1) // shares
-    if plane == 0 or at == end:
+    if width == 0 or at == end:
         return
+    if masks:
+        _planes(arguments, runs, at, end, masks, len(runs), len(runs))
+    else:
+        room = _mask_room(height, width, size)
+        slots = len(runs) if len(runs) * room <= KEPT else 1
+        memory = np.empty(slots * room + width * size + BLOCK, np.uint8)
+        _planes(arguments, runs, at, end, _INT(memory.ctypes.data), slots, 0)
+
+
+@njit
+def _planes(arguments, runs, at, end, base, slots, made):
+    """Rows at to end. ``base`` is memory for ``slots`` masks, of which those of the first ``made`` runs are there."""
+    _, _, _, channels, height, width, size = arguments[:7]
+    row, plane = width * size, height * width * size
     small, room = plane <= SMALL, _mask_room(height, width, size)
-    slots = len(runs) if masks or len(runs) * room <= KEPT else 1
-    memory = np.empty(0 if masks else slots * room + row + BLOCK, np.uint8)
-    base = masks or _INT(memory.ctypes.data)
-    image, run, made = at // (channels * height), 0, len(runs) if masks else 0
+    image, run = at // (channels * height), 0
     while (image * channels + runs[run, 0]) * height <= at:
         run += 1
     while at < end:
@@ -406,16 +416,18 @@ def _interleaved(arguments, runs, index, shares):
 
 @njit
 def _read(pointer):
-    """The numbers, and the runs of channels."""
+    """The numbers, and what stands behind them: runs of channels, or a row (dy, dx) for each channel."""
     arguments = to_fixed_tuple(carray(pointer, (_ARGUMENTS,)), _ARGUMENTS)
-    moves = carray(pointer, (_ARGUMENTS + arguments[10],))[_ARGUMENTS:].reshape(-1, arguments[11])
-    return arguments, _joined(moves, arguments[4], arguments[5])
+    table = carray(pointer, (_ARGUMENTS + arguments[10],))[_ARGUMENTS:]
+    return arguments, table.reshape(-1, arguments[11])
 
 
 @njit
 def _share(pointer, index, shares):
     """One thread's share of the work."""
     arguments, runs = _read(pointer)
+    if arguments[11] == 2:
+        runs = _joined(runs, arguments[4], arguments[5])
     if arguments[7]:
         _interleaved(arguments, runs, index, shares)
     else:

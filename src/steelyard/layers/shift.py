@@ -33,11 +33,15 @@ def shift(x: Tensor, moves: Sequence[Move]) -> Tensor:
     Raises:
         ShapeError: the channels of ``moves`` are not those of ``x``, or ``x`` is no (N, C, H, W).
     """
-    return _shift_ops.shift(x, _flat(tuple(map(tuple, moves))))
+    try:
+        known = _flat(moves)
+    except TypeError:  # lists cannot be looked up
+        known = _flat(tuple(map(tuple, moves)))
+    return _shift_ops.shift(x, known)
 
 
 @lru_cache(maxsize=512)
-def _flat(moves: tuple[Move, ...]) -> _shift_ops.Moves:
+def _flat(moves: Sequence[Move]) -> _shift_ops.Moves:
     return _shift_ops.moves_of(tuple(n for move in moves for n in move))
 
 
