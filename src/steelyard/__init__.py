@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from steelyard.design.rewrite import rewrite as rewrite
     from steelyard.design.scaling import Scaling as Scaling
     from steelyard.design.scaling import scale as scale
+    from steelyard.dynamic.attach_exits import attach_exits as attach_exits
+    from steelyard.dynamic.attach_exits import lazy_exits as lazy_exits
+    from steelyard.dynamic.exit_costs import ExitCosts as ExitCosts
+    from steelyard.dynamic.exit_costs import exit_costs as exit_costs
     from steelyard.hardware.bounds import bounds as bounds
     from steelyard.hardware.device import Accelerator as Accelerator
     from steelyard.hardware.device import Device as Device
@@ -115,6 +119,10 @@ _WHERE = {
     "Rewrite": "steelyard.design.rewrite",
     "scale": "steelyard.design.scaling",
     "Scaling": "steelyard.design.scaling",
+    "attach_exits": "steelyard.dynamic.attach_exits",
+    "lazy_exits": "steelyard.dynamic.attach_exits",
+    "exit_costs": "steelyard.dynamic.exit_costs",
+    "ExitCosts": "steelyard.dynamic.exit_costs",
     "device": "steelyard.hardware.registry",
     "estimate": "steelyard.hardware.estimate",
     "Estimate": "steelyard.hardware.estimate",
