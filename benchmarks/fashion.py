@@ -114,6 +114,7 @@ def finish(label: str, runs: Path) -> None:
         "parameters": sum(p.numel() for p in trained.parameters()),
         "macs": cost.macs,
         "train_cpu_s": sum(epoch["train_cpu_seconds"] for epoch in timing),
+        "test_top1_by_epoch": [epoch["test_top1"] for epoch in run.metrics("epoch")],
         "settings": list(chosen),
     }
     with ROWS.open("a", encoding="utf-8") as file:
