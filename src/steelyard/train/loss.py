@@ -9,6 +9,7 @@ from torch import Tensor
 
 from steelyard.errors import UsageError
 from steelyard.train.evaluate import named_logits
+from steelyard.train.exit_losses import distillation, teachers
 from steelyard.train.recipe import LossPart
 
 __all__ = ["summed_loss"]
@@ -18,7 +19,8 @@ def summed_loss(outputs: Any, targets: Tensor, part: LossPart) -> tuple[Tensor, 
     """The sum of the samples' losses, and the logits that an inference would use.
 
     Of several outputs (early exits: Huang et al. 2017, arXiv:1703.09844, sec. 4; auxiliary classifiers)
-    the losses are added, times ``part.exit_weights``, or 1 each.
+    the losses are added, times ``part.exit_weights``, or 1 each. With ``part.distillation`` a share of each early
+    exit's loss is its distance from a later exit.
 
     Args:
         outputs: what the network returned, see `steelyard.train.evaluate.named_logits`.
@@ -26,7 +28,7 @@ def summed_loss(outputs: Any, targets: Tensor, part: LossPart) -> tuple[Tensor, 
         part: label smoothing and weights.
 
     Raises:
-        UsageError: as many weights as outputs are needed.
+        UsageError: as many weights as outputs are needed; distillation without early exits.
     """
     named, main = named_logits(outputs)
     weights = part.exit_weights or (1.0,) * len(named)
@@ -36,13 +38,31 @@ def summed_loss(outputs: Any, targets: Tensor, part: LossPart) -> tuple[Tensor, 
             expected="one for each, or none",
         )
     losses = [
-        weight
-        * F.cross_entropy(
+        F.cross_entropy(
             logits.float(), targets, reduction="sum", label_smoothing=part.label_smoothing
         )
-        for weight, (_, logits) in zip(weights, named, strict=True)
+        for _, logits in named
     ]
+    if part.distillation:
+        losses = _taught(losses, [logits for _, logits in named], main, part)
+    losses = [weight * loss for weight, loss in zip(weights, losses, strict=True)]
     total = losses[0]
     for loss in losses[1:]:
         total = total + loss
     return total, named[main][1]
+
+
+def _taught(losses: list[Tensor], logits: list[Tensor], main: int, part: LossPart) -> list[Tensor]:
+    """The losses with a share of distillation in all but the last."""
+    if len(logits) == 1 or main != len(logits) - 1:
+        raise UsageError(
+            f"loss.distillation={part.distillation:g} for a network without early exits",
+            expected="a network that returns the logits of several exits, such as an MSDNet",
+        )
+    share = part.distillation
+    return [
+        (1 - share) * loss + share * distillation(logits[i], logits[teacher], part.temperature)
+        for i, (loss, teacher) in enumerate(
+            zip(losses, teachers(len(logits), part.teacher), strict=False)
+        )
+    ] + losses[-1:]

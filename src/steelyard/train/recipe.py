@@ -111,6 +111,14 @@ class LossPart:
     exit_weights: tuple[float, ...] = setting(
         (), "of a network with several outputs, in their order; none: 1 each", low=0
     )
+    distillation: float = setting(
+        0.0, "share of an early exit's loss that is its distance from a later exit", low=0, high=1
+    )
+    teacher: Literal["last", "next"] = setting("last", "the exit that teaches an earlier one")
+    temperature: float = setting(3.0, "of distillation", low=0.01, high=1000)
+    gradient_equilibrium: bool = setting(
+        False, "every stage gets the mean of its exits' gradients, not their sum"
+    )
     group_lasso: float = setting(0.0, "weight of CondenseNet's group lasso", low=0, high=1)
 
 

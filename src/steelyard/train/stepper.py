@@ -13,6 +13,7 @@ from steelyard.errors import UsageError
 from steelyard.train.callbacks import Callback
 from steelyard.train.distributed import Group
 from steelyard.train.ema import Ema
+from steelyard.train.exit_losses import balanced_outputs, check_balanced
 from steelyard.train.faults import diverged
 from steelyard.train.loss import summed_loss
 from steelyard.train.optimizers import build_optimizer
@@ -55,7 +56,7 @@ class Stepper:
         callbacks: what is called.
 
     Raises:
-        UsageError: fp16 where there is no CUDA.
+        UsageError: fp16 where there is no CUDA, or gradient equilibrium without exits.
     """
 
     def __init__(
@@ -73,6 +74,8 @@ class Stepper:
                 expected="CUDA, whose gradients are scaled for it",
                 hint="--set precision=bf16",
             )
+        if recipe.loss.gradient_equilibrium:
+            check_balanced(network)
         self.recipe, self.device, self.group, self.callbacks = recipe, device, group, callbacks
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.network = network.to(device, memory_format=layout)  # type: ignore[call-overload]
@@ -141,7 +144,10 @@ class Stepper:
         dtype = _AUTOCAST.get(self.recipe.precision)
         images = images.to(self.device, non_blocking=True)
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-            outputs = self.network(images)
+            if self.recipe.loss.gradient_equilibrium:
+                outputs = balanced_outputs(self.network, images)
+            else:
+                outputs = self.network(images)
         return summed_loss(outputs, targets.to(self.device, non_blocking=True), self.recipe.loss)
 
     def _with_added(self, mean: Tensor) -> Tensor:
