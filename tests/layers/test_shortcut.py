@@ -35,6 +35,23 @@ def test_option_a_keeps_the_pixels_and_adds_zeros() -> None:
     assert list(PadShortcut(3, 7, 2).parameters()) == []
 
 
+def test_option_a_computes_the_same_in_both_layouts() -> None:
+    """Forward and backward; the transpose of keeping pixels is putting them back among zeros."""
+    image, layer = torch.randn(2, 3, 5, 6), PadShortcut(3, 7, 2)
+    cotangent = torch.randn(2, 7, 3, 3)
+    expected = torch.zeros_like(image)
+    expected[:, :, ::2, ::2] = cotangent[:, :3]
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = image.to(memory_format=layout).requires_grad_()
+        out = layer(x)
+        assert out.is_contiguous(memory_format=layout)
+        assert torch.equal(out, layer.eval()(x))
+        layer.train()
+        (grad,) = torch.autograd.grad(out, x, cotangent.to(memory_format=layout))
+        assert torch.equal(grad, expected)
+        assert grad.is_contiguous(memory_format=layout)
+
+
 def test_option_a_cannot_drop_channels_and_projects() -> None:
     assert isinstance(shortcut("A", 16, 8, 1), nn.Sequential)
 
