@@ -47,7 +47,7 @@ def test_expected_and_realised(made: Made) -> None:
     text = str(found)
     assert "thresholds solved for 3 MACs an image" in text
     assert "Where images leave" in text
-    assert found.to_dict()["schema"] == "steelyard.budget_check/1"
+    assert found.to_dict()["schema"] == "steelyard.budget-check/1"
 
 
 def test_intervals_hold_the_mean_of_images_without_end(made: Made) -> None:
@@ -79,3 +79,11 @@ def test_outputs_of_another_network(made: Made) -> None:
     thresholds = solve_thresholds(Confidence(), made(), COSTS, 3.0)
     with pytest.raises(UsageError, match="outputs of 3 exits"):
         outcome(thresholds, made(exits=3), COSTS[:3])
+
+
+def test_seconds_are_printed_in_thousandths(made: Made) -> None:
+    seconds = COSTS / 1000
+    thresholds = solve_thresholds(Confidence(), made(), seconds, 0.003, unit="s")
+    text = str(check_thresholds(thresholds, made(), made(seed=1), seconds))
+    assert "solved for 3 ms an image" in text.replace("3.00", "3")
+    assert "(ms)" in text

@@ -58,7 +58,7 @@ def test_too_sure_exits_are_mended(made: Made) -> None:
     assert all(b < a / 3 for a, b in zip(found.error_before, found.error_after, strict=True))
     assert all(b < a for a, b in zip(found.loss_before, found.loss_after, strict=True))
     assert "Calibration of exits" in str(found)
-    assert found.to_dict()["schema"] == "steelyard.exit_calibration/1"
+    assert found.to_dict()["schema"] == "steelyard.exit-calibration/1"
 
 
 def test_an_exit_that_is_never_wrong_has_a_bound() -> None:

@@ -80,9 +80,9 @@ class BudgetCheck(Printable):
         return self.realised.cost_interval[0] <= self.budget
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema ``steelyard.budget_check/1``."""
+        """Plain data, schema ``steelyard.budget-check/1``."""
         return {
-            "schema": "steelyard.budget_check/1",
+            "schema": "steelyard.budget-check/1",
             "policy": self.policy,
             "budget": self.budget,
             "unit": self.unit,

@@ -39,9 +39,9 @@ class ExitCalibration(Printable):
     loss_after: tuple[float, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema ``steelyard.exit_calibration/1``."""
+        """Plain data, schema ``steelyard.exit-calibration/1``."""
         return {
-            "schema": "steelyard.exit_calibration/1",
+            "schema": "steelyard.exit-calibration/1",
             "temperatures": list(self.temperatures),
             "error_before": list(self.error_before),
             "error_after": list(self.error_after),

@@ -108,9 +108,9 @@ class Curve(Printable):
         return None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema ``steelyard.accuracy_curve/1``."""
+        """Plain data, schema ``steelyard.accuracy-curve/1``."""
         return {
-            "schema": "steelyard.accuracy_curve/1",
+            "schema": "steelyard.accuracy-curve/1",
             "name": self.name,
             "unit": self.unit,
             "steps": self.steps,

@@ -17,19 +17,22 @@ def check_document(result: BudgetCheck) -> Document:
     columns = (
         Column("images", "images of"),
         Column("samples", "number", "count"),
-        Column("cost", "mean cost", "count", unit),
-        Column("cost_low", "from", "count", unit, rank=1),
-        Column("cost_high", "to", "count", unit, rank=1),
+        _cost("cost", "mean cost", unit),
+        _cost("cost_low", "from", unit, rank=1),
+        _cost("cost_high", "to", unit, rank=1),
         Column("top1", "top-1", "share"),
         Column("top1_low", "from", "share", rank=2),
         Column("top1_high", "to", "share", rank=2),
     )
     pairs = (("validation", result.expected), ("test", result.realised))
     rows: list[tuple[Cell, ...]] = [
-        (name, one.samples, one.cost, *one.cost_interval, one.accuracy, *one.accuracy_interval)
+        (
+            name, one.samples, *(_shown(value, unit) for value in (one.cost, *one.cost_interval)),
+            one.accuracy, *one.accuracy_interval,
+        )
         for name, one in pairs
-    ]
-    asked = "" if result.budget is None else f" for {format_si(result.budget)} {unit} an image"
+    ]  # fmt: skip
+    asked = "" if result.budget is None else f" for {_amount(result.budget, unit)} an image"
     return Document(
         f"{result.policy}: thresholds solved{asked}",
         tables=(Table("", columns, tuple(rows)), _leaving(result)),
@@ -40,10 +43,26 @@ def check_document(result: BudgetCheck) -> Document:
     )
 
 
+def _amount(value: float, unit: str) -> str:
+    """25.0 M MACs, but 5 ms."""
+    return format_si(value, unit) if unit in ("s", "J") else f"{format_si(value)} {unit}"
+
+
+def _cost(key: str, title: str, unit: str, *, rank: int = 0) -> Column:
+    """Counts with their prefix; seconds and joules in thousandths."""
+    if unit in ("s", "J"):
+        return Column(f"{key}_m{unit.lower()}", title, "ratio", f"m{unit}", rank=rank, fine=True)
+    return Column(key, title, "count", unit, rank=rank)
+
+
+def _shown(value: float, unit: str) -> float:
+    return value * 1e3 if unit in ("s", "J") else value
+
+
 def _leaving(result: BudgetCheck) -> Table:
     columns = (
         Column("exit", "exit"),
-        Column("cost", "cost", "count", result.unit),
+        _cost("cost", "cost", result.unit),
         Column("validation_share", "validation leaves", "share"),
         Column("test_share", "test leaves", "share", bar=True),
     )
@@ -52,7 +71,12 @@ def _leaving(result: BudgetCheck) -> Table:
         return one.leaving[at] / one.samples
 
     rows = tuple(
-        (str(i + 1), cost, share(result.expected, i), share(result.realised, i))
+        (
+            str(i + 1),
+            _shown(cost, result.unit),
+            share(result.expected, i),
+            share(result.realised, i),
+        )
         for i, cost in enumerate(result.costs)
     )
     return Table("Where images leave", columns, rows)
@@ -62,11 +86,14 @@ def _leaving(result: BudgetCheck) -> Table:
 def curve_document(result: Curve) -> Document:
     """A row a point, and the area."""
     columns = (
-        Column("budget", "budget", "count", result.unit, rank=1),
-        Column("cost", "mean cost", "count", result.unit),
+        _cost("budget", "budget", result.unit, rank=1),
+        _cost("cost", "mean cost", result.unit),
         Column("top1", "top-1", "share"),
     )
-    rows = tuple((one.budget, one.cost, one.accuracy) for one in result.points)
+    rows = tuple(
+        (_shown(one.budget, result.unit), _shown(one.cost, result.unit), one.accuracy)
+        for one in result.points
+    )
     mean = f"mean top-1 over these costs: {result.area():.2%}"
     return Document(f"{result.name}: accuracy against cost", tables=(Table("", columns, rows),), notes=(mean,))  # fmt: skip
 

@@ -1,0 +1,232 @@
+"""What benchmarks/dynamic.py decides and times: networks with and without exits on the same images.
+
+Half of the test images are for solving, the other half for judging, then the other way round: every image is judged
+once, by thresholds and weights that did not see it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from steelyard.dynamic.budget import Distribution, solve_thresholds
+from steelyard.dynamic.combination import combine, fit_combination
+from steelyard.dynamic.combined_exits import CombinedExits
+from steelyard.dynamic.early_exit import run_stages
+from steelyard.dynamic.engine import Engine, Stages, run_all
+from steelyard.dynamic.exit_outputs import ExitOutputs
+from steelyard.dynamic.learnt import fit_learnt
+from steelyard.dynamic.policies import Policy, named_policy
+from steelyard.dynamic.thresholds import Thresholds
+from steelyard.dynamic.torch_stages import TorchStages
+from steelyard.measure.stages.export import export_stages
+from steelyard.measure.stages.onnx_stages import OnnxStages
+
+GRID = 60
+"""Budgets that are tried with geometric shares."""
+
+HALVINGS = 8
+
+DRAWS = 4000
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a network decides."""
+
+    policy: str
+    distribution: Distribution
+    combined: bool
+
+    def prepared(self, outputs: ExitOutputs, half: ExitOutputs) -> ExitOutputs:
+        """The outputs as this way sees them; weights are fitted on the half."""
+        return combine(outputs, fit_combination(half)) if self.combined else outputs
+
+    def made(self, half: ExitOutputs) -> Policy:
+        """The policy, fitted where it is learnt."""
+        return fit_learnt(half) if self.policy == "learnt" else named_policy(self.policy)
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A way that was to be as good as another network, on all images.
+
+    Attributes:
+        way: which.
+        cost: mean of an image.
+        right: whether each image is right, (N,).
+        exits: where it left, (N,).
+        scores: of the policy there, (N,).
+        predictions: (N,).
+        thresholds: solved on each half.
+    """
+
+    way: Way
+    cost: float
+    right: np.ndarray
+    exits: np.ndarray
+    scores: np.ndarray
+    predictions: np.ndarray
+    thresholds: tuple[Thresholds, ...]
+
+
+def halves(samples: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(solve on, judge on), twice."""
+    even, odd = np.arange(0, samples, 2), np.arange(1, samples, 2)
+    return [(even, odd), (odd, even)]
+
+
+def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way) -> Settled | None:
+    """The least budget with which the half for solving is as often right as by the static network; None: there is none.
+
+    Args:
+        outputs: of the network with exits on all images.
+        costs: of leaving at each exit.
+        static: whether the other network is right, (N,).
+        way: how to decide.
+    """
+    number = outputs.samples
+    right, exits = np.zeros(number, dtype=bool), np.zeros(number, dtype=np.int64)
+    scores, predictions, found = np.zeros(number), np.zeros(number, dtype=np.int64), []
+    for solve, judge in halves(number):
+        half = way.prepared(outputs.rows(solve), outputs.rows(solve))
+        other = way.prepared(outputs.rows(judge), outputs.rows(solve))
+        thresholds = least(half, costs, float(static[solve].mean()), way)
+        if thresholds is None:
+            return None
+        left = thresholds.decide(other)
+        places = np.arange(len(judge))
+        exits[judge], right[judge] = left, other.correct[left, places]
+        scores[judge] = thresholds.scores(other)[left, places]
+        predictions[judge] = other.logits.argmax(-1)[left, places]
+        found.append(thresholds)
+    return Settled(way, float(costs[exits].mean()), right, exits, scores, predictions, tuple(found))
+
+
+def least(half: ExitOutputs, costs: np.ndarray, wanted: float, way: Way) -> Thresholds | None:
+    """Thresholds of the least budget with which as many images are right; None: there is none.
+
+    With geometric shares the first of a grid of budgets; free ones never lose by a larger budget, so by halving.
+    """
+    policy = way.made(half)
+
+    def solved(budget: float) -> Thresholds | None:
+        found = solve_thresholds(policy, half, costs, budget, distribution=way.distribution)
+        right = half.correct[found.decide(half), np.arange(half.samples)].mean()
+        return found if right >= wanted else None
+
+    if way.distribution == "geometric":
+        grid = np.linspace(costs[0], costs[-1], GRID + 1)[1:]
+        tried = (solved(min(float(budget), float(costs[-1]))) for budget in grid)
+        return next((found for found in tried if found is not None), None)
+    low, high = float(costs[0]), float(costs[-1])
+    best = solved(high)
+    for _ in range(HALVINGS if best else 0):
+        middle = (low + high) / 2
+        found = solved(middle)
+        if found is None:
+            low = middle
+        else:
+            high, best = middle, found
+    return best
+
+
+def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
+    """Share right less share right, and its 95 % interval over draws of the same images."""
+    gaps = ours.astype(int) - theirs.astype(int)
+    counts = np.array([(gaps == value).sum() for value in (-1, 0, 1)])
+    draws = np.random.default_rng(0).multinomial(len(gaps), counts / len(gaps), size=DRAWS)
+    means = (draws[:, 2] - draws[:, 0]) / len(gaps)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(gaps.mean()), float(low), float(high)
+
+
+# ---- time ------------------------------------------------------------------------------------
+
+
+class Whole(nn.Module):
+    """A network without exits as one with one, so that the same program runs both."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.exits = 1
+        self.network = network
+
+    def begin(self, images: Tensor) -> Tensor:
+        return images
+
+    def advance(self, stage: int, state: Tensor) -> tuple[Tensor, Tensor]:
+        return self.network(state), state
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return run_stages(self, images)
+
+
+def programs(
+    static: nn.Module, exits: nn.Module, half: ExitOutputs, settled: Settled, folder: Path
+) -> Iterator[tuple[str, Callable[[Tensor], Any], Callable[[Tensor], Any]]]:
+    """(runtime, the static network, the network with exits), both folded for inference."""
+    whole = Whole(static).eval()
+    weights = fit_combination(half)
+    chosen = CombinedExits(exits, weights).eval() if settled.way.combined else exits
+    thresholds = settled.thresholds[0]
+    pairs: list[tuple[str, Stages, Stages]] = [("eager", TorchStages(whole), TorchStages(chosen))]
+    made = []
+    for name, network in (("static", whole), ("exits", chosen)):
+        export_stages(network, folder / name, input_shape=(1, 28, 28))
+        made.append(OnnxStages(folder / name))
+    pairs.append(("ONNX Runtime", made[0], made[1]))
+    for name, one, several in pairs:
+        yield name, lambda x, s=one: run_all(s, x), Engine(several, thresholds).run
+
+
+def timed(
+    static: nn.Module,
+    exits: nn.Module,
+    half: ExitOutputs,
+    settled: Settled,
+    images: Tensor,
+    *,
+    rounds: int,
+) -> list[tuple[str, int, float, float, float]]:
+    """(runtime, batch, static, with exits in ms of processor time an image, their ratio): medians of rounds in turns."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, one, several in programs(static, exits, half, settled, Path(folder)):
+            for batch in (1, 256):
+                parts = images[: 300 if batch == 1 else 2560].split(batch)
+                times = [
+                    (_seconds(one, parts), _seconds(several, parts)) for _ in range(rounds + 1)
+                ]
+                ours = [1e3 * b / sum(map(len, parts)) for _, b in times[1:]]
+                theirs = [1e3 * a / sum(map(len, parts)) for a, _ in times[1:]]
+                ratio = median(a / b for a, b in times[1:])
+                rows.append((name, batch, median(theirs), median(ours), ratio))
+    return rows
+
+
+def _seconds(program: Callable[[Tensor], Any], parts: tuple[Tensor, ...]) -> float:
+    begun = time.process_time()
+    for part in parts:
+        program(part)
+    return time.process_time() - begun
+
+
+def logits_of(network: nn.Module, images: Tensor) -> list[np.ndarray]:
+    """(N, classes) of every exit; of a network without exits one."""
+    parts: list[list[np.ndarray]] = []
+    with torch.inference_mode():
+        for some in images.split(500):
+            said = network(some)
+            several = list(said) if isinstance(said, (list, tuple)) else [said]
+            parts.append([one.numpy() for one in several])
+    return [np.concatenate(rows) for rows in zip(*parts, strict=True)]
