@@ -177,26 +177,19 @@ def tally(workload: Workload) -> list[Tally]:
             weights[key] = elements
     counted: set[Hashable] = set()
     rows: list[Tally] = []
-    multiplied: dict[int, int] = {}  # of nests that many layers share
-    for draft, inputs, outputs, layer_params in workload.operators():
-        kind, nests, ops = draft
+    for (kind, macs, ops, _), inputs, outputs, layer_params in workload.operators():
         params = param_bytes = read = 0
         shared = False
-        for key in dict.fromkeys(layer_params) if layer_params else ():
-            read += size[key]
-            if key in weights:
-                if key in counted:
-                    shared = True
-                else:
-                    counted.add(key)
-                    params += weights[key]
-                    param_bytes += size[key]
-        macs = 0
-        if nests:
-            known = multiplied.get(id(nests))
-            if known is None:
-                known = multiplied[id(nests)] = sum([nest.macs for nest in nests])
-            macs = known
+        if layer_params:
+            for key in layer_params if len(layer_params) == 1 else dict.fromkeys(layer_params):
+                read += size[key]
+                if key in weights:
+                    if key in counted:
+                        shared = True
+                    else:
+                        counted.add(key)
+                        params += weights[key]
+                        param_bytes += size[key]
         if kind == "view":
             rows.append((params, macs, ops, 0, 0, param_bytes, shared))
             continue
@@ -208,7 +201,7 @@ def tally(workload: Workload) -> list[Tally]:
         else:
             if kind == "embedding":
                 read = min(read, written)
-            for key in set(inputs) if len(inputs) > 1 else inputs:
+            for key in inputs if len(inputs) == 1 else set(inputs):
                 read += size[key]
         rows.append((params, macs, ops, written, read + written, param_bytes, shared))
     return rows

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from steelyard.errors import InputError, UsageError
 from steelyard.workload.layer import Layer
-from steelyard.workload.loopnest import LoopNest
 from steelyard.workload.tensor import TensorSpec, dtype_bits, is_floating
 
 GroupKey = Literal["kind", "op", "module", "type", "stage", "layer"]
@@ -36,8 +35,8 @@ class Coverage:
 
 
 Keys = tuple[Hashable, ...]
-Operator = tuple[tuple[str, tuple[LoopNest, ...], int], Keys, Keys, Keys]
-"""What counting needs of a layer, ``((kind, nests, ops), inputs, outputs, params)``; tensors by any key."""
+Operator = tuple[tuple[str, int, int, object], Keys, Keys, Keys]
+"""What counting needs of a layer, ``((kind, macs, ops, -), inputs, outputs, params)``; tensors by any key."""
 
 Size = tuple[tuple[int, ...], str, str]
 """``(shape, dtype, role, ...)`` of a tensor."""
@@ -130,7 +129,7 @@ class Workload:
         if record is not None:
             return record.operators()
         return (
-            ((layer.kind, layer.nests, layer.ops), layer.inputs, layer.outputs, layer.params)
+            ((layer.kind, layer.macs, layer.ops, ""), layer.inputs, layer.outputs, layer.params)
             for layer in self.layers
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any
 
@@ -13,8 +13,8 @@ from torch.nn.modules import module as nn_module
 
 from steelyard.capture.engines.trace import Trace
 
-Intercept = Callable[[Any, nn.Module, tuple[Any, ...]], Any]
-"""Called with the subject, a module and its arguments; answers its result, or NotImplemented."""
+Intercept = Callable[[Any, nn.Module, Any], Any]
+"""Called with the subject, a module and its only argument; answers its result, or NotImplemented."""
 
 
 class Calls:
@@ -32,16 +32,21 @@ class Calls:
 
     Args:
         trace: is told the module.
-        index: place in ``trace.modules`` by id of the module.
-        rules: by the module's class.
+        modules: of the network.
+        index: place in ``trace.paths`` by id of the module.
+        rules: by the module's class; a class that only adds a constructor to one of these is like it.
     """
 
     def __init__(
-        self, trace: Trace, index: Mapping[int, int], rules: Mapping[type[nn.Module], Intercept]
+        self,
+        trace: Trace,
+        modules: Iterable[nn.Module],
+        index: Mapping[int, int],
+        rules: Mapping[type[nn.Module], Intercept],
     ) -> None:
         self.trace = trace
         self.index = index
-        self.rules = rules
+        self.rules = {**rules, **_inherited(rules, {type(module) for module in modules})}
         self.subject: Any = None
         self.thread = threading.get_ident()
         self.current_thread = threading.get_ident
@@ -82,12 +87,48 @@ class Calls:
             nn.Module.__call__ = self._before  # type: ignore[method-assign]
         self._function = self._before = None
 
+    def rule_for(self, module: nn.Module) -> Intercept | None:
+        """The rule that may answer a call of the module; None where somebody wants to see the call."""
+        held = module.__dict__
+        if (
+            self.hooked or "forward" in held
+            or held["_forward_hooks"] or held["_forward_pre_hooks"]
+            or held["_backward_hooks"] or held["_backward_pre_hooks"]
+        ):  # fmt: skip
+            return None
+        return self.rules.get(type(module))
+
     def note(self, error: Exception, module: nn.Module, args: tuple[Any, ...]) -> None:
         """Writes on an error which module raised it, the innermost only, and what that was called with."""
         if not hasattr(error, "_steelyard_where"):
             shapes = [str(tuple(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
-            path = self.trace.modules[self.trace.module][0]
+            path = self.trace.paths[self.trace.module]
             error._steelyard_where = (path, module, ", ".join(shapes))  # type: ignore[attr-defined]
+
+
+_HARMLESS = frozenset(
+    "__init__ __doc__ __module__ __annotations__ __constants__ extra_repr reset_parameters".split()
+)
+"""What a class may define anew without its calls being any different."""
+
+
+def _inherited(
+    rules: Mapping[type[nn.Module], Intercept], kinds: set[type[nn.Module]]
+) -> dict[type[nn.Module], Intercept]:
+    """The rules of classes that define nothing anew of what the class with the rule has."""
+    found = {}
+    for kind in kinds - rules.keys():
+        own: set[str] = set()
+        for base in kind.__mro__:
+            if base in rules:
+                attributes = [vars(kind)[name] for name in own if name in vars(kind)]
+                if not any(hasattr(base, name) for name in own - _HARMLESS) and not any(
+                    isinstance(attribute, property) for attribute in attributes
+                ):
+                    found[kind] = rules[base]
+                break
+            own |= vars(base).keys()
+    return found
 
 
 def _copy(function: Any, kwdefaults: dict[str, Any] | None) -> Any:
@@ -116,8 +157,8 @@ def _call(self: Any, *args: Any, _steelyard: Calls, **kwargs: Any) -> Any:
         if hooked:
             return calls.with_hooks(self, *args, **kwargs)
         rule = calls.rules.get(type(self))
-        if rule is not None and not kwargs and "forward" not in held:
-            out = rule(calls.subject, self, args)
+        if rule is not None and len(args) == 1 and not kwargs and "forward" not in held:
+            out = rule(calls.subject, self, args[0])
             if out is not NotImplemented:
                 return out
         return self.forward(*args, **kwargs)

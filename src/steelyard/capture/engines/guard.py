@@ -55,11 +55,9 @@ class Guard:
         self.paths, self.modules = _named_modules(model, index)
         self._training = training
         self._intercept: Mapping[type[nn.Module], Intercept] = intercept or {}
-        self.calls = Calls(trace, index, self._intercept)
-        trace.modules = [
-            (path, type(module).__name__, not module._modules)
-            for path, module in zip(self.paths, self.modules, strict=True)
-        ]
+        self.calls = Calls(trace, self.modules, index, self._intercept)
+        trace.paths, trace.classes = self.paths, list(map(type, self.modules))
+        trace.leaves = [not module._modules for module in self.modules]
         self.interrupts = Interrupts()
         self._snapshot: Snapshot | None = None
         self._rng: list[Callable[[], object]] = []
@@ -98,7 +96,7 @@ class Guard:
         self._modes = (torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack())
         self._grad = torch.is_grad_enabled()
         self._rng = random_states()
-        self._snapshot = Snapshot(self.modules, self._intercept)
+        self._snapshot = Snapshot(self.modules, self._intercept.keys() - {nn.Sequential})
         if self._training is not None:
             for module in self.modules:
                 held = module.__dict__

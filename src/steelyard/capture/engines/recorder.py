@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from steelyard.capture.engines.trace import Trace
+from steelyard.capture.engines.trace import Trace, counted
 from steelyard.capture.rules import Call, Draft, Operand, RuleTable
 
 CANONICAL: dict[str, str] = {
@@ -214,7 +214,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self.bind(tensor, value)
             outputs.append(value)
         name = canonical_name(op, draft, values, call)
-        self.trace.event(name, draft, inputs, tuple(outputs), params, inplace=inplace)
+        self.trace.event(name, counted(draft), inputs, tuple(outputs), params, inplace=inplace)
 
     def _bind_param_view(self, tensor: torch.Tensor, root: int) -> None:
         owner = self.trace.values[root]

@@ -7,11 +7,15 @@ from typing import Any
 
 import torch
 
-from steelyard.capture.engines.shape_common import FLOATS, remember
-from steelyard.capture.engines.shape_tensor import ShapeTensor, Strides
+from steelyard.capture.engines.shape_common import by_element
+from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor, Strides
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
+from steelyard.capture.engines.trace import Counted
 from steelyard.capture.layout import contiguous_strides
-from steelyard.capture.rules import Draft, Operand
+from steelyard.capture.rules import Operand
+
+_UNIT = Operand((1,))
+"""Any other operand; the operations are as many as the result has elements."""
 
 
 def arithmetic(op: str, *, inplace: bool = False) -> Fast:
@@ -25,10 +29,10 @@ def arithmetic(op: str, *, inplace: bool = False) -> Fast:
             return NotImplemented
         x, y = args
         if type(x) is not ShapeTensor:
-            return NotImplemented if inplace else _with_parameter(engine, op, x, y, first=True)
+            return NotImplemented if inplace else _with_parameter(engine, op, x, y)
         if type(y) is not ShapeTensor:
             if isinstance(y, torch.Tensor):
-                return NotImplemented if inplace else _with_parameter(engine, op, y, x, first=False)
+                return NotImplemented if inplace else _with_parameter(engine, op, y, x)
             return _with_number(engine, op, x, y, inplace=inplace)
         if x.root or y.root or x.dtype is not y.dtype or x.dtype not in FLOATS:
             return NotImplemented
@@ -40,14 +44,13 @@ def arithmetic(op: str, *, inplace: bool = False) -> Fast:
             strides = _kept(x)
             if strides is NotImplemented or x.strides != y.strides or x.shape != y.shape:
                 return NotImplemented
-        key = (op, x.dtype, x.shape, y.shape)
-        known = engine.memo.get(key)
-        if known is None:
-            known = remember(engine, key, out, lambda: [Operand(x.shape), Operand(y.shape)])
+        counts = by_element(engine, op, out, (_UNIT,))
+        if counts is None:
+            return NotImplemented
         if inplace:
-            return engine.overwrite(op, known[1], (x.value, y.value), x)
+            return engine.overwrite(op, counts, (x.value, y.value), x)
         larger = x if out is x.shape else y
-        return _like(engine, op, known[1], (x.value, y.value), larger, strides)
+        return _like(engine, op, counts, (x.value, y.value), larger, strides)
 
     return rule
 
@@ -55,14 +58,14 @@ def arithmetic(op: str, *, inplace: bool = False) -> Fast:
 def _like(
     engine: ShapeEngine,
     op: str,
-    draft: Draft,
+    counts: Counted,
     inputs: tuple[int, ...],
     x: ShapeTensor,
     strides: Strides,
     params: tuple[int, ...] = (),
 ) -> ShapeTensor:
     """A result of x's type and shape."""
-    made = engine.emit(op, draft, inputs, x.shape, x.dtype, params)
+    made = engine.emit(op, counts, inputs, x.shape, x.dtype, params)
     if strides is None:
         return made
     return engine.make(x.shape, x.dtype, made.value, strides)
@@ -90,9 +93,7 @@ def _kept(x: ShapeTensor) -> Any:
     return None if strides == contiguous_strides(x.shape) else strides
 
 
-def _with_parameter(
-    engine: ShapeEngine, op: str, tensor: Any, x: ShapeTensor, *, first: bool
-) -> Any:
+def _with_parameter(engine: ShapeEngine, op: str, tensor: Any, x: ShapeTensor) -> Any:
     """``scale * x`` with one of the network's own tensors, no larger than ``x``."""
     owned = engine.owned.get(id(tensor))
     if owned is None or not owned.contiguous or type(x) is not ShapeTensor or x.root:
@@ -107,13 +108,10 @@ def _with_parameter(
         return NotImplemented
     if x.strides is not None and sum(size > 1 for size in small) > 1:
         return NotImplemented  # both layouts have a say
-    is_param = engine.trace.values[owned.value].role == "parameter"
-    key = (op, x.dtype, shape, small, is_param, first)
-    known = engine.memo.get(key)
-    if known is None:
-        operands = [Operand(small, is_param=is_param), Operand(shape)]
-        known = remember(engine, key, shape, lambda: operands if first else operands[::-1])
-    return _like(engine, op, known[1], (x.value,), x, strides, (owned.value,))
+    counts = by_element(engine, op, shape, (_UNIT,))
+    if counts is None:
+        return NotImplemented
+    return _like(engine, op, counts, (x.value,), x, strides, (owned.value,))
 
 
 def _with_number(engine: ShapeEngine, op: str, x: ShapeTensor, y: Any, *, inplace: bool) -> Any:
@@ -123,13 +121,12 @@ def _with_number(engine: ShapeEngine, op: str, x: ShapeTensor, y: Any, *, inplac
     strides = None if inplace else _kept(x)
     if strides is NotImplemented:
         return NotImplemented
-    key = (op, x.dtype, x.shape)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, x.shape, lambda: [Operand(x.shape), y])
+    counts = by_element(engine, op, x.shape, (_UNIT,))
+    if counts is None:
+        return NotImplemented
     if inplace:
-        return engine.overwrite(op, known[1], (x.value,), x)
-    return _like(engine, op, known[1], (x.value,), x, strides)
+        return engine.overwrite(op, counts, (x.value,), x)
+    return _like(engine, op, counts, (x.value,), x, strides)
 
 
 def _larger(a: torch.Size, b: torch.Size) -> torch.Size | None:

@@ -3,44 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from math import prod
+from typing import Any, TypeGuard
 
 import torch
 from torch import nn
 
 from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
-from steelyard.capture.engines.shape_tensor import ShapeTensor
+from steelyard.capture.engines.shape_tensor import Passing, ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
-from steelyard.capture.rules import Call, Draft, Operand
+from steelyard.capture.engines.trace import Counted, Later, counted, new
+from steelyard.capture.rules import Call, Operand, Rule
+from steelyard.workload import LoopNest
 
-Module = Callable[[ShapeEngine, nn.Module, tuple[Any, ...]], Any]
-"""A rule for a module: its positional arguments -> result, or NotImplemented."""
+Module = Callable[[ShapeEngine, nn.Module, Any], Any]
+"""A rule for a module: its only argument -> result, or NotImplemented."""
 
 Sizes = tuple[int, ...]
 
-FLOATS = frozenset({torch.float32, torch.float16, torch.bfloat16, torch.float64})
-"""Types that operators keep, whatever numbers they meet."""
+
+def plain(x: object) -> TypeGuard[ShapeTensor]:
+    """True for a contiguous activation of a floating-point type."""
+    kind = type(x)
+    return kind is Passing or (kind is ShapeTensor and x.plain)  # type: ignore[attr-defined]
 
 
 def one(args: tuple[Any, ...]) -> ShapeTensor | None:
-    """The only argument, if it is a contiguous activation of a floating-point type."""
-    if len(args) != 1:
+    """The only argument, if it is plain."""
+    return args[0] if len(args) == 1 and plain(args[0]) else None
+
+
+def by_element(
+    engine: ShapeEngine, op: str, shape: Sizes, rest: tuple[Any, ...] = ()
+) -> Counted | None:
+    """An operator whose operations are proportional to its tensor; None if a user's rule counts it.
+
+    The rule is asked once in a capture, about one element.
+
+    Args:
+        rest: the arguments after the tensor.
+    """
+    rate = engine.rates.get(op)
+    if rate is None:
+        if op in engine.rules.added:
+            return None
+        unit = Operand((1,) * len(shape))
+        draft = apply_rule(engine.rules, Call(op, (unit, *rest), {}, (unit,)))
+        rate = engine.rates[op] = draft.kind, draft.ops
+    return new(Counted, (rate[0], 0, rate[1] * prod(shape), ()))
+
+
+def product(
+    engine: ShapeEngine, op: str, kind: str, macs: int, out: Sizes, *args: Any
+) -> Counted | None:
+    """A convolution or matrix product of so many multiply-accumulates; None if a user's rule counts it.
+
+    Its loop nest is made by the rule when somebody looks at it.
+
+    Args:
+        args: the operator's arguments; the first two are the shapes of the operands.
+    """
+    if op in engine.rules.added:
         return None
-    x = args[0]
-    if type(x) is ShapeTensor and x.strides is None and not x.root and x.dtype in FLOATS:
-        return x
-    return None
+    return new(
+        Counted, (kind, macs, 0, new(Later, (_nests, (engine.rules.find(op), op, out, *args))))
+    )
+
+
+def _nests(rule: Rule, op: str, out: Sizes, a: Sizes, b: Sizes, *rest: Any) -> tuple[LoopNest, ...]:
+    operands = Operand(a), Operand(b, is_param=op != "aten.matmul")
+    return rule(Call(op, (*operands, *rest), {}, (Operand(out),))).nests
 
 
 def remember(
     engine: ShapeEngine, key: Any, out: Sizes, args: Callable[[], list[Any]]
-) -> tuple[torch.Size, Draft]:
-    """Result shape and draft for a call, asked from the rule table once per key ``(op, dtype, ...)``."""
+) -> tuple[torch.Size, Counted]:
+    """Result shape and counts of a call, asked from the rule table once per key ``(op, dtype, ...)``."""
     size = torch.Size(out)
     dtype = DTYPE_NAMES[key[1]]
     call = Call(key[0], tuple(args()), {}, (Operand(size, dtype),))
-    entry = engine.memo[key] = (size, apply_rule(engine.rules, call))
+    entry = engine.memo[key] = (size, counted(apply_rule(engine.rules, call)))
     return entry
 
 

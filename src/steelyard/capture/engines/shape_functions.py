@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from steelyard.capture.engines.shape_arithmetic import arithmetic
-from steelyard.capture.engines.shape_common import FLOATS, one, owned_params, remember
+from steelyard.capture.engines.shape_common import by_element, one, owned_params, product, remember
 from steelyard.capture.engines.shape_layers import (
     activation_function,
     conv_layer,
@@ -23,7 +24,7 @@ from steelyard.capture.engines.shape_pools import (
     max_pool2d_function,
     pair,
 )
-from steelyard.capture.engines.shape_tensor import ShapeTensor
+from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
 from steelyard.capture.engines.shape_views import contiguous, getitem, roll, select, view
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
@@ -88,11 +89,16 @@ def _conv2d_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping
     if x is None or kwargs or len(args) < 2:
         return NotImplemented
     params = owned_params(engine, *args[1:3])
+    if not params:
+        return NotImplemented
     settings = (*args[3:], *_CONV_DEFAULTS[len(args) - 3 :]) if len(args) > 2 else _CONV_DEFAULTS
     stride, padding, dilation = (pair(setting) for setting in settings[:3])
-    if not (params and stride and padding and dilation) or type(settings[3]) is not int:
+    if not (stride and padding and dilation) or type(settings[3]) is not int or len(x.shape) != 4:
         return NotImplemented
-    return conv_layer(engine, "aten.conv2d", 2, x, params, stride, padding, dilation, settings[3])
+    values = tuple([owned.value for owned in params])
+    return conv_layer(
+        engine, "aten.conv2d", x, params[0], values, (stride, padding, dilation, settings[3])
+    )
 
 
 _CONV_DEFAULTS: tuple[Any, ...] = (1, 0, 1, 1)
@@ -133,12 +139,11 @@ def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
     left, right = a.shape, b.shape
     if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
         return NotImplemented
-    key = ("aten.matmul", a.dtype, left, right)
-    known = engine.memo.get(key)
-    if known is None:
-        out = (*left[:-1], right[-1])
-        known = remember(engine, key, out, lambda: [Operand(left), Operand(right)])
-    return engine.emit("aten.matmul", known[1], (a.value, b.value), known[0], a.dtype)
+    out = (*left[:-1], right[-1])
+    counts = product(engine, "aten.matmul", "matmul", prod(out) * right[-2], out, left, right)
+    if counts is None:
+        return NotImplemented
+    return engine.emit("aten.matmul", counts, (a.value, b.value), out, a.dtype)
 
 
 def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -150,11 +155,10 @@ def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, An
         return NotImplemented
     if not x.shape or not -len(x.shape) <= dim < len(x.shape):
         return NotImplemented
-    key = ("aten.softmax", x.dtype, x.shape)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, x.shape, lambda: [Operand(x.shape), dim])
-    return engine.emit("aten.softmax", known[1], (x.value,), x.shape, x.dtype)
+    counts = by_element(engine, "aten.softmax", x.shape, (-1,))
+    if counts is None:
+        return NotImplemented
+    return engine.emit("aten.softmax", counts, (x.value,), x.shape, x.dtype)
 
 
 def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

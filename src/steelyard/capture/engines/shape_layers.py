@@ -8,44 +8,48 @@ NotImplemented, which sends the call the general way. Only contiguous tensors co
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
-import torch
 from torch import nn
 
 from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.shape_common import (
-    FLOATS,
     Module,
-    one,
+    by_element,
     owned_params,
+    plain,
+    product,
     remember,
 )
 from steelyard.capture.engines.shape_pools import adaptive_module, avg_pool2d, max_pool2d
-from steelyard.capture.engines.shape_tensor import ShapeTensor
+from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
 
 # ---- convolution, linear, normalisation ----------------------------------------------------------
 
 
-def _conv(op: str, rank: int) -> Module:
-    def rule(engine: ShapeEngine, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        x = one(args)
-        attributes = module.__dict__
-        padding = attributes["padding"]
-        if x is None or attributes["padding_mode"] != "zeros" or type(padding) is not tuple:
+def _conv(op: str) -> Module:
+    def rule(engine: ShapeEngine, module: nn.Module, x: Any) -> Any:
+        held = module.__dict__
+        padding = held["padding"]
+        if not plain(x) or held["padding_mode"] != "zeros" or type(padding) is not tuple:
             return NotImplemented
-        parameters = module._parameters
-        params = owned_params(engine, parameters["weight"], parameters["bias"])
-        if not params:
+        known, parameters = engine.owned, held["_parameters"]
+        filters, bias = known.get(id(parameters["weight"])), parameters["bias"]
+        if filters is None:
             return NotImplemented
-        stride, dilation, groups = (
-            attributes["stride"],
-            attributes["dilation"],
-            attributes["groups"],
-        )
-        return conv_layer(engine, op, rank, x, params, stride, padding, dilation, groups)
+        params: tuple[int, ...] = (filters[0],)
+        if bias is not None:
+            added = known.get(id(bias))
+            if added is None:
+                return NotImplemented
+            params = (filters[0], added[0])
+        return conv_layer(
+            engine, op, x, filters, params,
+            (held["stride"], padding, held["dilation"], held["groups"]),
+        )  # fmt: skip
 
     return rule
 
@@ -53,54 +57,36 @@ def _conv(op: str, rank: int) -> Module:
 def conv_layer(
     engine: ShapeEngine,
     op: str,
-    rank: int,
     x: ShapeTensor,
-    params: list[Owned],
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-    groups: int,
+    filters: Owned,
+    params: tuple[int, ...],
+    settings: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int],
 ) -> Any:
-    """A convolution with the filters, and the bias, among ``params``."""
-    filters = params[0]
-    if filters.dtype is not x.dtype:
+    """A convolution with these filters; ``settings`` are stride, padding, dilation and groups."""
+    _, weight, dtype, contiguous, _ = filters
+    shape = x.shape
+    groups = settings[3]
+    if dtype is not x.dtype or not contiguous or len(shape) != len(weight) or len(shape) < 3:
         return NotImplemented
-    key = (op, x.dtype, x.shape, filters.shape, stride, padding, dilation, groups)
-    known = engine.memo.get(key)
-    if known is None:
-        out = _conv_size(x.shape, filters.shape, stride, padding, dilation, groups, rank)
-        if out is None:
-            return NotImplemented
-        operands = [Operand(x.shape), Operand(filters.shape, is_param=True), None]
-        known = remember(engine, key, out, lambda: [*operands, stride, padding, dilation, groups])
-    values = tuple([owned.value for owned in params])
-    return engine.emit(op, known[1], (x.value,), known[0], x.dtype, values)
-
-
-def _conv_size(
-    shape: torch.Size,
-    weight: torch.Size,
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-    groups: int,
-    rank: int,
-) -> tuple[int, ...] | None:
-    """Output shape of a convolution, None where it does not fit."""
-    if len(shape) != rank + 2 or len(weight) != rank + 2:
-        return None
-    if shape[1] != weight[1] * groups or weight[0] % groups:
-        return None
+    if shape[1] != weight[1] * groups or weight[0] % groups or not shape[0]:
+        return NotImplemented
     out = [shape[0], weight[0]]
-    for i in range(rank):
-        reach = dilation[i] * (weight[2 + i] - 1)
-        out.append((shape[2 + i] + 2 * padding[i] - reach - 1) // stride[i] + 1)
-    return None if min(out) < 1 or min(shape) < 1 else tuple(out)
+    macs = shape[0] * weight[0] * weight[1]
+    for size, taps, step, pad, reach in zip(shape[2:], weight[2:], *settings[:3], strict=True):
+        steps = (size + 2 * pad - reach * (taps - 1) - 1) // step + 1
+        if size < 1 or steps < 1:
+            return NotImplemented
+        out.append(steps)
+        macs *= steps * taps
+    made = tuple(out)
+    counts = product(engine, op, "conv", macs, made, shape, weight, None, *settings)
+    if counts is None:
+        return NotImplemented
+    return engine.emit(op, counts, (x.value,), made, dtype, params)
 
 
-def _linear(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
-    x = one(args)
-    if x is None:
+def _linear(engine: ShapeEngine, module: Any, x: Any) -> Any:
+    if not plain(x):
         return NotImplemented
     parameters = module._parameters
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
@@ -112,32 +98,29 @@ def linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None
     if not params or params[0].dtype is not x.dtype or len(params[0].shape) != 2:
         return NotImplemented
     shape, weight = x.shape, params[0].shape
-    key = ("aten.linear", x.dtype, shape, weight)
-    known = engine.memo.get(key)
-    if known is None:
-        if not shape or shape[-1] != weight[1]:
-            return NotImplemented
-        known = remember(
-            engine, key, (*shape[:-1], weight[0]),
-            lambda: [Operand(shape), Operand(weight, is_param=True), None],
-        )  # fmt: skip
-    values = tuple(owned.value for owned in params)
-    return engine.emit("aten.linear", known[1], (x.value,), known[0], x.dtype, values)
+    if not shape or shape[-1] != weight[1]:
+        return NotImplemented
+    out = (*shape[:-1], weight[0])
+    counts = product(engine, "aten.linear", "linear", prod(out) * weight[1], out, shape, weight)
+    if counts is None:
+        return NotImplemented
+    values = tuple([owned[0] for owned in params])
+    return engine.emit("aten.linear", counts, (x.value,), out, x.dtype, values)
 
 
-def _batch_norm(ranks: tuple[int, ...]) -> Module:
-    def rule(engine: ShapeEngine, module: nn.Module, args: tuple[Any, ...]) -> Any:
-        x = one(args)
-        if x is None or module.training or len(x.shape) not in ranks:
+def _batch_norm(*ranks: int) -> Module:
+    def rule(engine: ShapeEngine, module: nn.Module, x: Any) -> Any:
+        held = module.__dict__
+        if not plain(x) or held["training"] or len(x.shape) not in ranks:
             return NotImplemented
-        parameters, buffers = module._parameters, module._buffers
+        parameters, buffers = held["_parameters"], held["_buffers"]
         mean, variance = buffers.get("running_mean"), buffers.get("running_var")
         if mean is None or variance is None:
             return NotImplemented
         shape, dtype, known = x.shape, x.dtype, engine.owned
         features = shape[1]
         values: list[int] = []
-        for tensor in (parameters.get("weight"), parameters.get("bias"), mean, variance):
+        for tensor in (parameters["weight"], parameters["bias"], mean, variance):
             if tensor is None:
                 continue
             owned = known.get(id(tensor))
@@ -147,21 +130,21 @@ def _batch_norm(ranks: tuple[int, ...]) -> Module:
             if kind is not dtype or size[0] != features or not contiguous:
                 return NotImplemented
             values.append(value)
-        key = ("aten.batch_norm", dtype, shape)
-        entry = engine.memo.get(key)
-        if entry is None:
-            entry = remember(
-                engine, key, shape, lambda: [Operand(shape), None, None, None, None, False]
-            )
-        return engine.emit("aten.batch_norm", entry[1], (x.value,), shape, dtype, tuple(values))
+        counts = by_element(engine, "aten.batch_norm", shape, _NO_STATISTICS)
+        if counts is None:
+            return NotImplemented
+        return engine.emit("aten.batch_norm", counts, (x.value,), shape, dtype, tuple(values))
 
     return rule
 
 
-def _layer_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+_NO_STATISTICS = (None, None, None, None, False)
+"""Arguments of a batch normalisation at inference, as far as its rule looks at them."""
+
+
+def _layer_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """The result is contiguous whatever the input's layout (as on CPU, see `dispatched.OnMeta`)."""
-    x = args[0] if len(args) == 1 else None
-    if type(x) is not ShapeTensor or x.root or x.dtype not in FLOATS:
+    if not plain(x) and (type(x) is not ShapeTensor or x.root or x.dtype not in FLOATS):
         return NotImplemented
     parameters = module._parameters
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
@@ -170,17 +153,15 @@ def _layer_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
         return NotImplemented
     if any(p.dtype is not x.dtype for p in params):
         return NotImplemented
-    key = ("aten.layer_norm", x.dtype, shape, normalized)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, shape, lambda: [Operand(shape), normalized])
-    values = tuple(owned.value for owned in params)
-    return engine.emit("aten.layer_norm", known[1], (x.value,), shape, x.dtype, values)
+    counts = by_element(engine, "aten.layer_norm", shape, ((1,),))
+    if counts is None:
+        return NotImplemented
+    values = tuple([owned.value for owned in params])
+    return engine.emit("aten.layer_norm", counts, (x.value,), shape, x.dtype, values)
 
 
-def _group_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
-    x = one(args)
-    if x is None or len(x.shape) < 3:
+def _group_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
+    if not plain(x) or len(x.shape) < 3:
         return NotImplemented
     parameters = module._parameters
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
@@ -189,32 +170,30 @@ def _group_norm(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
         return NotImplemented
     if shape[1] % module.num_groups:
         return NotImplemented
-    key = ("aten.group_norm", x.dtype, shape, module.num_groups)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, shape, lambda: [Operand(shape), module.num_groups])
-    values = tuple(owned.value for owned in params)
-    return engine.emit("aten.group_norm", known[1], (x.value,), shape, x.dtype, values)
+    counts = by_element(engine, "aten.group_norm", shape, (1,))
+    if counts is None:
+        return NotImplemented
+    values = tuple([owned.value for owned in params])
+    return engine.emit("aten.group_norm", counts, (x.value,), shape, x.dtype, values)
 
 
 # ---- activations ---------------------------------------------------------------------------------
 
 
-def _activate(engine: ShapeEngine, op: str, x: ShapeTensor, *, inplace: bool) -> ShapeTensor:
-    op = f"{op}_" if inplace else op
-    key = (op, x.dtype, x.shape)
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, x.shape, lambda: [Operand(x.shape)])
+def _activate(engine: ShapeEngine, op: str, x: ShapeTensor, *, inplace: bool) -> Any:
     if inplace:
-        return engine.overwrite(op, known[1], (x.value,), x)
-    return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)
+        op += "_"
+    counts = by_element(engine, op, x.shape)
+    if counts is None:
+        return NotImplemented
+    if inplace:
+        return engine.overwrite(op, counts, (x.value,), x)
+    return engine.emit(op, counts, (x.value,), x.shape, x.dtype)
 
 
 def _activation(op: str) -> Module:
-    def rule(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
-        x = one(args)
-        if x is None:
+    def rule(engine: ShapeEngine, module: Any, x: Any) -> Any:
+        if not plain(x):
             return NotImplemented
         return _activate(engine, op, x, inplace=bool(module.__dict__.get("inplace", False)))
 
@@ -225,21 +204,20 @@ def activation_function(op: str, *, inplace: bool = False) -> Fast:
     """A rule for an element-wise function of one tensor."""
 
     def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        x = one(args[:1])
-        if x is None or len(args) > 1 or (kwargs and set(kwargs) != {"inplace"}):
+        if len(args) != 1 or not plain(args[0]) or (kwargs and set(kwargs) != {"inplace"}):
             return NotImplemented
-        return _activate(engine, op, x, inplace=inplace or bool(kwargs.get("inplace", False)))
+        return _activate(engine, op, args[0], inplace=inplace or bool(kwargs.get("inplace", False)))
 
     return rule
 
 
-def _identity(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
-    return NotImplemented if one(args) is None else args[0]
+def _identity(engine: ShapeEngine, module: Any, x: Any) -> Any:
+    return x if plain(x) else NotImplemented
 
 
-def _nothing(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+def _nothing(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """Dropout and stochastic depth at inference."""
-    return NotImplemented if module.training or one(args) is None else args[0]
+    return NotImplemented if module.training or not plain(x) else x
 
 
 def dropout_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -270,20 +248,42 @@ def flatten(engine: ShapeEngine, x: ShapeTensor, start: int, end: int) -> Any:
     return engine.emit("aten.view", known[1], (x.value,), known[0], x.dtype, alias=x.value)
 
 
-def flatten_module(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+def flatten_module(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """``nn.Flatten``."""
-    x = one(args)
-    return NotImplemented if x is None else flatten(engine, x, module.start_dim, module.end_dim)
+    return flatten(engine, x, module.start_dim, module.end_dim) if plain(x) else NotImplemented
+
+
+def sequential(engine: ShapeEngine, module: Any, x: Any) -> Any:
+    """``nn.Sequential``: what its stock modules hand on to one another is made no tensor of."""
+    if not plain(x):
+        return NotImplemented
+    trace, calls, inside = engine.trace, engine.calls, engine.inside
+    outer = trace.module
+    try:
+        for child in module.__dict__["_modules"].values():
+            rule = calls.rule_for(child)
+            if rule is not None:
+                trace.module = calls.index.get(id(child), outer)
+                engine.inside = True
+                out = rule(engine, child, x)
+                if out is not NotImplemented:
+                    x = out
+                    continue
+            engine.inside, trace.module = False, outer
+            x = child(engine.shown(x))
+    finally:
+        engine.inside, trace.module = inside, outer
+    return x if inside else engine.shown(x)
 
 
 MODULES: dict[type, Module] = {
-    nn.Conv1d: _conv("aten.conv1d", 1),
-    nn.Conv2d: _conv("aten.conv2d", 2),
-    nn.Conv3d: _conv("aten.conv3d", 3),
+    nn.Conv1d: _conv("aten.conv1d"),
+    nn.Conv2d: _conv("aten.conv2d"),
+    nn.Conv3d: _conv("aten.conv3d"),
     nn.Linear: _linear,
-    nn.BatchNorm1d: _batch_norm((2, 3)),
-    nn.BatchNorm2d: _batch_norm((4,)),
-    nn.BatchNorm3d: _batch_norm((5,)),
+    nn.BatchNorm1d: _batch_norm(2, 3),
+    nn.BatchNorm2d: _batch_norm(4),
+    nn.BatchNorm3d: _batch_norm(5),
     nn.LayerNorm: _layer_norm,
     nn.GroupNorm: _group_norm,
     nn.ReLU: _activation("aten.relu"),
@@ -304,5 +304,6 @@ MODULES: dict[type, Module] = {
     nn.AvgPool2d: avg_pool2d,
     nn.AdaptiveAvgPool2d: adaptive_module,
     nn.Flatten: flatten_module,
+    nn.Sequential: sequential,
 }
 """Rules by the module's exact class."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steelyard.capture.engines.shape_common import one, remember
+from steelyard.capture.engines.shape_common import one, plain, remember
 from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.rules import Operand
@@ -50,10 +50,9 @@ def _pool(
     return engine.emit(op, known[1], (x.value,), known[0], x.dtype)
 
 
-def max_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+def max_pool2d(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """``nn.MaxPool2d``."""
-    x = one(args)
-    if x is None or module.return_indices:
+    if not plain(x) or module.return_indices:
         return NotImplemented
     return _pool(
         engine,
@@ -67,10 +66,9 @@ def max_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
     )
 
 
-def avg_pool2d(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+def avg_pool2d(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """``nn.AvgPool2d``."""
-    x = one(args)
-    if x is None:
+    if not plain(x):
         return NotImplemented
     return _pool(
         engine,
@@ -133,10 +131,9 @@ def _adaptive(engine: ShapeEngine, x: ShapeTensor, size: Any) -> Any:
     return engine.emit("aten.adaptive_avg_pool2d", known[1], (x.value,), known[0], x.dtype)
 
 
-def adaptive_module(engine: ShapeEngine, module: Any, args: tuple[Any, ...]) -> Any:
+def adaptive_module(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """``nn.AdaptiveAvgPool2d``."""
-    x = one(args)
-    return NotImplemented if x is None else _adaptive(engine, x, module.output_size)
+    return _adaptive(engine, x, module.output_size) if plain(x) else NotImplemented
 
 
 def adaptive_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:

@@ -11,6 +11,7 @@ from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
 from steelyard.capture.engines.shape_common import one, remember
 from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
+from steelyard.capture.engines.trace import counted
 from steelyard.capture.rules import Call, Operand
 
 
@@ -40,17 +41,17 @@ def view(op: str) -> Callable[[Any], Fast]:
                 return NotImplemented
             if known is _COPIED:
                 return rule(engine, (_copied(engine, "aten.clone", x), *rest), {})
-            draft, shapes, several = known
-            if draft is None:
+            counts, shapes, several = known
+            if counts is None:
                 return x
             trace, name = engine.trace, DTYPE_NAMES[x.dtype]
             if not several:
                 shape, strides = shapes[0]
                 value = trace.value(shape, name, alias=x.value)
-                trace.event(op, draft, (x.value,), (value,))
+                trace.event(op, counts, (x.value,), (value,))
                 return engine.make(shape, x.dtype, value, strides)
             values = tuple([trace.value(shape, name, alias=x.value) for shape, _ in shapes])
-            trace.event(op, draft, (x.value,), values)
+            trace.event(op, counts, (x.value,), values)
             return tuple(
                 [
                     engine.make(shape, x.dtype, value, strides)
@@ -66,7 +67,7 @@ def view(op: str) -> Callable[[Any], Fast]:
 def _looked_at(
     engine: ShapeEngine, op: str, func: Any, x: ShapeTensor, rest: tuple[Any, ...]
 ) -> Any:
-    """(draft, [(shape, strides)], several) of a view; no draft where the result is ``x`` itself."""
+    """(counts, [(shape, strides)], several) of a view; no counts where the result is ``x`` itself."""
     if not all(type(a) in (int, tuple, torch.Size) for a in rest):
         return NotImplemented
     strides = x.stride() if x.strides is None else x.strides
@@ -81,7 +82,7 @@ def _looked_at(
     operands = tuple(Operand(tuple(t.shape), DTYPE_NAMES[x.dtype]) for t in results)
     draft = apply_rule(engine.rules, Call(op, (Operand(x.shape), *rest), {}, operands))
     return (
-        draft,
+        counted(draft),
         [(t.shape, None if t.is_contiguous() else t.stride()) for t in results],
         several,
     )
@@ -100,8 +101,7 @@ _COPIED = object()
 
 def _copied(engine: ShapeEngine, op: str, x: ShapeTensor) -> ShapeTensor:
     """A contiguous copy of the same shape."""
-    key = (op, x.dtype, x.shape)
-    known = engine.memo.get(key)
+    known = engine.memo.get(key := (op, x.dtype, x.shape))
     if known is None:
         known = remember(engine, key, x.shape, lambda: [Operand(x.shape)])
     return engine.emit(op, known[1], (x.value,), x.shape, x.dtype)

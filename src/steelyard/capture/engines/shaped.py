@@ -56,6 +56,6 @@ def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     device = next((known.tensor.device for known in owned.values()), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")
-    engine = ShapeEngine(trace, network.rules, device, FUNCTIONS, guard.interrupts)
+    engine = ShapeEngine(trace, network.rules, device, FUNCTIONS, guard)
     engine.owned = owned
     return engine

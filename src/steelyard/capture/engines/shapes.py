@@ -19,19 +19,21 @@ from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.composites import Composites
 from steelyard.capture.engines.dispatched import OnMeta, meta_like
-from steelyard.capture.engines.interrupts import Interrupts
+from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder, dtype_name
 from steelyard.capture.engines.shape_tensor import (
+    FLOATS,
     METADATA,
     READS,
     CannotFollowError,
+    Passing,
     Program,
     ShapeTensor,
     Strides,
 )
-from steelyard.capture.engines.trace import Event, Trace, Value, new
-from steelyard.capture.rules import Draft, RuleTable
+from steelyard.capture.engines.trace import Counted, Event, Trace, Value, new
+from steelyard.capture.rules import RuleTable
 
 SMALL = 4096
 """Tensors that the network makes itself and that have at most so many elements keep their values."""
@@ -51,7 +53,13 @@ Fast = Callable[["ShapeEngine", tuple[Any, ...], Mapping[str, Any]], Any]
 
 
 class ShapeEngine(TorchFunctionMode):
-    """Answers every PyTorch function for `ShapeTensor`s, by rule, from memory, or by a run on meta tensors."""
+    """Answers every PyTorch function for `ShapeTensor`s, by rule, from memory, or by a run on meta tensors.
+
+    Attributes:
+        owned: the network's parameters and buffers by id.
+        rates: kind and operations for each element of operators, as far as asked for.
+        inside: results go on to the next module of a Sequential, and to nobody else.
+    """
 
     def __init__(
         self,
@@ -59,7 +67,7 @@ class ShapeEngine(TorchFunctionMode):
         rules: RuleTable,
         device: torch.device,
         functions: Mapping[Any, Fast],
-        interrupts: Interrupts,
+        guard: Guard,
     ) -> None:
         super().__init__()
         self.trace = trace
@@ -67,7 +75,10 @@ class ShapeEngine(TorchFunctionMode):
         self.device = device
         self.on_cpu = device.type == "cpu" and torch.get_default_dtype() is torch.float32
         self.functions = functions
-        self.interrupts = interrupts
+        self.calls = guard.calls
+        self.interrupts = guard.interrupts
+        self.rates: dict[str, tuple[str, int]] = {}
+        self.inside = False
         self.failed = ""
         self.busy = 0
         self.owned: dict[int, Owned] = {}
@@ -99,15 +110,22 @@ class ShapeEngine(TorchFunctionMode):
         tensor.strides = strides
         tensor.value = value
         tensor.root = root
+        tensor.plain = strides is None and not root and dtype in FLOATS
         tensor.engine = self
         return tensor
+
+    def shown(self, tensor: Any) -> Any:
+        """What a module that has no rule is given in the place of ``tensor``."""
+        if type(tensor) is not Passing:
+            return tensor
+        return self.make(tensor.shape, tensor.dtype, tensor.value)
 
     def emit(
         self,
         op: str,
-        draft: Draft,
+        counts: Counted,
         inputs: tuple[int, ...],
-        shape: torch.Size,
+        shape: tuple[int, ...],
         dtype: torch.dtype,
         params: tuple[int, ...] = (),
         alias: int = -1,
@@ -117,20 +135,17 @@ class ShapeEngine(TorchFunctionMode):
         values = trace.values
         value = len(values)
         values.append(new(Value, (shape, DTYPE_NAMES[dtype], "activation", "", alias, -1)))
-        trace.events.append(new(Event, (op, draft, inputs, (value,), params, False, trace.module)))
-        if dtype is not torch.float32 or not self.on_cpu:
+        trace.events.append(new(Event, (op, counts, inputs, (value,), params, False, trace.module)))
+        if not self.inside:
             return self.make(shape, dtype, value)
-        tensor = _wrap(ShapeTensor, shape)  # as `make` does, without another call
-        tensor.shape = shape
-        tensor.dtype = dtype
-        tensor.strides = None
-        tensor.value = value
-        tensor.root = False
-        tensor.engine = self
-        return tensor
+        passing: ShapeTensor = _passing(Passing)
+        passing.shape = shape  # type: ignore[assignment]
+        passing.dtype = dtype
+        passing.value = value
+        return passing
 
     def overwrite(
-        self, op: str, draft: Draft, inputs: tuple[int, ...], tensor: ShapeTensor
+        self, op: str, counts: Counted, inputs: tuple[int, ...], tensor: ShapeTensor
     ) -> ShapeTensor:
         """Records an in-place layer whose result takes ``tensor``'s place."""
         trace = self.trace
@@ -138,7 +153,7 @@ class ShapeEngine(TorchFunctionMode):
         value = len(values)
         name = DTYPE_NAMES[tensor.dtype]
         values.append(new(Value, (tensor.shape, name, "activation", "", tensor.value, -1)))
-        trace.events.append(new(Event, (op, draft, inputs, (value,), (), True, trace.module)))
+        trace.events.append(new(Event, (op, counts, inputs, (value,), (), True, trace.module)))
         tensor.value = value
         return tensor
 
@@ -299,7 +314,7 @@ class ShapeEngine(TorchFunctionMode):
             strides=strides,
             dtypes=dtypes,
             events=[
-                (e.op, e.draft, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events
+                (e.op, e.counted, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events
             ],
             leaves=leaves,
             spec=spec,
@@ -322,11 +337,11 @@ class ShapeEngine(TorchFunctionMode):
                     value.shape, value.dtype, value.role, value.name, alias=alias, root=root
                 )
             )
-        for op, draft, inputs, outputs, params, inplace in program.events:
+        for op, counts, inputs, outputs, params, inplace in program.events:
             roots = (mapped[i] for i in params)
             trace.event(
                 op,
-                draft,
+                counts,
                 tuple(mapped[i] for i in inputs),
                 tuple(mapped[i] for i in outputs),
                 tuple(trace.values[i].root if trace.values[i].root >= 0 else i for i in roots),
@@ -360,6 +375,7 @@ class ShapeEngine(TorchFunctionMode):
 
 
 _wrap = torch.Tensor._make_wrapper_subclass
+_passing: Any = object.__new__
 
 
 def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:

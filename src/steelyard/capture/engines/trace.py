@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from steelyard.capture.builder import Builder, safe_name
 from steelyard.capture.rules import Draft
-from steelyard.workload import Role, Workload
+from steelyard.workload import LoopNest, Role, Workload
 from steelyard.workload.workload import Operator
 
 new = tuple.__new__
@@ -31,11 +31,34 @@ class Value(NamedTuple):
     root: int = -1
 
 
+class Later(NamedTuple):
+    """Loop nests that are made when somebody looks at them: what ``make(*args)`` answers."""
+
+    make: Callable[..., tuple[LoopNest, ...]]
+    args: tuple[Any, ...]
+
+
+class Counted(NamedTuple):
+    """What totals need of an executed operator, and where its loop nests come from."""
+
+    kind: str
+    macs: int
+    ops: int
+    nests: tuple[LoopNest, ...] | Later
+
+
+def counted(draft: Draft) -> Counted:
+    """A draft, counted."""
+    kind, nests, ops = draft
+    macs = sum([nest.macs for nest in nests]) if nests else 0
+    return new(Counted, (kind, macs, ops, nests))
+
+
 class Event(NamedTuple):
     """An executed operator; operands and results are indices into `Trace.values`."""
 
     op: str
-    draft: Draft
+    counted: Counted
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     params: tuple[int, ...]
@@ -47,16 +70,18 @@ class Trace:
     """Values and events in order of execution, and the modules that called them.
 
     Attributes:
-        modules: (path, class name, has no children) of every module.
+        paths, classes, leaves: of every module its path, its class, and whether it has no children.
         module: index of the module that is running.
         name: what to call the workload.
         results: the values that the network returned.
     """
 
-    def __init__(self, modules: Sequence[tuple[str, str, bool]] = (("", "", False),)) -> None:
+    def __init__(self) -> None:
         self.values: list[Value] = []
         self.events: list[Event] = []
-        self.modules = list(modules)
+        self.paths: Sequence[str] = ("",)
+        self.classes: Sequence[type] = (object,)
+        self.leaves: Sequence[bool] = (False,)
         self.module = 0
         self.name = ""
         self.results: tuple[int, ...] = ()
@@ -77,20 +102,19 @@ class Trace:
     def event(
         self,
         op: str,
-        draft: Draft,
+        counted: Counted,
         inputs: tuple[int, ...],
         outputs: tuple[int, ...],
         params: tuple[int, ...] = (),
         inplace: bool = False,
     ) -> None:
         """Adds an event of the running module."""
-        self.events.append(new(Event, (op, draft, inputs, outputs, params, inplace, self.module)))
+        self.events.append(new(Event, (op, counted, inputs, outputs, params, inplace, self.module)))
 
     def to_workload(self, name: str, results: Sequence[int]) -> Workload:
         """The workload; its layers and tensors are made when somebody looks at them."""
-        record = Trace(
-            self.modules
-        )  # what is still to come, when things are put back, is not meant
+        record = Trace()  # what is still to come, when things are put back, is not meant
+        record.paths, record.classes, record.leaves = self.paths, self.classes, self.leaves
         record.values, record.events = self.values.copy(), self.events.copy()
         record.name, record.results = safe_name(name), tuple(results)
         return Workload.deferred(record.name, "module", record)
@@ -101,7 +125,7 @@ class Trace:
 
     def operators(self) -> list[Operator]:
         """The events as counting needs them."""
-        return [(event[1], event[2], event[3], event[4]) for event in self.events]
+        return [event[1:5] for event in self.events]
 
     def content(self) -> Workload:
         """The workload, with names made from the modules' paths and the operators."""
@@ -111,10 +135,12 @@ class Trace:
         for index, (shape, dtype, role, given, _, root) in enumerate(values):
             if role != "activation" and root < 0:
                 names[index] = builder.tensor(given, shape, dtype, role)
-        modules = [(safe_name(path), safe_name(kind), leaf) for path, kind, leaf in self.modules]
+        paths = [safe_name(path) for path in self.paths]
+        classes = [safe_name(kind.__name__) for kind in self.classes]
         named = names.__getitem__
-        for op, draft, inputs, outs, params, inplace, module in self.events:
-            path, kind, leaf = modules[module]
+        later = _Nests()
+        for op, (kind, _, ops, nests), inputs, outs, params, inplace, module in self.events:
+            path, leaf = paths[module], self.leaves[module]
             try:
                 read = tuple(map(named, inputs))
             except KeyError:  # a tensor that the network made without any operator
@@ -122,10 +148,10 @@ class Trace:
                 read = tuple(map(named, inputs))
             made = builder.append(
                 path if leaf and path else _functional(path, op),
-                draft,
+                Draft(kind, later[nests] if isinstance(nests, Later) else nests, ops),
                 op,
                 path,
-                kind,
+                classes[module],
                 read,
                 [(values[i].shape, values[i].dtype, names.get(values[i].alias, "")) for i in outs],
                 tuple(map(named, dict.fromkeys(params))) if params else (),
@@ -141,6 +167,14 @@ class Trace:
             if index not in names:
                 value = self.values[index]
                 names[index] = builder.tensor("constant", value.shape, value.dtype, "constant")
+
+
+class _Nests(dict[Later, tuple[LoopNest, ...]]):
+    """What was to be made later, each made once."""
+
+    def __missing__(self, later: Later) -> tuple[LoopNest, ...]:
+        self[later] = nests = later.make(*later.args)
+        return nests
 
 
 @lru_cache(maxsize=4096)
