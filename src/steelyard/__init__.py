@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from steelyard.design.rewrite import rewrite as rewrite
     from steelyard.design.scaling import Scaling as Scaling
     from steelyard.design.scaling import scale as scale
+    from steelyard.design.search import SearchResult as SearchResult
+    from steelyard.design.search import search as search
+    from steelyard.design.spaces import SearchSpace as SearchSpace
+    from steelyard.design.spaces import load_space as load_space
     from steelyard.dynamic.attach_exits import attach_exits as attach_exits
     from steelyard.dynamic.attach_exits import lazy_exits as lazy_exits
     from steelyard.dynamic.exit_costs import ExitCosts as ExitCosts
@@ -76,10 +80,15 @@ if TYPE_CHECKING:
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
     from steelyard.train.api import train as train
+    from steelyard.train.budget import evaluate_budget as evaluate_budget
+    from steelyard.train.budget_result import BudgetEvaluation as BudgetEvaluation
     from steelyard.train.evaluate import evaluate as evaluate
     from steelyard.train.evaluation import Evaluation as Evaluation
+    from steelyard.train.exit_budget import BudgetSettings as BudgetSettings
     from steelyard.train.recipe import Recipe as Recipe
     from steelyard.train.run import Run as Run
+    from steelyard.train.run_photos import predict_run as predict_run
+    from steelyard.train.run_predictions import RunPredictions as RunPredictions
     from steelyard.train.surface import LossSurface as LossSurface
     from steelyard.train.surface import SurfaceSettings as SurfaceSettings
     from steelyard.train.surface import loss_surface as loss_surface
@@ -119,6 +128,10 @@ _WHERE = {
     "Rewrite": "steelyard.design.rewrite",
     "scale": "steelyard.design.scaling",
     "Scaling": "steelyard.design.scaling",
+    "search": "steelyard.design.search",
+    "SearchResult": "steelyard.design.search",
+    "SearchSpace": "steelyard.design.spaces",
+    "load_space": "steelyard.design.spaces",
     "attach_exits": "steelyard.dynamic.attach_exits",
     "lazy_exits": "steelyard.dynamic.attach_exits",
     "exit_costs": "steelyard.dynamic.exit_costs",
@@ -162,6 +175,11 @@ _WHERE = {
     "predict": "steelyard.zoo.predict.api",
     "train": "steelyard.train.api",
     "evaluate": "steelyard.train.evaluate",
+    "evaluate_budget": "steelyard.train.budget",
+    "BudgetEvaluation": "steelyard.train.budget_result",
+    "BudgetSettings": "steelyard.train.exit_budget",
+    "predict_run": "steelyard.train.run_photos",
+    "RunPredictions": "steelyard.train.run_predictions",
     "Evaluation": "steelyard.train.evaluation",
     "loss_surface": "steelyard.train.surface",
     "LossSurface": "steelyard.train.surface",

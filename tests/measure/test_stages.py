@@ -28,13 +28,14 @@ class Nested(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
         self.more = nn.ModuleList(nn.Conv2d(4, 4, 3, padding=1) for _ in range(3))
+        self.norm = nn.BatchNorm2d(4)
         self.heads = nn.ModuleList(nn.Linear(4, c) for c in (5, 5, last_classes))
 
     def begin(self, images):
         return {"first": self.stem(images), "again": [images]}
 
     def advance(self, stage, state):
-        here = self.more[stage](state["first"]).relu()
+        here = self.norm(self.more[stage](state["first"])).relu()
         if stage == 2:
             here = here + state["again"][0].mean(1, keepdim=True)
         logits = self.heads[stage](8 * here.mean((2, 3)))
@@ -54,7 +55,10 @@ FINGERPRINT = "ab" * 32
 @pytest.fixture(scope="module")
 def network() -> Nested:
     torch.manual_seed(3)
-    return Nested().eval()
+    made = Nested()
+    for _ in range(5):
+        made(torch.randn(32, 3, 8, 8))
+    return made.eval()
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +114,14 @@ def test_onnx_runtime_decides_as_pytorch_does(network, exported, images, thresho
     alone = [Engine(onnx, thresholds).run(image[None].numpy()) for image in images]
     whole = Engine(onnx, thresholds).run(images.numpy())
     assert [int(one.exits[0]) for one in alone] == whole.exits.tolist()
+
+
+def test_the_network_is_left_as_it_was(tmp_path) -> None:
+    net = Nested()  # in training mode
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    export_stages(net, tmp_path / "a", input_shape=(3, 8, 8))
+    assert all(module.training for module in net.modules())
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
 
 def test_the_manifest_holds_what_was_given(exported, thresholds) -> None:

@@ -111,6 +111,7 @@ class _Stage(nn.Module):
     def __init__(self, network: EarlyExit, stage: int, form: Any) -> None:
         super().__init__()
         self.network, self.stage, self.form = network, stage, form
+        self.eval()  # the exporter puts back the mode that it finds
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         given = iter(tensors)

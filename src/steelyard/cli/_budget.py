@@ -1,0 +1,164 @@
+"""The options of verbs that run networks with exits: what an image may cost, and how the network keeps to it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from steelyard.errors import LimitError, UsageError
+
+if TYPE_CHECKING:
+    import steelyard
+    from steelyard.cli._output import Output
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What the options say; `settings` once the device is known.
+
+    Attributes:
+        text: the budget; None for none.
+        policy, distribution, calibrate, backend: as `steelyard.BudgetSettings` has them.
+    """
+
+    text: str | None
+    policy: str
+    distribution: Literal["geometric", "free"]
+    calibrate: bool
+    backend: Literal["eager", "compile", "onnxruntime"]
+
+    def settings(self, accelerator: str | None) -> steelyard.BudgetSettings | None:
+        """For the library; None without a budget."""
+        import steelyard
+
+        if self.text is None:
+            return None
+        return steelyard.BudgetSettings(
+            self.text,
+            policy=self.policy,
+            distribution=self.distribution,
+            calibrate=self.calibrate,
+            accelerator=accelerator or "",
+            backend=self.backend,
+        )
+
+
+def budget_options(function: _Function) -> _Function:
+    """Adds ``--budget`` and what goes with it; the function gets them as one argument ``budget: Budget``."""
+    options = (
+        click.option("--budget", "text", metavar="COST", help="Of an image on average, for networks with exits: 30M (MACs), 5ms (measured), 2mJ (with --device eyeriss)."),
+        click.option("--budget-ms", "milliseconds", type=click.FloatRange(0, min_open=True), metavar="MS", help="The same as --budget with ms."),
+        click.option("--policy", type=click.Choice(["confidence", "margin", "entropy", "patience", "learnt"]), help="By what images leave early.  [default: confidence]"),
+        click.option("--distribution", type=click.Choice(["geometric", "free"]), help="Of the images over the exits.  [default: geometric]"),
+        click.option("--calibrate", is_flag=True, help="Fit a temperature for each exit first."),
+        click.option("--backend", type=click.Choice(["eager", "compile", "onnxruntime"]), help="What runs the stages.  [default: eager]"),
+    )  # fmt: skip
+
+    @functools.wraps(function)
+    def wrapped(
+        *,
+        text: str | None,
+        milliseconds: float | None,
+        policy: str | None,
+        distribution: Literal["geometric", "free"] | None,
+        calibrate: bool,
+        backend: Literal["eager", "compile", "onnxruntime"] | None,
+        **rest: Any,
+    ) -> Any:
+        if text is not None and milliseconds is not None:
+            raise UsageError("--budget and --budget-ms are both given", expected="one")
+        asked = text if milliseconds is None else f"{milliseconds:.15g}ms"
+        if asked is None and (policy or distribution or calibrate or backend):
+            raise UsageError(
+                "options of a budget without a budget", expected="--budget", hint="--budget 30M"
+            )
+        chosen = Budget(
+            asked,
+            policy or "confidence",
+            distribution or "geometric",
+            calibrate,
+            backend or "eager",
+        )
+        return function(budget=chosen, **rest)
+
+    for option in reversed(options):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+def evaluation_options(function: _Function) -> _Function:
+    """Adds ``--validation``, ``--save-thresholds`` and ``--export``."""
+    options = (
+        click.option("--validation", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True, help="Share of the images on which a budget's thresholds are solved; the rest judges."),
+        click.option("--save-thresholds", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a budget's thresholds, for steelyard predict --thresholds."),
+        click.option("--export", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write the stages as ONNX files with the thresholds, for steelyard predict FOLDER."),
+    )  # fmt: skip
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def evaluate_within(
+    budget: Budget,
+    network: str,
+    *,
+    device: str | None,
+    validation: float,
+    save_thresholds: Path | None,
+    export: Path | None,
+    min_top1: float | None,
+    output: Output,
+    data: str | None,
+    split: str,
+    transforms: tuple[str, ...],
+    batch: int,
+    workers: int,
+    weights: str | None,
+    checkpoint: Literal["best", "last"],
+) -> None:
+    """What ``steelyard evaluate --budget`` does.
+
+    Raises:
+        UsageError: no budget.
+        LimitError: less accurate than asked for.
+    """
+    import steelyard
+
+    settings = budget.settings(device)
+    if settings is None:
+        raise UsageError(
+            "--save-thresholds and --export are of a budget",
+            expected="--budget",
+            hint="--budget 30M",
+        )
+    with output.bar(f"evaluating {network}") as show:
+        found = steelyard.evaluate_budget(
+            network,
+            settings,
+            data=data,
+            split=split,
+            validation=validation,
+            transforms=transforms or None,
+            batch=batch,
+            workers=workers,
+            weights=weights,
+            checkpoint=checkpoint,
+            export=export,
+            progress=show,
+        )
+    output.show(found)
+    if save_thresholds is not None:
+        from steelyard.dynamic.threshold_file import save_thresholds as save
+
+        output.note(f"wrote {save(found.thresholds, save_thresholds)}")
+    if export is not None:
+        output.note(f"wrote {export}")
+    if min_top1 is not None and found.top1 < min_top1:
+        raise LimitError(f"top-1 is {found.top1:.2f} %", expected=f"at least {min_top1:g} %")

@@ -1,0 +1,160 @@
+"""`evaluate_budget`: thresholds for a budget, solved on one part of a data set and judged on the rest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from steelyard.data.dataset import Dataset
+from steelyard.data.split import part, split_order
+from steelyard.dynamic.budget_check import BudgetCheck, check_thresholds
+from steelyard.dynamic.engine import Engine, Stages, run_all
+from steelyard.dynamic.thresholds import Thresholds
+from steelyard.errors import InputError, UsageError
+from steelyard.measure.timing import sample
+from steelyard.train.budget_result import BudgetEvaluation, ExitScore, Timed
+from steelyard.train.exit_budget import BudgetSettings, stages_of
+from steelyard.train.exit_subject import ExitSubject, exit_subject
+
+if TYPE_CHECKING:
+    from steelyard.train.run import Run
+
+__all__ = ["evaluate_budget"]
+
+_TIMED = 100
+"""Held-out images that are run one at a time for a budget in seconds."""
+
+
+def evaluate_budget(
+    network: nn.Module | Run | str | os.PathLike[str],
+    settings: BudgetSettings | str,
+    *,
+    data: str | Dataset | None = None,
+    split: str = "test",
+    validation: float = 0.5,
+    transforms: Sequence[str] | None = None,
+    batch: int = 256,
+    workers: int = 0,
+    weights: str | os.PathLike[str] | None = None,
+    checkpoint: Literal["best", "last"] = "best",
+    export: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> BudgetEvaluation:
+    """How good a network with exits is when an image may cost so much on average.
+
+    The images are divided, class by class and always alike; on one part thresholds are solved, on the rest they are
+    judged. Example: ``evaluate_budget("runs/digits_msdnet", "1M").top1``.
+
+    Args:
+        network: as `steelyard.evaluate` takes it.
+        settings: the budget, and how it is kept to; a text is the budget alone.
+        data: as `steelyard.evaluate` takes it.
+        split: ``train`` or ``test``.
+        validation: share of the images on which thresholds are solved, between 0 and 1.
+        transforms: as `steelyard.evaluate` takes them.
+        batch: images at once.
+        workers: processes that read images from files.
+        weights: of a network by name.
+        checkpoint: of a run.
+        export: a new folder for the stages as ONNX files, with thresholds and costs.
+        progress: called with (images done, all).
+
+    Raises:
+        UsageError: a network without exits, a budget out of its range, or no data.
+        InputError: no image for one of the parts, other classes than the data's, or logits that are not finite.
+        BackendError, MissingExtraError: the backend cannot run or export the network.
+        SteelyardError: as `steelyard.evaluate`.
+    """
+    asked = settings if isinstance(settings, BudgetSettings) else BudgetSettings(settings)
+    known = exit_subject(
+        network, data=data, split=split, transforms=transforms, batch=batch, workers=workers,
+        weights=weights, checkpoint=checkpoint, progress=progress,
+    )  # fmt: skip
+    solving, judging = _parts(known, validation)
+    digest, one = known.about.weights_sha256, known.images(judging[:1])
+    timed = None
+    with stages_of(known.network, asked.backend, image=one, fingerprint=digest) as stages:
+        costs = asked.costs(known.weighed, stages, one)
+        thresholds = asked.solve(known.outputs.rows(solving), costs, digest)
+        if asked.unit == "s":
+            timed = _timed(stages, thresholds, known, judging[:_TIMED])
+    validated, held_out = known.outputs.rows(solving), known.outputs.rows(judging)
+    check = check_thresholds(thresholds, validated, held_out, costs)
+    found = BudgetEvaluation(
+        known.about, asked.backend, asked.accelerator, asked.distribution, thresholds, check,
+        _scores(known, check, thresholds, judging), timed,
+    )  # fmt: skip
+    if export is not None:
+        _export(known, found, export)
+    return found
+
+
+def _parts(known: ExitSubject, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Images to solve on and images to judge by, the same however often one asks."""
+    count = known.outputs.samples
+    if not 0 < share < 1:
+        raise UsageError(f"validation={share}", expected="between 0 and 1, e.g. 0.5")
+    judged = count - round(share * count)
+    if not 0 < judged < count:
+        raise InputError(
+            f"{count} images, of which {share:.0%} are for validation",
+            expected="one image or more in each part",
+        )
+    keys = [f"{known.about.fingerprint} {i}".encode() for i in range(count)]
+    order = split_order(keys, known.outputs.labels.tolist())
+    return part(order, "train", judged), part(order, "test", judged)
+
+
+def _scores(
+    known: ExitSubject, check: BudgetCheck, thresholds: Thresholds, judging: NDArray[np.int64]
+) -> tuple[ExitScore, ...]:
+    held_out = known.outputs.rows(judging)
+    left, correct = thresholds.decide(held_out), held_out.correct
+    found = []
+    for stage, cost in enumerate(check.costs):
+        here = left == stage
+        found.append(
+            ExitScore(
+                cost, known.weighed.macs[stage], 100 * float(correct[stage].mean()),
+                check.expected.leaving[stage], check.realised.leaving[stage],
+                100 * float(correct[stage, here].mean()) if here.any() else None,
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _timed(
+    stages: Stages, thresholds: Thresholds, known: ExitSubject, index: NDArray[np.int64]
+) -> Timed:
+    """Means over the images; of each the median of three runs, so that one interruption does not decide."""
+    engine, images = Engine(stages, thresholds), known.images(index)
+    early, whole = [], []
+    for i in range(len(images)):
+        image = images[i : i + 1]
+        early.append(_seconds(partial(engine.run, image)))
+        whole.append(_seconds(partial(run_all, stages, image)))
+    return Timed(len(images), float(np.mean(early)), float(np.mean(whole)))
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    return float(np.median(sample(run, 3)))
+
+
+def _export(known: ExitSubject, found: BudgetEvaluation, folder: str | os.PathLike[str]) -> None:
+    from steelyard.measure.stages.export import export_stages
+
+    thresholds = found.thresholds
+    macs = tuple(float(one.macs) for one in found.exits)
+    shape = known.images(np.zeros(1, dtype=np.int64)).shape
+    export_stages(
+        known.network, folder, input_shape=tuple(shape[1:]), thresholds=thresholds,
+        costs={"MACs": macs, thresholds.unit: found.check.costs}, classes=tuple(known.dataset.classes),
+        transforms=known.transforms.evaluation().texts, name=known.about.network,
+        fingerprint=known.about.weights_sha256,
+    )  # fmt: skip
