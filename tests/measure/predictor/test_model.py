@@ -26,6 +26,7 @@ from steelyard.measure.predictor.calibration import (
 from steelyard.measure.predictor.correction import Reference
 from steelyard.measure.predictor.eager_work import eager_work
 from steelyard.measure.predictor.model import Model, Sample, fit
+from steelyard.measure.predictor.onnx_work import ran_work
 from steelyard.measure.predictor.prediction import LEVEL, predict
 from steelyard.measure.predictor.work import COLUMNS, Work
 
@@ -72,19 +73,22 @@ def test_costs_that_are_known_are_found_again(model: Model) -> None:
         assert np.median(np.abs(found / sample.seconds - 1)) < 0.08
 
 
-def test_trees_answer_as_the_library_that_grew_them() -> None:
+@pytest.mark.parametrize("forests", [1, 3])
+def test_trees_answer_as_the_library_that_grew_them(forests: int) -> None:
     dice = np.random.default_rng(0)
     rows = dice.normal(size=(300, len(COLUMNS)))
     targets = np.sin(rows[:, 0]) + rows[:, 1] * (rows[:, 2] > 0)
-    theirs = GradientBoostingRegressor(
-        n_estimators=trees.TREES, learning_rate=trees.RATE, max_depth=trees.DEPTH, subsample=trees.SHARE,
-        max_features=trees.SHARE, min_samples_leaf=trees.LEAF, random_state=0,
-    ).fit(rows, targets)  # fmt: skip
-    ours = trees.grown(rows, targets, np.ones(300))
+    theirs = [
+        GradientBoostingRegressor(
+            n_estimators=trees.TREES, learning_rate=trees.RATE, max_depth=trees.DEPTH, subsample=trees.SHARE,
+            max_features=trees.SHARE, min_samples_leaf=trees.LEAF, random_state=seed,
+        ).fit(rows, targets)
+        for seed in range(forests)
+    ]  # fmt: skip
+    ours = trees.grown(rows, targets, np.ones(300), forests=forests)
     new = dice.normal(size=(50, len(COLUMNS)))
-    assert ours(new) == pytest.approx(
-        theirs.predict(new), abs=1e-5
-    )  # it rounds thresholds' operands to float32
+    mean = np.mean([one.predict(new) for one in theirs], axis=0)
+    assert ours(new) == pytest.approx(mean, abs=1e-5)  # it rounds thresholds' operands to float32
 
 
 def test_a_kind_never_met_is_counted_as_the_like_of_it_and_never_as_nothing(model: Model) -> None:
@@ -112,7 +116,8 @@ def calibration(model: Model, **changes: Any) -> Calibration:
 
 def test_a_calibration_comes_back_from_its_file(model: Model, tmp_path: Path) -> None:
     networks = tuple(
-        Reference(f"net{i}", f"family{i}", 0.01 * i, 10 * i, 0.011 * i) for i in range(1, 6)
+        Reference(f"net{i}", f"family{i}", (0.005 * i, 0.0, 0.0, 0.005 * i), 10 * i, 0.011 * i)
+        for i in range(1, 6)
     )
     known = calibration(model, references=networks)
     path = known.save(tmp_path / "c.npz")
@@ -208,3 +213,9 @@ def test_a_prediction_of_a_network_adds_up_and_names_what_it_does_not_know() -> 
     assert high == pytest.approx(found.seconds * factor + unsure)
     assert "ms" in str(found)
     assert json.loads(json.dumps(found.to_dict()))["schema"] == "steelyard.latency_prediction/1"
+
+
+def test_weights_that_onnx_runtime_packed_in_advance_are_counted() -> None:
+    """Its profiler names the bias alone: a matrix of 256 x 100 is known from what is read and written."""
+    work = ran_work("Gemm", "n125_kernel_time", [(1, 256), (100,)], [(1, 100)], 8)
+    assert (work.weights, work.macs) == (25_600, 25_600)

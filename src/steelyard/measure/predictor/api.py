@@ -16,7 +16,7 @@ from steelyard.measure.backend import backend as backend_named
 from steelyard.measure.child import available_cores
 from steelyard.measure.environment import environment, load_average
 from steelyard.measure.predictor.calibration import Calibration, Record
-from steelyard.measure.predictor.correction import Reference
+from steelyard.measure.predictor.correction import Reference, summed
 from steelyard.measure.predictor.model import Model, Sample, fit
 from steelyard.measure.predictor.prediction import BACKENDS, works_of
 from steelyard.measure.predictor.work import Floats
@@ -39,6 +39,10 @@ REFERENCES = (
     "shufflenet_v2_x1_0",
     "densenet121",
     "vgg11",
+    "resnext50_32x4d",
+    "efficientnet_b0",
+    "googlenet",
+    "mobilenet_v3_small",
 )
 """Of as many families."""
 
@@ -143,8 +147,8 @@ def reference(
     from steelyard.zoo.registry import info
 
     works, _ = works_of(capture(network), backend, environment())
-    summed = float(model.seconds(works)[0].sum())
-    return Reference(network, family or info(network).family, summed, len(works), measured_s)
+    sums = summed(works, model.seconds(works)[0])
+    return Reference(network, family or info(network).family, sums, len(works), measured_s)
 
 
 def quiet_samples(backend: str, rows: Sequence[dict[str, Any]]) -> list[Sample]:
@@ -203,7 +207,7 @@ def learnt(samples: Sequence[Sample]) -> tuple[Model, tuple[float, ...]]:
     """A model of all probes; and for each probe how far off one is that has not seen it."""
     errors: list[float] = []
     for fold in range(FOLDS):
-        model = fit([s for i, s in enumerate(samples) if i % FOLDS != fold])
+        model = fit([s for i, s in enumerate(samples) if i % FOLDS != fold], forests=1)
         errors += [
             float(model.seconds(sample.works)[0].sum() / sample.seconds.sum() - 1)
             for sample in samples[fold::FOLDS]

@@ -17,10 +17,19 @@ from steelyard._cache import cache_folder
 from steelyard._display import Printable
 from steelyard.errors import FileFormatError, InputError, UsageError
 from steelyard.measure.environment import environment
-from steelyard.measure.predictor.correction import Correction, Reference, corrected, left_out
+from steelyard.measure.predictor.correction import (
+    GROUPS,
+    Correction,
+    Reference,
+    corrected,
+    left_out,
+)
 from steelyard.measure.predictor.model import Model
 
-SCHEMA = "steelyard.calibration/1"
+SCHEMA = "steelyard.calibration/2"
+
+ENOUGH = 9
+"""References that settle the interval alone."""
 
 DECISIVE = ("processor", "cores", "caches", "flags", "torch")
 """Facts of the environment without which a calibration says nothing; ONNX Runtime's version for its own."""
@@ -78,16 +87,20 @@ class Calibration(Printable):
     def reach(self, level: float) -> float:
         """Factor around a prediction that holds the truth in ``level`` of cases, up and down.
 
-        By split conformal prediction (Lei et al. 2018) from the errors on probes and on references, each told by the
-        others; the wider of the two.
+        By split conformal prediction (Lei et al. 2018) from the errors on the references, each told by the others; where
+        those are fewer than `ENOUGH`, from the errors on probes if they are wider, since a probe is one network, too,
+        but has no correction.
         """
-        found = [reach(self.record.errors, level)]
-        if len({r.family for r in self.record.references}) > 1:
-            found.append(reach(left_out(self.record.references), level))
+        references = self.record.references
+        found = []
+        if len({r.family for r in references}) > 1:
+            found.append(reach(left_out(references), level))
+        if len(references) < ENOUGH:
+            found.append(reach(self.record.errors, level))
         return max(found)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data without the trees, schema ``steelyard.calibration/1``."""
+        """Plain data without the trees, schema ``steelyard.calibration/2``."""
         kinds = {kind: model.count for kind, model in self.model.kinds.items()}
         return {"schema": SCHEMA, **asdict(self.record), "kinds": kinds}
 
@@ -179,9 +192,16 @@ def _record(arrays: Mapping[str, NDArray[Any]]) -> Record:
 
 def _reference(item: Mapping[str, Any]) -> Reference:
     return Reference(
-        str(item["network"]), str(item["family"]), float(item["summed_s"]), int(item["operators"]),
+        str(item["network"]), str(item["family"]), _sums(item["summed_s"]), int(item["operators"]),
         float(item["measured_s"]),
     )  # fmt: skip
+
+
+def _sums(items: Sequence[Any]) -> tuple[float, ...]:
+    found = tuple(map(float, items))
+    if len(found) != len(GROUPS):
+        raise ValueError(f"{len(found)} sums of a reference, not {len(GROUPS)}")
+    return found
 
 
 def find_calibration(backend: str, threads: int) -> Calibration:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from steelyard.measure.predictor.calibration import Calibration
+from steelyard.measure.predictor.correction import GROUPS
 from steelyard.measure.predictor.prediction import (
     LEVEL,
     LatencyPrediction,
@@ -110,7 +111,7 @@ def _references(result: Calibration) -> tuple[str, ...]:
         return ()
     correction = result.correction
     names = ", ".join(r.network for r in found)
+    slopes = ", ".join(f"{s:.2f} ({g})" for s, g in zip(correction.slopes, GROUPS, strict=True))
     return (
-        f"Whole networks ({names}) take {correction.slope:.2f} times the sum of their operators and "
-        f"{correction.call_s * 1e6:.1f} us for each.",
+        f"Whole networks ({names}) take {slopes} times the sum of such operators and {correction.call_s * 1e6:.1f} us for each.",
     )

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from steelyard.errors import FileFormatError, MissingExtraError
 from steelyard.measure.child import available_cores
-from steelyard.measure.predictor.trees import Forest, constant, grown
+from steelyard.measure.predictor.trees import FORESTS, Forest, constant, grown
 from steelyard.measure.predictor.work import Floats, Surroundings, Work, amounts, features
 
 FEWEST = 30
@@ -128,8 +129,8 @@ class Sample:
     seconds: Floats
 
 
-def fit(samples: Sequence[Sample]) -> Model:
-    """What the probes say of each kind.
+def fit(samples: Sequence[Sample], forests: int = FORESTS) -> Model:
+    """What the probes say of each kind; ``forests`` are averaged for it.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -144,17 +145,25 @@ def fit(samples: Sequence[Sample]) -> Model:
     with ThreadPoolExecutor(
         available_cores()
     ) as pool:  # scikit-learn grows trees outside the interpreter's lock
-        return Model(dict(zip(kinds, pool.map(_fit_kind, kinds.values()), strict=True)))
+        return Model(
+            dict(
+                zip(
+                    kinds,
+                    pool.map(partial(_fit_kind, forests=forests), kinds.values()),
+                    strict=True,
+                )
+            )
+        )
 
 
-def _fit_kind(found: Sequence[tuple[Floats, Floats, float]]) -> KindModel:
+def _fit_kind(found: Sequence[tuple[Floats, Floats, float]], forests: int) -> KindModel:
     rows, sizes, seconds = (np.array(part) for part in zip(*found, strict=True))
     seconds = np.maximum(seconds, LEAST_S)
     costs = _costs(sizes, seconds)
     base = np.maximum(sizes @ costs, LEAST_S)
     if len(seconds) < FEWEST:
         return KindModel(costs, constant(float(np.log(seconds.sum() / base.sum()))), len(seconds))
-    trees = grown(rows, np.log(seconds / base), np.ones(len(seconds)))
+    trees = grown(rows, np.log(seconds / base), np.ones(len(seconds)), forests=forests)
     said = base * np.exp(trees(rows))
     # the mean of a logarithm is below the logarithm of the mean: sums shall be right
     return KindModel(costs * (seconds.sum() / said.sum()), trees, len(seconds))

@@ -51,7 +51,8 @@ def ran_work(
         return _conv(inputs[0], inputs[1], outputs[0], block if in_blocks else 0, added)
     maps = [shape for shape in inputs if len(shape) > 1]
     if kind == "Gemm":
-        return _gemm(maps[0], prod(maps[1]) if len(maps) > 1 else 0, outputs[0])
+        # weights that were packed in advance are not in the profile
+        return _gemm(maps[0], maps[0][-1] * outputs[0][-1], outputs[0])
     return _other(kind, maps, outputs, in_blocks)
 
 

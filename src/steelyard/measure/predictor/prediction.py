@@ -15,6 +15,7 @@ from steelyard.measure.predictor.calibration import (
     check_machine,
     find_calibration,
 )
+from steelyard.measure.predictor.correction import summed
 from steelyard.measure.predictor.eager_work import eager_work
 from steelyard.measure.predictor.onnx_work import onnxruntime_work
 from steelyard.measure.predictor.work import Work
@@ -145,7 +146,7 @@ def predict(
     shares = _shares(works, seconds, unknown)
     if all(not share.known for share in shares):
         raise InputError(f"the calibration knows no operator of {load.name}")
-    whole = known.correction.seconds(float(seconds.sum()), len(works))
+    whole = known.correction.seconds(summed(works, seconds), len(works))
     unsure = sum(share.seconds for share in shares if not share.known)
     factor = known.reach(LEVEL)
     said = list(warnings)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from steelyard.errors import FileFormatError, MissingExtraError
 from steelyard.measure.predictor.work import COLUMNS, Floats
 
-TREES, DEPTH, RATE, SHARE, LEAF = 120, 5, 0.1, 0.6, 4
-"""Trees of a forest, their depth, the learning rate, the share of samples and columns that each sees, least samples
+FORESTS, TREES, DEPTH, RATE, SHARE, LEAF = 3, 120, 5, 0.1, 0.6, 4
+"""Forests that are averaged, since each is grown from chosen samples; trees of a forest, their depth, the learning rate, the share of samples and columns that each sees, least samples
 of a leaf."""
 
 Ints = NDArray[np.int64]
@@ -103,7 +103,9 @@ def constant(start: float) -> Forest:
     return Forest(none, none, nothing, none, none, nothing, start)
 
 
-def grown(rows: Floats, targets: Floats, weights: Floats, seed: int = 0) -> Forest:
+def grown(
+    rows: Floats, targets: Floats, weights: Floats, seed: int = 0, forests: int = FORESTS
+) -> Forest:
     """A forest that tells ``targets`` from ``rows`` (gradient boosting, Friedman 2001; squared error).
 
     Raises:
@@ -115,22 +117,23 @@ def grown(rows: Floats, targets: Floats, weights: Floats, seed: int = 0) -> Fore
         raise MissingExtraError(
             "calibrating the latency predictor", extra="predictor", package="scikit-learn"
         ) from None
-    made = ensemble.GradientBoostingRegressor(
-        n_estimators=TREES, learning_rate=RATE, max_depth=DEPTH, subsample=SHARE, max_features=SHARE,
-        min_samples_leaf=LEAF, random_state=seed,
-    ).fit(rows, targets, weights)  # fmt: skip
     roots, parts, count = [], [], 0
-    for (tree,) in made.estimators_:
-        nodes = tree.tree_
-        own = np.arange(nodes.node_count)
-        leaf = nodes.children_left < 0
-        roots.append(count)
-        parts.append((
-            np.where(leaf, 0, nodes.feature), np.where(leaf, 0.0, nodes.threshold),
-            count + np.where(leaf, own, nodes.children_left), count + np.where(leaf, own, nodes.children_right),
-            np.where(leaf, RATE * nodes.value[:, 0, 0], 0.0),
-        ))  # fmt: skip
-        count += nodes.node_count
+    for number in range(forests):
+        made = ensemble.GradientBoostingRegressor(
+            n_estimators=TREES, learning_rate=RATE, max_depth=DEPTH, subsample=SHARE, max_features=SHARE,
+            min_samples_leaf=LEAF, random_state=forests * seed + number,
+        ).fit(rows, targets, weights)  # fmt: skip
+        for (tree,) in made.estimators_:
+            nodes = tree.tree_
+            own = np.arange(nodes.node_count)
+            leaf = nodes.children_left < 0
+            roots.append(count)
+            parts.append((
+                np.where(leaf, 0, nodes.feature), np.where(leaf, 0.0, nodes.threshold),
+                count + np.where(leaf, own, nodes.children_left), count + np.where(leaf, own, nodes.children_right),
+                np.where(leaf, RATE / forests * nodes.value[:, 0, 0], 0.0),
+            ))  # fmt: skip
+            count += nodes.node_count
     column, threshold, left, right, value = (
         np.concatenate(part) for part in zip(*parts, strict=True)
     )
