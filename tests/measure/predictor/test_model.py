@@ -61,7 +61,7 @@ def made_up(seed: int, kind: str = "conv.dense") -> Sample:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return fit([made_up(seed) for seed in range(25)])
+    return fit([made_up(seed) for seed in range(25)], forests=1)
 
 
 def test_costs_that_are_known_are_found_again(model: Model) -> None:
