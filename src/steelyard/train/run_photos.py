@@ -128,10 +128,12 @@ def photos_in(places: Sequence[str | os.PathLike[str]]) -> tuple[Path, ...]:
 
     Raises:
         UsageError: nothing is given.
-        FileFormatError: a folder without pictures.
+        FileFormatError: no such file, or a folder without pictures.
     """
     found: list[Path] = []
     for place in map(Path, places):
+        if not place.exists():
+            raise FileFormatError(f"{place} does not exist", expected="an image file or a folder")
         if not place.is_dir():
             found.append(place)
             continue
