@@ -194,7 +194,8 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain data, in the order of a TOML file; what is not set is left out."""
-        return {key: value for key, value in _plain(self).items() if value is not None}
+        found: dict[str, Any] = _plain(self)
+        return found
 
     def to_toml(self) -> str:
         """The same as a TOML file, every setting written out."""
@@ -265,10 +266,10 @@ def _plain(value: Any) -> Any:
         pairs.sort(
             key=lambda pair: dataclasses.is_dataclass(pair[1]) or isinstance(pair[1], Mapping)
         )
-        return {name: _plain(item) for name, item in pairs}
+        return {name: _plain(item) for name, item in pairs if item is not None}
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:

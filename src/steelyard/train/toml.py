@@ -120,5 +120,8 @@ def _key(name: str) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(_text(item) for item in value)}]"
+    if isinstance(value, Mapping):  # within a list
+        pairs = (f"{_key(key)} = {_text(item)}" for key, item in value.items())
+        return f"{{ {', '.join(pairs)} }}"
     # JSON's numbers, words and strings are TOML's, but for the DEL and characters in two halves
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -138,13 +138,33 @@ def _fit(hint: Any, value: object) -> tuple[bool, Any]:
     if origin is tuple:
         if not isinstance(value, (tuple, list)) or not value:
             return False, value
-        parts = [_fit(get_args(hint)[0], item) for item in value]
+        args = get_args(hint)
+        kinds = args[:1] * len(value) if args[-1] is Ellipsis else args
+        if len(kinds) != len(value):
+            return False, value
+        parts = [_fit(kind, item) for kind, item in zip(kinds, value, strict=True)]
         return all(ok for ok, _ in parts), tuple(item for _, item in parts)
+    if dataclasses.is_dataclass(hint) and isinstance(value, Mapping):
+        return _fit_fields(hint, value)
     if hint is NoneType:
         return value is None, value
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return True, float(value)
     return type(value) is hint, value
+
+
+def _fit_fields(hint: Any, value: Mapping[str, object]) -> tuple[bool, Any]:
+    """A dataclass from a table of its fields, as a recipe has it."""
+    hints = get_type_hints(hint)
+    if not value.keys() <= hints.keys():
+        return False, value
+    parts = {key: _fit(hints[key], item) for key, item in value.items()}
+    if not all(ok for ok, _ in parts.values()):
+        return False, value
+    try:
+        return True, hint(**{key: item for key, (_, item) in parts.items()})
+    except TypeError:  # a field without default is missing
+        return False, value
 
 
 def _words(hint: Any) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 import steelyard as sy
 from steelyard.capture.weightless import weightless
+from steelyard.design.conformance import SpaceContract
 from steelyard.design.spaces import (
     Choice,
     DartsSpace,
@@ -30,7 +31,6 @@ from steelyard.design.spaces import (
     register_space,
     space_from,
 )
-from steelyard.design.conformance import SpaceContract
 from steelyard.errors import FileFormatError, UnknownNameError, UsageError
 from steelyard.layers.genotype import OPERATIONS
 

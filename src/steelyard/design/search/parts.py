@@ -8,9 +8,11 @@ space; that is near what it says of the whole network, not the same.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,10 +21,15 @@ from steelyard.capture.weightless import weightless
 from steelyard.cost.counts import add_up, tally
 from steelyard.cost.memory import peak_activation_memory
 from steelyard.design.spaces.base import Part, Point, SearchSpace
+from steelyard.errors import ModelError, SteelyardError
 from steelyard.measure.predictor.calibration import Calibration
+from steelyard.measure.predictor.correction import summed
 from steelyard.measure.predictor.prediction import works_of
 from steelyard.measure.predictor.work import Surroundings, surroundings
 from steelyard.workload import Workload
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TYPICAL = 9
 """Networks that are drawn to find out what surrounds a part."""
@@ -58,9 +65,18 @@ def captured(space: SearchSpace, point: Point) -> Workload:
     Raises:
         SteelyardError: it cannot be built or captured.
     """
-    with weightless():
-        network = space.build(point)
+    network = _built(partial(space.build, point))
     return capture(network, input_shape=space.input_shape(point))
+
+
+def _built(make: Callable[[], nn.Module]) -> nn.Module:
+    try:
+        with weightless():
+            return make()
+    except SteelyardError:
+        raise
+    except Exception as error:  # a space of the user's own may raise anything
+        raise ModelError(f"it cannot be built: {type(error).__name__}: {error}") from error
 
 
 def whole_costs(space: SearchSpace, point: Point) -> Counts:
@@ -77,7 +93,6 @@ class _Known:
     access_bytes: int
     peak_bytes: int
     seconds: float
-    operators: int
 
 
 class PartCosts:
@@ -122,32 +137,25 @@ class PartCosts:
         parts = self.space.parts(point)
         if parts is None or self.calibration is None:
             return None
-        seconds, operators = 0.0, 0
-        for part in parts:
-            known = self._known.get(part.key) or self._look(part)
-            seconds += known.seconds
-            operators += known.operators
-        return self.calibration.correction.seconds(seconds, operators)
+        return sum((self._known.get(part.key) or self._look(part)).seconds for part in parts)
 
     def _look(self, part: Part) -> _Known:
-        with weightless():
-            module = part.make()
-        load = capture(module, input_shape=part.shape)
+        load = capture(_built(part.make), input_shape=part.shape)
         found = counts_of(load)
-        seconds, operators = self._seconds(load)
         known = _Known(
-            found.params, found.macs, found.access_bytes, found.peak_bytes, seconds, operators
+            found.params, found.macs, found.access_bytes, found.peak_bytes, self._seconds(load)
         )
         self._known[part.key] = known
         return known
 
-    def _seconds(self, load: Workload) -> tuple[float, int]:
+    def _seconds(self, load: Workload) -> float:
+        """With the correction for whole networks, which is linear in the parts."""
         if self.calibration is None:
-            return 0.0, 0
+            return 0.0
         record = self.calibration.record
         works, _ = works_of(load, record.backend, record.environment)
         seconds, _ = self.calibration.model.seconds(works, self._typical())
-        return float(seconds.sum()), len(works)
+        return self.calibration.correction.seconds(summed(works, seconds), len(works))
 
     def _typical(self) -> Surroundings:
         """What surrounds a part: the medians over some networks of the space."""

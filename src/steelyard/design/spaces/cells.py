@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
 from random import Random
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Point, SearchSpace
@@ -73,7 +72,7 @@ class _CellSpace(SearchSpace):
     operations: tuple[str, ...]
     layers: tuple[int, ...]
     filters: tuple[int, ...]
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     depth: ClassVar[str]
     """The zoo's setting for the number of cells."""

@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
@@ -60,7 +59,7 @@ class MobileSpace(SearchSpace):
     network: str = "mobilenet_v2"
     resolution: tuple[int, ...] = (224,)
     width: tuple[float, ...] = (1.0,)
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self._config, MobileConfig):

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
@@ -59,7 +58,7 @@ class ShuffleSpace(SearchSpace):
     resolution: tuple[int, ...] = (224,)
     se_reduction: tuple[int, ...] = (0,)
     residual: tuple[bool, ...] = (False,)
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self._config, ShuffleNetV2Config):

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from steelyard.design.spaces.base import Choice, Point, SearchSpace
@@ -69,7 +68,7 @@ class WiringSpace(SearchSpace):
     nodes: tuple[int, ...] = (32,)
     filters: tuple[int, ...] = (78,)
     resolution: tuple[int, ...] = (224,)
-    settings: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(config_of(self.network, self.settings), RandWireConfig):

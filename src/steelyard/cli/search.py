@@ -1,0 +1,123 @@
+"""``steelyard search SPACE.toml --objective macs,error``: the best networks of a search space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.errors import UsageError
+
+if TYPE_CHECKING:
+    from steelyard.train.recipe import Recipe
+
+_PAGES = (".html", ".htm")
+
+
+@click.command("search")
+@click.argument("space", metavar="SPACE.toml")
+@click.option(
+    "--objective",
+    "objectives",
+    multiple=True,
+    required=True,
+    metavar="NAME[,NAME]",
+    help="Minimised: macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, error.",
+)
+@click.option(
+    "--constraint",
+    "constraints",
+    multiple=True,
+    metavar="NAME<=N",
+    help="E.g. macs<=300M; repeatable.",
+)
+@click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="In all.")
+@click.option(
+    "--strategy",
+    type=click.Choice(["random", "evolution", "nsga2"]),
+    help="Default: evolution for one objective, nsga2 for several.",
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep trials here; the same line goes on where it ended.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+@click.option(
+    "--recipe", metavar="NAME|FILE", help="For error: how to train; its network is replaced."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of the recipe, e.g. epochs=2."
+)
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.toml",
+    help="Write the recipe with the best network, for steelyard train.",
+)
+@output_options(
+    *FORMATS,
+    files=_PAGES,
+    path_help="Write to FILE; its ending chooses the form: .html a page with the front and parallel axes, "
+    ".csv all trials, .json, .md, .txt.",
+)
+def command(
+    space: str,
+    objectives: tuple[str, ...],
+    constraints: tuple[str, ...],
+    trials: int,
+    strategy: str | None,
+    seed: int,
+    store: Path | None,
+    workers: int,
+    recipe: str | None,
+    overrides: tuple[str, ...],
+    export: Path | None,
+    output: Output,
+) -> None:
+    """Search a space of networks for those that no other beats.
+
+    \b
+    steelyard search space.toml --objective macs --constraint "params<=2M" --trials 500
+    steelyard search space.toml --objective params,latency_ms@cpu --store search.db -o front.html
+    steelyard search space.toml --objective error,macs --recipe digits_resnet56 --set epochs=3 --export best.toml
+    """
+    import steelyard
+
+    chosen = _recipe(recipe, overrides)
+    if export is not None and chosen is None:
+        raise UsageError(
+            "--export without --recipe", expected="the recipe to write the network into"
+        )
+    with output.bar(f"searching {Path(space).stem}") as show:
+        result = steelyard.search(
+            space, objectives, constraints=constraints, trials=trials, strategy=strategy or "", seed=seed, store=store,
+            workers=workers, recipe=chosen, progress=show,
+        )  # fmt: skip
+    if output.picture is not None:
+        from steelyard.design.search import save_search
+
+        output.note(f"wrote {save_search(result, output.picture)}")
+    else:
+        output.show(result)
+    if export is not None:
+        from steelyard.report.files import write_file
+
+        best = result.best
+        output.note(f"trial {best.number}: {write_file(export, result.recipe(best).to_toml())}")
+
+
+def _recipe(name: str | None, overrides: tuple[str, ...]) -> Recipe | None:
+    if name is None:
+        if overrides:
+            raise UsageError("--set without --recipe", expected="a recipe to change")
+        return None
+    import steelyard
+
+    return steelyard.load_recipe(name, overrides)

@@ -1,0 +1,256 @@
+"""`search`: looks for the best networks of a space."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from steelyard.design.search.bounds import check_bounds
+from steelyard.design.search.crew import Crew, Job
+from steelyard.design.search.evaluate import Evaluator
+from steelyard.design.search.goals import constraint, quantities
+from steelyard.design.search.result import SearchResult, Trial
+from steelyard.design.search.store import Store, sole_search
+from steelyard.design.search.strategies import STRATEGIES, Proposal, Strategy, dominates
+from steelyard.design.spaces.base import SearchSpace
+from steelyard.design.spaces.registry import load_space
+from steelyard.errors import InputError, SteelyardError, UnknownNameError, UsageError
+from steelyard.train.recipe import Recipe
+from steelyard.train.toml import load_recipe
+
+MOST_REJECTED, MOST_REPEATED = 2000, 20
+"""Proposals for one trial that may break a counted constraint, and that may have been there before."""
+
+MOST_WORKERS = 64
+
+Progress = Callable[[int, int, str], None]
+"""Told how many trials are finished, of how many, and how the front stands."""
+
+
+def search(
+    space: SearchSpace | str | Path,
+    objectives: str | Sequence[str],
+    *,
+    constraints: str | Sequence[str] = (),
+    trials: int = 100,
+    strategy: str = "",
+    seed: int = 0,
+    store: str | Path | None = None,
+    workers: int = 1,
+    recipe: Recipe | str | Path | None = None,
+    progress: Progress | None = None,
+) -> SearchResult:
+    """Tries networks of a space, and returns all of them and those that none of them beats.
+
+    Constraints on counted quantities are held by every network that is tried; others are checked before anything that
+    takes longer. With one worker the same seed gives the same trials. With a store, a search that ended early goes on:
+    a trial is kept when it is finished, and none is tried twice.
+
+    Example: ``search("space.toml", ["macs", "latency_ms@cpu"], constraints="params<=2M", trials=500)``.
+
+    Args:
+        space: a `SearchSpace`, or a TOML file that describes one.
+        objectives: what is minimised, see `steelyard.design.search.goals`.
+        constraints: what must hold, ``macs<=300M``.
+        trials: finished ones, in all sessions together.
+        strategy: ``random``, ``evolution`` or ``nsga2``; "": evolution for one objective, else nsga2.
+        seed: of all that is drawn.
+        store: a file in which trials are kept.
+        workers: processes that evaluate; the space must then be one that can be sent to them.
+        recipe: for ``error``: how networks are trained; its own network is replaced.
+        progress: told how it goes, after every trial.
+
+    Raises:
+        UsageError: objectives, constraints or options that are wrong; or the store is of another search or in use.
+        UnknownNameError: no such strategy, device or recipe.
+        InputError: constraints that no network holds, or a store that cannot be used.
+        MissingExtraError: nsga2 without Optuna.
+        KeyboardInterrupt: interrupted; what is finished is in the store.
+    """
+    found = space if isinstance(space, SearchSpace) else load_space(space)
+    goals = quantities([objectives] if isinstance(objectives, str) else objectives)
+    texts = [constraints] if isinstance(constraints, str) else constraints
+    limits = tuple(constraint(one) for text in texts for one in text.split(",") if one.strip())
+    chosen = strategy or ("evolution" if len(goals) == 1 else "nsga2")
+    if chosen not in STRATEGIES:
+        raise UnknownNameError("strategy", chosen, STRATEGIES, hint=", ".join(STRATEGIES))
+    if trials < 1 or not 1 <= workers <= MOST_WORKERS:
+        raise UsageError(
+            f"{trials} trials, {workers} workers",
+            expected=f"at least 1, at most {MOST_WORKERS} workers",
+        )
+    proxy = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe)
+    job = Job(found, goals, limits, proxy)
+    one = _Search(job, chosen, seed, progress or (lambda done, every, how: None))
+    if workers > 1 and one.evaluator.measures:
+        raise UsageError(
+            f"latencies that are measured, by {workers} workers at once, disturb each other",
+            expected="one worker, or a machine that is calibrated",
+            hint="steelyard calibrate",
+        )
+    with ExitStack() as held:
+        if store is not None:
+            held.enter_context(sole_search(Path(store)))
+            one.remember(Store(Path(store), one.head()))
+        one.run(trials, workers)
+    return one.result()
+
+
+class _Search:
+    """One search: what is known, and the loop."""
+
+    def __init__(self, job: Job, strategy: str, seed: int, tell: Progress) -> None:
+        self.job, self.name, self.seed, self.tell = job, strategy, seed, tell
+        self.evaluator: Evaluator = job.evaluator()
+        self.strategy: Strategy = STRATEGIES[strategy](job.space, seed, len(job.objectives))
+        self.trials: list[Trial] = []
+        self.store: Store | None = None
+        self.asked = 0
+        self._seen: dict[str, Trial] = {}
+        self._front: list[tuple[float, ...]] = []
+
+    def head(self) -> dict[str, Any]:
+        """What makes two searches the same."""
+        return {
+            "space": self.job.space.describe(),
+            "objectives": ", ".join(map(str, self.job.objectives)),
+            "constraints": ", ".join(sorted(map(str, self.job.constraints))) or "none",
+            "strategy": self.name,
+            "seed": self.seed,
+            "recipe": self.job.proxy.to_dict() if self.job.proxy is not None else "none",
+        }
+
+    def remember(self, store: Store) -> None:
+        """Goes on with what the store holds."""
+        self.store = store
+        for trial in sorted(store.trials, key=lambda t: t.number):
+            point = self.job.space.decode(trial.key)
+            self.strategy.recall(point, self._values(trial), trial.notes)
+            self._add(trial)
+
+    def run(self, trials: int, workers: int) -> None:
+        """Until so many trials are finished."""
+        self.asked = trials
+        if len(self.trials) >= trials:
+            return
+        if not self.trials:
+            check_bounds(self.evaluator, self.seed)
+        crew = Crew(self.job, min(workers, trials - len(self.trials)), self.evaluator)
+        number = 1 + max((trial.number for trial in self.trials), default=-1)
+        running: dict[int, Proposal] = {}
+        try:
+            while len(self.trials) < trials:
+                while crew.idle and len(self.trials) + len(running) < trials:
+                    proposal = self._next(number, running)
+                    known = self._seen.get(self._key(proposal))
+                    if known is not None:
+                        again = replace(
+                            known, number=number, reason=f"as trial {known.number}", seconds=0.0,
+                            notes=proposal.notes,
+                        )  # fmt: skip
+                        self._finish(again, proposal)
+                    else:
+                        running[number] = proposal
+                        crew.submit(number, proposal.point)
+                    number += 1
+                if not running:
+                    continue
+                for done, answer, seconds in crew.finished():
+                    proposal = running.pop(done)
+                    key = self._key(proposal)
+                    self._finish(Trial.of(done, key, answer, seconds, proposal.notes), proposal)
+        finally:
+            crew.close()
+
+    def _next(self, number: int, running: dict[int, Proposal]) -> Proposal:
+        """A proposal that holds all counted constraints, and a new one if there is any."""
+        repeated = 0
+        there = {self._key(proposal) for proposal in running.values()}
+        for attempt in range(MOST_REJECTED):
+            proposal = self.strategy.propose(number, attempt)
+            key = self._key(proposal)
+            if (key in self._seen or key in there) and repeated < MOST_REPEATED:
+                repeated += 1
+            elif self._holds(proposal):
+                return proposal
+            self.strategy.tell(proposal, None)
+        raise InputError(
+            f"of {MOST_REJECTED} networks of {self.job.space.name} that were proposed none holds "
+            + ", ".join(map(str, self.job.constraints)),
+            expected="constraints that more networks hold",
+        )
+
+    def _holds(self, proposal: Proposal) -> bool:
+        if not any(one.quantity.counted for one in self.job.constraints):
+            return True
+        try:
+            return self.evaluator.broken(self.evaluator.counted(proposal.point)) is None
+        except SteelyardError:
+            return True  # a trial that fails, and says why
+
+    def _finish(self, trial: Trial, proposal: Proposal) -> None:
+        if self.store is not None:
+            self.store.put(trial)
+        self.strategy.tell(proposal, self._values(trial))
+        self._add(trial)
+        self.tell(len(self.trials), self.asked, self._standing(trial))
+
+    def _add(self, trial: Trial) -> None:
+        self.trials.append(trial)
+        self._seen.setdefault(trial.key, trial)
+        mine = self._values(trial)
+        if mine is None or any(one == mine or dominates(one, mine) for one in self._front):
+            return
+        self._front = [one for one in self._front if not dominates(mine, one)] + [mine]
+
+    def _values(self, trial: Trial) -> tuple[float, ...] | None:
+        if trial.state != "done":
+            return None
+        return tuple(trial.values[str(one)] for one in self.job.objectives)
+
+    def _standing(self, trial: Trial) -> str:
+        """The last trial that did not end well, else the front in a few words."""
+        if trial.state == "failed":
+            return f"trial {trial.number} failed: {trial.reason}"
+        if not self._front:
+            return "none done yet"
+        least = min(self._front)
+        named = zip(self.job.objectives, least, strict=True)
+        values = ", ".join(f"{one} {one.show(value)}" for one, value in named)
+        return f"front of {len(self._front)}, from {values}"
+
+    def _key(self, proposal: Proposal) -> str:
+        return self.job.space.encode(proposal.point)
+
+    def result(self) -> SearchResult:
+        """Everything that is known now."""
+        return SearchResult(
+            self.job.space, self.name, self.seed, tuple(self.job.objectives), tuple(self.job.constraints),
+            tuple(sorted(self.trials, key=lambda t: t.number)), self._facts(), self.job.proxy,
+            self._warnings(),
+        )  # fmt: skip
+
+    def _facts(self) -> dict[str, str]:
+        facts = {f"latency_ms@{d}": str(c) for d, c in self.evaluator.clocks.items()}
+        wanted = {one.name for one in self.evaluator.wanted}
+        if "error" in wanted and self.job.proxy is not None:
+            proxy = self.job.proxy
+            epochs = f"{proxy.epochs} epoch{'s' if proxy.epochs > 1 else ''}"
+            facts["error"] = (
+                f"of the test images of {proxy.data.source} after {epochs} by the recipe {proxy.name}: "
+                "a proxy for full training"
+            )
+        return facts
+
+    def _warnings(self) -> tuple[str, ...]:
+        found = list(self.store.notes) if self.store is not None else []
+        reasons = Counter(t.reason for t in self.trials if t.state == "failed")
+        if reasons:
+            reason, _ = reasons.most_common(1)[0]
+            total = sum(reasons.values())
+            found.append(f"{total} trial{'s' if total > 1 else ''} failed, most often: {reason}")
+        return tuple(found)

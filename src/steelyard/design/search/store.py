@@ -1,0 +1,123 @@
+"""`Store`: the trials of a search in a file, each written once when it is finished; and that one search at a time uses it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from steelyard._kept import Kept
+from steelyard.design.search.result import Trial
+from steelyard.errors import InputError, UsageError
+
+SCHEMA = "steelyard.search-store/1"
+
+_HEAD, _TRIAL = "head", "trial-"
+
+
+class Store:
+    """The file of one search.
+
+    Args:
+        path: a SQLite file; it is made if it is missing.
+        head: what the search is, as plain data: whoever goes on with it must mean the same.
+
+    Raises:
+        UsageError: the file is of another search; what differs is said.
+        InputError: it cannot be read or written, or is none of ours.
+    """
+
+    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+        self.path = path
+        self._kept = Kept(path, "trials", begin_anew=False)
+        text = json.dumps({"schema": SCHEMA, **head})
+        texts = self._kept.all()
+        if _HEAD in texts:
+            self._same(json.loads(texts[_HEAD]), json.loads(text))
+        elif texts:
+            raise InputError(f"{path} lost what its search was", hint="another file: --store FILE")
+        else:
+            self._kept.put(_HEAD, text)
+        self.trials: tuple[Trial, ...] = tuple(
+            Trial.from_dict(json.loads(text))
+            for key, text in texts.items()
+            if key.startswith(_TRIAL)
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know of the file, a sentence each."""
+        return tuple(dict.fromkeys(self._kept.notes))
+
+    def put(self, trial: Trial) -> None:
+        """Keeps a finished trial.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self._kept.put(f"{_TRIAL}{trial.number:09d}", json.dumps(trial.to_dict()))
+
+    def _same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        old, new = _flat(before), _flat(now)
+        lines = [
+            f"{key}: {old.get(key, 'nothing')} before, {new.get(key, 'nothing')} now"
+            for key in dict.fromkeys((*old, *new))
+            if old.get(key) != new.get(key)
+        ]
+        if lines:
+            raise UsageError(
+                f"{self.path} holds another search\n" + "\n".join(lines),
+                expected="the same space, objectives, constraints, strategy and seed",
+                hint="another file: --store FILE",
+            )
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    found: dict[str, str] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{above}{key}.")
+        else:
+            found[f"{above}{key}"] = str(value)
+    return found
+
+
+@contextmanager
+def sole_search(path: Path) -> Iterator[None]:
+    """Within it no other process searches with the same file; the system lets go when a process dies.
+
+    Without `fcntl` (Windows) that is the user's affair.
+
+    Raises:
+        UsageError: another process searches with it.
+        InputError: nothing can be written beside it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    lock = path.with_name(f"{path.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("a+")
+    except OSError as error:
+        raise InputError(f"cannot write {lock}: {error.strerror or error}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            who = file.read(32).strip()
+            raise UsageError(
+                f"another process{f' ({who})' if who.isdecimal() else ''} searches with {path}",
+                expected="one at a time",
+                hint="another file: --store FILE",
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield

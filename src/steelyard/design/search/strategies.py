@@ -1,0 +1,193 @@
+"""`Strategy`: who proposes the next network: at random, regularised evolution, or NSGA-II.
+
+A strategy proposes points and is told what became of them, in any order. `recall` tells it of the trials of an earlier
+session. Random search and evolution draw from a generator of their own for each proposal, so that a search that was
+cut off goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from steelyard.design.spaces.base import Point, SearchSpace
+from steelyard.errors import MissingExtraError, UsageError
+
+Values = tuple[float, ...]
+"""Of the objectives, in their order; the smaller the better."""
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one is as good in everything and better in something."""
+    pairs = list(zip(one, other, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A point to be tried.
+
+    Attributes:
+        point: of the space.
+        token: the strategy's own.
+        notes: what it must be told when the trial is recalled, as plain data.
+    """
+
+    point: Point
+    token: object = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Strategy(ABC):
+    """Proposes points."""
+
+    @abstractmethod
+    def propose(self, number: int, attempt: int) -> Proposal:
+        """A point for trial ``number``; ``attempt`` counts proposals that were turned down."""
+
+    @abstractmethod
+    def tell(self, proposal: Proposal, values: Values | None) -> None:
+        """What became of a proposal; None: it breaks a constraint, failed, or was there before."""
+
+    @abstractmethod
+    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
+        """A trial of an earlier session."""
+
+
+class RandomSearch(Strategy):
+    """Every point of the space with equal probability."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self.space, self.seed = space, seed
+
+    def propose(self, number: int, attempt: int) -> Proposal:
+        """A point for trial ``number``."""
+        return Proposal(self.space.sample(_generator(self.seed, number, attempt)))
+
+    def tell(self, proposal: Proposal, values: Values | None) -> None:
+        """Nothing is learnt."""
+
+    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
+        """Nothing is learnt."""
+
+
+class Evolution(Strategy):
+    """Regularised (ageing) evolution: the best of some of the last networks is mutated, the oldest dies.
+
+    Real, Aggarwal, Huang, Le 2018 (arXiv:1802.01548), algorithm 1: P is ``population``, S is ``sample``. With several
+    objectives the best of a sample is any that none of it dominates.
+
+    Raises:
+        UsageError: a sample larger than the population, or none.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, *, population: int = 50, sample: int = 12
+    ) -> None:
+        if not 1 <= sample <= population:
+            raise UsageError(
+                f"a sample of {sample} of a population of {population}", expected="1 to all of it"
+            )
+        self.space, self.seed, self.sample, self.size = space, seed, sample, population
+        self.population: deque[tuple[Point, Values]] = deque(maxlen=population)
+
+    def propose(self, number: int, attempt: int) -> Proposal:
+        """A random point until the population is full, then a mutant."""
+        random = _generator(self.seed, number, attempt)
+        if len(self.population) < self.size:
+            return Proposal(self.space.sample(random))
+        drawn = [self.population[random.randrange(self.size)] for _ in range(self.sample)]
+        best = [a for a in drawn if not any(dominates(b[1], a[1]) for b in drawn)]
+        parent, _ = best[random.randrange(len(best))]
+        return Proposal(self.space.mutate(parent, random))
+
+    def tell(self, proposal: Proposal, values: Values | None) -> None:
+        """The youngest; the oldest goes."""
+        self.recall(proposal.point, values, {})
+
+    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
+        """The same."""
+        if values is not None:
+            self.population.append((point, values))
+
+
+class Nsga2(Strategy):
+    """NSGA-II by Optuna: Deb et al. 2002 (IEEE Trans. Evol. Comput. 6).
+
+    Raises:
+        MissingExtraError: Optuna is not installed.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, *, objectives: int, population: int = 50
+    ) -> None:
+        try:
+            self.optuna: Any = importlib.import_module("optuna")
+        except ImportError:
+            raise MissingExtraError("NSGA-II", extra="search", package="optuna") from None
+        self.optuna.logging.set_verbosity(self.optuna.logging.WARNING)
+        self.space, self.seed, self.size, self.objectives = space, seed, population, objectives
+        self.ranges = {
+            choice.name: self.optuna.distributions.IntDistribution(0, len(choice.values) - 1)
+            for choice in space.choices
+        }
+        self.earlier: list[Any] = []
+        self._study: Any = None
+
+    @property
+    def study(self) -> Any:
+        """Begun when the first proposal is asked for, with what was recalled."""
+        if self._study is None:
+            sampler = self.optuna.samplers.NSGAIISampler(
+                population_size=self.size, seed=(self.seed + len(self.earlier)) % 2**32
+            )
+            self._study = self.optuna.create_study(
+                directions=["minimize"] * self.objectives, sampler=sampler
+            )
+            for trial in self.earlier:
+                self._study.add_trial(trial)
+        return self._study
+
+    def propose(self, number: int, attempt: int) -> Proposal:
+        """What Optuna's sampler suggests."""
+        trial = self.study.ask(self.ranges)
+        point = tuple(trial.params[name] for name in self.ranges)
+        frozen = self.study.get_trials(deepcopy=False)[trial.number]
+        notes = {k: v for k, v in frozen.system_attrs.items() if isinstance(v, (int, float, str))}
+        return Proposal(point, trial, notes)
+
+    def tell(self, proposal: Proposal, values: Values | None) -> None:
+        """To Optuna."""
+        if values is None:
+            self.study.tell(proposal.token, state=self.optuna.trial.TrialState.FAIL)
+        else:
+            self.study.tell(proposal.token, list(values))
+
+    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
+        """With the generation that it belonged to."""
+        if values is not None:
+            made = self.optuna.trial.create_trial(
+                values=list(values),
+                params=dict(zip(self.ranges, point, strict=True)),
+                distributions=self.ranges,
+                system_attrs=dict(notes),
+            )
+            self.earlier.append(made)
+
+
+Maker = Callable[[SearchSpace, int, int], Strategy]
+STRATEGIES: Mapping[str, Maker] = {
+    "random": lambda space, seed, objectives: RandomSearch(space, seed),
+    "evolution": lambda space, seed, objectives: Evolution(space, seed),
+    "nsga2": lambda space, seed, objectives: Nsga2(space, seed, objectives=objectives),
+}
+"""By name: a space, a seed and the number of objectives make one."""
+
+
+def _generator(seed: int, number: int, attempt: int) -> Random:
+    return Random(f"{seed}/{number}/{attempt}")  # noqa: S311
