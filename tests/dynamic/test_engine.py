@@ -149,6 +149,21 @@ def test_what_is_no_number_is_refused() -> None:
         Engine(stages, Thresholds(Confidence(), (0.5, 0.5))).run(images[:0])
 
 
+def test_a_policy_that_gives_no_number_is_refused() -> None:
+    class Lost:
+        name = "lost"
+
+        def score(self, history):
+            return np.full(len(history[-1]), math.nan)
+
+        def to_dict(self):
+            return {"name": self.name}
+
+    engine = Engine(TorchStages(Sums().eval()), Thresholds(Lost(), (0.5, 0.5)))
+    with pytest.raises(InputError, match="policy lost scores an image at exit 1 with NaN"):
+        engine.run(torch.ones(2, 3, 3, 3))
+
+
 def test_what_does_not_fit_is_refused() -> None:
     network = Sums().eval()
     with pytest.raises(UsageError, match="thresholds for 2 exits and a network with 3"):

@@ -89,13 +89,20 @@ class Thresholds:
 
         Raises:
             UsageError: no exit, or more than there are.
+            InputError: a score that is NaN.
         """
         stage = len(history) - 1
         if not 0 <= stage < self.exits:
             raise UsageError(f"{len(history)} exits", expected=self._said)
         if stage == self.exits - 1:
             return np.ones(len(history[-1]), dtype=bool)
-        leaving: NDArray[np.bool_] = self.policy.score(history) >= self.values[stage]
+        found = self.policy.score(history)
+        if np.isnan(found).any():
+            raise InputError(
+                f"the policy {self.policy.name} scores an image at exit {stage + 1} with NaN",
+                expected="a number for every image",
+            )
+        leaving: NDArray[np.bool_] = found >= self.values[stage]
         return leaving
 
     def decide(self, outputs: ExitOutputs) -> Ints:
