@@ -45,6 +45,7 @@ REPRESENTATIVES = {
     "PNASNet": "pnasnet5_mobile",
     "PVANet": "pvanet",
     "PreResNet": "resnetv2_18",
+    "RANet": "ranet3_lg_cifar",
     "RandWire": "randwire_small",
     "ResNeXt": "resnext29_8x64d_cifar",
     "ResNet": "resnet20_cifar",

@@ -40,6 +40,7 @@ NEAR_FOURFOLD = {
     "dcn": "offsets keep their channels",
     "icnn": "every row reads the image, and some maps are as many as labels",
     "msdnet": "the linear layers of the early classifiers double",
+    "ranet": "a quarter of the new maps is rounded down, and linear layers double",
     "seresnet18": "squeeze-and-excitation has eight hidden channels at least",
     "seresnet34": "squeeze-and-excitation has eight hidden channels at least",
 }

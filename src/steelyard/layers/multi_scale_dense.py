@@ -139,14 +139,18 @@ class MultiScaleStem(nn.Module):
 
     Args:
         first: makes the finest scale of the image.
-        channels: M_i; the coarser scales are 3x3 convolutions with stride 2 of the next finer one.
+        channels: M_i; the coarser scales are 3x3 convolutions of the next finer one.
+        strides: of these convolutions; None: 2.
     """
 
-    def __init__(self, first: nn.Module, channels: Sequence[int]) -> None:
+    def __init__(
+        self, first: nn.Module, channels: Sequence[int], strides: Sequence[int] | None = None
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList([first])
-        for finer, coarser in pairwise(channels):
-            self.layers.append(ConvUnit(finer, coarser, stride=2))
+        pairs = list(pairwise(channels))
+        for (finer, coarser), stride in zip(pairs, strides or [2] * len(pairs), strict=True):
+            self.layers.append(ConvUnit(finer, coarser, stride=stride))
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> [(N, M_0, H', W'), ...]."""
