@@ -35,6 +35,11 @@ from steelyard.errors import UsageError
     metavar="NAME",
     help="With --device: WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any.",
 )
+@click.option(
+    "--measured",
+    is_flag=True,
+    help="MACs against latency of what was measured on this machine, too.",
+)
 @capture_options
 @output_options(files=(".html", ".htm", ".md", ".txt", ".csv", ".json"))
 def command(
@@ -43,13 +48,15 @@ def command(
     devices: tuple[str, ...],
     objective: Any,
     dataflow: str,
+    measured: bool,
     how: Source,
     output: Output,
 ) -> None:
     """Write a report on one network or several: charts, treemap and sortable tables on one HTML page.
 
     With --device energy by memory and type of data, utilisation, latency, roofline and each layer's mapping
-    drawn as loops, too.
+    drawn as loops, too. With --measured latency against MACs, and against published accuracy, of all networks
+    that `steelyard measure` has timed on this machine.
 
     The suffix of FILE chooses the form: .html, .md, .txt, .csv or .json. Without -o the HTML page goes
     to stdout, unless that is a terminal.
@@ -76,6 +83,7 @@ def command(
             devices=devices,
             objective=objective,
             dataflow=dataflow,
+            measured=measured,
             progress=step,
         )
         if output.format == "json":

@@ -15,6 +15,7 @@ from steelyard.errors import SteelyardError, UsageError
 
 if TYPE_CHECKING:
     from steelyard.measure.measurement import Measurement
+    from steelyard.measure.store import Past
 
 FEWEST = 5
 """Networks of which a correlation is taken."""
@@ -187,7 +188,7 @@ def compare_latency(
 
 
 def against_macs(
-    rows: Sequence[Measurement], input_shape: Sequence[int] | None = None
+    rows: Sequence[Measurement] | Sequence[Past], input_shape: Sequence[int] | None = None
 ) -> tuple[AgainstMacs, ...]:
     """One result for each setting, batch and number of threads in which enough networks were measured.
 

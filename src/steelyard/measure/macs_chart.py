@@ -118,6 +118,12 @@ def accuracy_chart(found: AgainstMacs) -> Scatter | None:
     )  # fmt: skip
 
 
+def charts(found: AgainstMacs) -> tuple[Scatter, ...]:
+    """MACs against latency; and latency against accuracy, where that is known."""
+    accuracies = accuracy_chart(found)
+    return (macs_chart(found),) if accuracies is None else (macs_chart(found), accuracies)
+
+
 def _macs(point: Point) -> int:
     return point.macs
 
@@ -139,10 +145,9 @@ def _page(found: Measurements) -> str:
         for line in said.warnings:
             yield f'<p class="soft">Warning: {html_text(line)}.</p>'
         for number, one in enumerate(found.against_macs):
-            for key, chart in (("m", macs_chart(one)), ("a", accuracy_chart(one))):
-                if chart is not None:
-                    plots[f"{key}{number}"] = scatter_data(chart)
-                    yield scatter_html(chart, key=f"{key}{number}")
+            for place, chart in enumerate(charts(one)):
+                plots[f"m{number}-{place}"] = scatter_data(chart)
+                yield scatter_html(chart, key=f"m{number}-{place}")
         yield table_html(replace(said.tables[0], title="All measurements"), sortable=True)
         for line in said.notes:
             yield f'<p class="soft">{html_text(line)}</p>'

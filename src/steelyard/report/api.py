@@ -25,7 +25,9 @@ from steelyard.workload import Workload
 
 if TYPE_CHECKING:
     from steelyard.hardware.mapper_answer import Objective
+    from steelyard.measure.against_macs import AgainstMacs
     from steelyard.report.placed import Placed
+    from steelyard.report.plotdata import Scatter
 
 SCHEMA = "steelyard.report/1"
 
@@ -39,12 +41,14 @@ class Report:
         title: heading.
         created: when it was made (UTC).
         placed: for each network itself on the devices that were asked for; empty without any.
+        measured: MACs against latency of what was measured on this machine, if that was asked for.
     """
 
     costs: tuple[CostReport, ...]
     title: str
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     placed: tuple[tuple[Placed, ...], ...] = ()
+    measured: tuple[AgainstMacs, ...] = ()
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the report in the form that the suffix of ``path`` names, completely or not at all.
@@ -94,6 +98,7 @@ class Report:
             created=self._when,
             provenance=pairs,
             placed=self.placed,
+            measured=[(one.sentences(), _charts(one)) for one in self.measured],
         )
 
     @property
@@ -108,6 +113,7 @@ class Report:
         """Headings and pipe tables."""
         parts = [f"# {markdown_text(self.title)}\n"]
         parts += [render.to_markdown(document) for document in self._documents()]
+        parts += [markdown_text(line) + "\n" for line in self._said()]
         parts.append(f"Made by steelyard {__version__}, {self._when}.\n")
         return "\n".join(parts)
 
@@ -126,7 +132,7 @@ class Report:
 
         Keys: ``schema``, ``steelyard`` (version), ``title``, ``created`` (ISO 8601, UTC),
         ``networks`` (`CostReport.to_dict` of each, with ``training_memory``, ``findings`` and, if devices
-        were asked for, ``devices``).
+        were asked for, ``devices``), and ``measured`` if that was asked for.
         """
         return {
             "schema": SCHEMA,
@@ -142,6 +148,7 @@ class Report:
                 }
                 for number, cost in enumerate(self.costs)
             ],
+            **({"measured": [one.to_dict() for one in self.measured]} if self.measured else {}),
         }
 
     def _devices(self, number: int) -> dict[str, Any]:
@@ -164,16 +171,21 @@ class Report:
         both = Document("comparison", tables=(networks_table(self.costs),))
         return (both, *documents)
 
+    def _said(self) -> list[str]:
+        return [line for one in self.measured for line in one.sentences()]
+
     def _results(self, number: int) -> list[object]:
         return [placed.result for placed in self.placed[number]] if self.placed else []
 
     def __str__(self) -> str:
-        return "\n\n".join(terminal.to_text(document) for document in self._documents())
+        parts = [terminal.to_text(document) for document in self._documents()]
+        return "\n\n".join([*parts, *self._said()])
 
     def __rich__(self) -> Any:
         from rich.console import Group
 
-        return Group(*(terminal.TerminalDocument(d) for d in self._documents()))
+        documents = (terminal.TerminalDocument(d) for d in self._documents())
+        return Group(*documents, *self._said())
 
     def __repr__(self) -> str:
         names = ", ".join(cost.workload.name for cost in self.costs)
@@ -190,6 +202,7 @@ def report(
     devices: Sequence[object] = (),
     objective: Objective = "energy",
     dataflow: str = "",
+    measured: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Weighs ``networks``, estimates them on ``devices``, and returns their report.
@@ -201,9 +214,12 @@ def report(
         input_shape: handed on to `steelyard.capture` for those that must still be captured.
         devices: names, files or devices: accelerators, to which every layer is mapped, and rooflines.
         objective, dataflow: of the mappings, as in `steelyard.estimate`.
+        measured: add MACs against latency, and latency against published accuracy, of all networks that
+            `steelyard.measure` was ever told to measure on this machine.
         progress: called with what is being done.
 
     Raises:
+        InputError: ``measured``, and too few networks were.
         UsageError: no network was given, or a device has no peak for the network's data type.
         SteelyardError: whatever `steelyard.capture`, `steelyard.device` and `steelyard.estimate` raise.
     """
@@ -221,7 +237,17 @@ def report(
         on = importlib.import_module("steelyard.report.placed").place_on
         settings = (objective, dataflow, progress)
         placed = tuple(on(cost.workload, devices, *settings) for cost in costs)
-    return Report(costs, printable(heading), placed=placed)
+    here: tuple[AgainstMacs, ...] = ()
+    if measured:
+        here = importlib.import_module("steelyard.measure.here").measured_here()
+    return Report(costs, printable(heading), placed=placed, measured=here)
+
+
+def _charts(found: AgainstMacs) -> tuple[Scatter, ...]:
+    charts: tuple[Scatter, ...] = importlib.import_module("steelyard.measure.macs_chart").charts(
+        found
+    )
+    return charts
 
 
 def _cost(network: object, input_shape: object) -> CostReport:

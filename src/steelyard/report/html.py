@@ -14,6 +14,7 @@ from steelyard.report.document import findings_table
 from steelyard.report.escape import html_text
 from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import layer_table, table_html
+from steelyard.report.plots import scatter_data, scatter_html
 from steelyard.report.svg import bar_charts, legend, timeline
 from steelyard.report.table import Cell, Column, Table
 from steelyard.report.words import (
@@ -26,6 +27,7 @@ from steelyard.units import format_bytes, format_si
 
 if TYPE_CHECKING:
     from steelyard.report.placed import Placed
+    from steelyard.report.plotdata import Scatter
 
 _MOST_FINDINGS = 25
 _SCRIPT_TITLES = {"macs": "MACs", "params": "parameters", "memory": "memory of the outputs"}
@@ -38,6 +40,7 @@ def page(
     created: str,
     provenance: Sequence[tuple[str, str]],
     placed: Sequence[Sequence[Placed]] = (),
+    measured: Sequence[tuple[Sequence[str], Sequence[Scatter]]] = (),
 ) -> str:
     """The whole page.
 
@@ -47,15 +50,16 @@ def page(
         created: date and time, as it is printed.
         provenance: (what, value) pairs for the foot of the page.
         placed: for each network itself on devices; none where no device was asked for.
+        measured: sentences and charts of what was measured, for each setting.
     """
     plots: dict[str, Any] = {}
     devices = list(placed) or [()] * len(costs)
     return frame(
-        _body(costs, devices, plots),
+        _body(costs, devices, measured, plots),
         title=title,
         created=created,
         units="MACs are multiply-accumulates; FLOPs are 2 × MACs. 1 MB is 10<sup>6</sup> bytes.",
-        links=_links(costs, devices),
+        links=_links(costs, devices) + ([("measured", "Measured here")] if measured else []),
         provenance=provenance,
         # the body is drawn before this is read
         data={
@@ -67,12 +71,24 @@ def page(
 
 
 def _body(
-    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]], plots: dict[str, Any]
+    costs: Sequence[CostReport],
+    devices: Sequence[Sequence[Placed]],
+    measured: Sequence[tuple[Sequence[str], Sequence[Scatter]]],
+    plots: dict[str, Any],
 ) -> Iterator[str]:
     if len(costs) > 1:
         yield from _side_by_side(costs, devices)
     for number, cost in enumerate(costs):
         yield from _network(cost, number, devices[number], plots)
+    if measured:
+        yield '<section class="network" id="measured"><h2>Measured on this machine</h2>\n'
+        for number, (sentences, charts) in enumerate(measured):
+            yield from (f"<p>{html_text(sentence)}</p>" for sentence in sentences)
+            for place, chart in enumerate(charts):
+                key = f"measured{number}-{place}"
+                plots[key] = scatter_data(chart)
+                yield scatter_html(chart, key=key)
+        yield "</section>\n"
 
 
 def _devices() -> Any:
