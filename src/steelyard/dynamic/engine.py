@@ -144,9 +144,14 @@ class Engine:
             _check(stage, logits, (len(left), chosen.shape[1]))
             history.append(self.thresholds.probabilities(stage, logits))
             leaving = self.thresholds.leaves(history)
+            if len(left) == 1:  # nothing to drop, and nothing to look up
+                if leaving[0]:
+                    exits[left[0]], chosen[left[0]] = stage, logits[0]
+                    break
+                continue
             gone = left[leaving]
             exits[gone], chosen[gone] = stage, logits[leaving]
-            if leaving.all():
+            if len(gone) == len(left):
                 break
             if len(gone):
                 staying = np.flatnonzero(~leaving)

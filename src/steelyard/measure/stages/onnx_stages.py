@@ -44,6 +44,7 @@ class OnnxStages:
             session = open_session(content, f"{folder}/{stage.file}")
             _check(session, stage)
             self._sessions.append(session)
+        self._gives = [["logits", *one.outputs] for one in self.manifest.files]
         # an exporter leaves out inputs that a stage does not read
         self._read = [[item.name for item in session.get_inputs()] for session in self._sessions]
 
@@ -70,7 +71,7 @@ class OnnxStages:
         """
         feed = {name: state[name] for name in self._read[stage]}
         try:
-            logits, *later = self._sessions[stage].run(None, feed)
+            logits, *later = self._sessions[stage].run(self._gives[stage], feed)
         except Exception as error:  # a dozen classes of its own, none of them public
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise BackendError(
