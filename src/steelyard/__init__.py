@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from steelyard.design.spaces import load_space as load_space
     from steelyard.dynamic.attach_exits import attach_exits as attach_exits
     from steelyard.dynamic.attach_exits import lazy_exits as lazy_exits
+    from steelyard.dynamic.cascade import Cascade as Cascade
     from steelyard.dynamic.exit_costs import ExitCosts as ExitCosts
     from steelyard.dynamic.exit_costs import exit_costs as exit_costs
     from steelyard.hardware.bounds import bounds as bounds
@@ -134,6 +135,7 @@ _WHERE = {
     "load_space": "steelyard.design.spaces",
     "attach_exits": "steelyard.dynamic.attach_exits",
     "lazy_exits": "steelyard.dynamic.attach_exits",
+    "Cascade": "steelyard.dynamic.cascade",
     "exit_costs": "steelyard.dynamic.exit_costs",
     "ExitCosts": "steelyard.dynamic.exit_costs",
     "device": "steelyard.hardware.registry",

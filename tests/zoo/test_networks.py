@@ -39,6 +39,7 @@ NEAR_FOURFOLD = {
     "fractalnet": "every column of the first block reads the image",
     "dcn": "offsets keep their channels",
     "icnn": "every row reads the image, and some maps are as many as labels",
+    "_mc_": "the linear layers of the early classifiers double",
     "msdnet": "the linear layers of the early classifiers double",
     "ranet": "a quarter of the new maps is rounded down, and linear layers double",
     "seresnet18": "squeeze-and-excitation has eight hidden channels at least",
