@@ -1,4 +1,4 @@
-"""``steelyard search SPACE.toml --objective macs,error``: the best networks of a search space."""
+"""``steelyard search SPACE --objective macs,error``: the best networks of a search space."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PAGES = (".html", ".htm")
 
 
 @click.command("search")
-@click.argument("space", metavar="SPACE.toml")
+@click.argument("space", metavar="SPACE")
 @click.option(
     "--objective",
     "objectives",
@@ -83,10 +83,12 @@ def command(
 ) -> None:
     """Search a space of networks for those that no other beats.
 
+    SPACE is a TOML file, or one that comes with steelyard: darts_cifar, digits_mobile, mnasnet, regnetx.
+
     \b
-    steelyard search space.toml --objective macs --constraint "params<=2M" --trials 500
+    steelyard search mnasnet --objective macs --constraint "params<=2M" --trials 500
     steelyard search space.toml --objective params,latency_ms@cpu --store search.db -o front.html
-    steelyard search space.toml --objective error,macs --recipe digits_resnet56 --set epochs=3 --export best.toml
+    steelyard search digits_mobile --objective error,macs --recipe digits_resnet56 --set epochs=3 --export best.toml
     """
     import steelyard
 

@@ -26,6 +26,7 @@ from steelyard.design.spaces import (
     ShuffleSpace,
     ShuffleStage,
     WiringSpace,
+    list_kinds,
     list_spaces,
     load_space,
     register_space,
@@ -341,6 +342,21 @@ def test_mistakes_in_files(tmp_path: Any, text: str, says: str) -> None:
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize("name", list_spaces())
+def test_spaces_that_come_with_steelyard(name: str) -> None:
+    space = load_space(name)
+    assert space.name == name
+    point = space.sample(Random(0))
+    with weightless():
+        net = space.build(point)
+    assert sy.capture(net, input_shape=space.input_shape(point)).macs > 0
+
+
+def test_unknown_space() -> None:
+    with pytest.raises(UnknownNameError, match="nearest: digits_mobile"):
+        load_space("digit_mobile")
+
+
 def test_missing_file(tmp_path: Any) -> None:
     with pytest.raises(FileFormatError, match="cannot be read"):
         load_space(tmp_path / "none.toml")
@@ -367,7 +383,7 @@ def test_users_bring_their_own() -> None:
             return (1, 3, 32, 32)
 
     register_space("mine_of_test", lambda name, given: Mine())
-    assert "mine_of_test" in list_spaces()
+    assert "mine_of_test" in list_kinds()
     space = space_from({"kind": "mine_of_test"}, "x")
     assert [space.encode(p) for p in space.points()] == ["0-0", "0-1", "1-0", "1-1"]
     with weightless():

@@ -50,10 +50,10 @@ def search(
     takes longer. With one worker the same seed gives the same trials. With a store, a search that ended early goes on:
     a trial is kept when it is finished, and none is tried twice.
 
-    Example: ``search("space.toml", ["macs", "latency_ms@cpu"], constraints="params<=2M", trials=500)``.
+    Example: ``search("mnasnet", ["macs", "latency_ms@cpu"], constraints="params<=2M", trials=500)``.
 
     Args:
-        space: a `SearchSpace`, or a TOML file that describes one.
+        space: a `SearchSpace`, a name of `list_spaces`, or a TOML file.
         objectives: what is minimised, see `steelyard.design.search.goals`.
         constraints: what must hold, ``macs<=300M``.
         trials: finished ones, in all sessions together.

@@ -77,7 +77,8 @@ class Constraint:
     limit: float
 
     def __str__(self) -> str:
-        return f"{self.quantity}<={self.limit:g}"
+        limit = f"{self.limit:_}" if isinstance(self.limit, int) else f"{self.limit:g}"
+        return f"{self.quantity}<={limit}"
 
     def holds(self, value: float) -> bool:
         """Whether the value is within."""

@@ -3,12 +3,12 @@
 A space whose networks are chains says of each network which parts it is made of. Parameters, multiply-accumulates and
 memory access of a chain are the sums over its parts, peak memory the largest: exactly those of the whole network.
 Latency is the sum of what the calibrated predictor says of each part, as if it stood in a typical network of the
-space; that is near what it says of the whole network, not the same.
+space, times what whole networks take over such sums; that is near what it says of a whole network, not the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -24,7 +24,7 @@ from steelyard.design.spaces.base import Part, Point, SearchSpace
 from steelyard.errors import ModelError, SteelyardError
 from steelyard.measure.predictor.calibration import Calibration
 from steelyard.measure.predictor.correction import summed
-from steelyard.measure.predictor.prediction import works_of
+from steelyard.measure.predictor.prediction import predict, works_of
 from steelyard.measure.predictor.work import Surroundings, surroundings
 from steelyard.workload import Workload
 
@@ -108,6 +108,7 @@ class PartCosts:
         self.calibration = calibration
         self._known: dict[Hashable, _Known] = {}
         self._around: Surroundings | None = None
+        self._factor: float | None = None
 
     @property
     def remembered(self) -> int:
@@ -133,11 +134,25 @@ class PartCosts:
         return Counts(params, macs, access, peak)
 
     def latency_s(self, point: Point) -> float | None:
-        """The sum over the parts; None without a calibration, or of a network that is no chain."""
+        """From the sum over the parts; None without a calibration, or of a network that is no chain."""
         parts = self.space.parts(point)
         if parts is None or self.calibration is None:
             return None
+        if self._factor is None:
+            self._factor = self._whole_over_parts(self.calibration)
+        return self._factor * self._sum(parts)
+
+    def _sum(self, parts: Sequence[Part]) -> float:
         return sum((self._known.get(part.key) or self._look(part)).seconds for part in parts)
+
+    def _whole_over_parts(self, calibration: Calibration) -> float:
+        """The median over the typical networks."""
+        ratios = [
+            predict(captured(self.space, point), calibration).seconds
+            / self._sum(self.space.parts(point) or ())
+            for point in self._typical_points()
+        ]
+        return float(np.median(ratios))
 
     def _look(self, part: Part) -> _Known:
         load = capture(_built(part.make), input_shape=part.shape)
@@ -158,14 +173,18 @@ class PartCosts:
         return self.calibration.correction.seconds(summed(works, seconds), len(works))
 
     def _typical(self) -> Surroundings:
-        """What surrounds a part: the medians over some networks of the space."""
+        """What surrounds a part: the medians over the typical networks."""
         if self._around is None and self.calibration is not None:
-            record, random = self.calibration.record, Random(0)  # noqa: S311
+            record = self.calibration.record
             found = []
-            for _ in range(TYPICAL):
-                load = captured(self.space, self.space.sample(random))
+            for point in self._typical_points():
+                load = captured(self.space, point)
                 works, _ = works_of(load, record.backend, record.environment)
                 one = surroundings(works)
                 found.append((one.weights, one.largest, one.moved))
             self._around = Surroundings(*(float(x) for x in np.median(np.array(found), axis=0)))
         return self._around or Surroundings(0.0, 0.0, 0.0)
+
+    def _typical_points(self) -> list[Point]:
+        random = Random(0)  # noqa: S311
+        return [self.space.sample(random) for _ in range(TYPICAL)]

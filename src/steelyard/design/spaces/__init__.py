@@ -3,7 +3,13 @@
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
 from steelyard.design.spaces.cells import DartsSpace, NasnetSpace
 from steelyard.design.spaces.mobile import MobileSpace, MobileStage
-from steelyard.design.spaces.registry import list_spaces, load_space, register_space, space_from
+from steelyard.design.spaces.registry import (
+    list_kinds,
+    list_spaces,
+    load_space,
+    register_space,
+    space_from,
+)
 from steelyard.design.spaces.regnet import RegnetSpace
 from steelyard.design.spaces.shuffle import ShuffleSpace, ShuffleStage
 from steelyard.design.spaces.wiring import Generator, WiringSpace
@@ -22,6 +28,7 @@ __all__ = [
     "ShuffleSpace",
     "ShuffleStage",
     "WiringSpace",
+    "list_kinds",
     "list_spaces",
     "load_space",
     "register_space",

@@ -23,6 +23,7 @@ _OURS = {
     "wiring": "steelyard.design.spaces.wiring:WiringSpace",
     "regnet": "steelyard.design.spaces.regnet:RegnetSpace",
 }
+_READY = Path(__file__).parent / "ready"
 _LARGEST = 2**20
 
 
@@ -43,9 +44,18 @@ def _reader(where: str) -> Reader:
     return read
 
 
-def list_spaces() -> tuple[str, ...]:
+def list_kinds() -> tuple[str, ...]:
     """The kinds of search space, ours and those that were registered."""
     return tuple(sorted(_readers()))
+
+
+def list_spaces() -> tuple[str, ...]:
+    """The names of the spaces that come with steelyard.
+
+    >>> list_spaces()
+    ('darts_cifar', 'digits_mobile', 'mnasnet', 'regnetx')
+    """
+    return tuple(sorted(path.stem for path in _READY.glob("*.toml")))
 
 
 def register_space(kind: str, reader: Reader) -> None:
@@ -76,24 +86,36 @@ def space_from(given: Mapping[str, Any], name: str) -> SearchSpace:
     kind, name = rest.pop("kind", None), str(rest.pop("name", name))
     if not isinstance(kind, str):
         raise UsageError(
-            f"space {name} has no kind", expected="one of " + ", ".join(list_spaces()),
+            f"space {name} has no kind", expected="one of " + ", ".join(list_kinds()),
             hint='kind = "mobile"',
         )  # fmt: skip
     if kind not in _readers():
         raise UnknownNameError(
-            "kind of search space", kind, list_spaces(), hint=", ".join(list_spaces())
+            "kind of search space", kind, list_kinds(), hint=", ".join(list_kinds())
         )
     return _readers()[kind](name, rest)
 
 
 def load_space(path: str | Path) -> SearchSpace:
-    """The space that a TOML file describes.
+    """A space that comes with steelyard, by its name, or a TOML file of one's own.
+
+    >>> load_space("darts_cifar").size > 10**18
+    True
+
+    Args:
+        path: a name of `list_spaces`, or a path that ends in ``.toml``.
 
     Raises:
+        UnknownNameError: no such space, or as `space_from`.
         FileFormatError: no such file, or it is no TOML.
-        UsageError, UnknownNameError: as `space_from`.
+        UsageError: as `space_from`.
     """
-    file = Path(path)
+    text = str(path)
+    file = _READY / f"{text}.toml" if text in list_spaces() else Path(path)
+    if file.suffix != ".toml":
+        raise UnknownNameError(
+            "search space", text, list_spaces(), hint=f"{', '.join(list_spaces())}, or a file.toml"
+        )
     try:
         with file.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
