@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -43,13 +44,13 @@ class CutNetwork(nn.Module):
         self.exits = exits
         self._stages: dict[bool, tuple[Stage, ...]] = {}
 
+    @abstractmethod
     def _marks(self, traced: Trace) -> list[fx.Node]:
         """The value that each exit is made of, earliest first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _logits(self, stage: int, value: Tensor) -> Tensor:
         """(N, classes) from the value at a mark."""
-        raise NotImplementedError
 
     @property
     def stages(self) -> tuple[Stage, ...]:

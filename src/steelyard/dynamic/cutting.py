@@ -43,9 +43,9 @@ def cut(network: nn.Module, graph: fx.Graph, marks: Sequence[fx.Node]) -> tuple[
     order = {node: i for i, node in enumerate(graph.nodes)}
     parts: list[list[fx.Node]] = []
     for mark in marks:
-        part = _closure(mark, needs) - done
-        done |= part
-        parts.append(sorted(part, key=order.__getitem__))
+        found = _closure(mark, needs) - done
+        done |= found
+        parts.append(sorted(found, key=order.__getitem__))
     stages = []
     carried = [node for node in graph.nodes if node.op == "placeholder"]
     for i, (mark, part) in enumerate(zip(marks, parts, strict=True)):

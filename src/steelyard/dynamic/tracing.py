@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 
 from steelyard.errors import DataDependentError, UsageError
 
@@ -133,5 +134,5 @@ class _Tracer(fx.Tracer):
             known = any(a is buffer for buffer in self.root.buffers())
             if not known and a not in self.tensor_attrs:
                 # torch.fx would store it in the network
-                raise TypeError("a tensor is made in forward")
+                raise TraceError("a tensor is made in forward")
         return super().create_arg(a)

@@ -5,6 +5,7 @@ Huang et al. 2017 (arXiv:1703.09844), appendix A.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -36,9 +37,9 @@ class StagedNetwork(Network):
         """What the first stage reads: (N, C, H, W) -> the images alone."""
         return [images]
 
+    @abstractmethod
     def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The stage of that number -> (N, classes) of its classifier, and what later stages read."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, C, H, W) -> (N, classes) from every classifier, earliest first."""
