@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Literal, get_args
 
 import numpy as np
@@ -13,8 +14,9 @@ from steelyard.dynamic.free_thresholds import best_values
 from steelyard.dynamic.policies import Policy
 from steelyard.dynamic.thresholds import Thresholds, scored
 from steelyard.errors import UsageError
+from steelyard.units import format_si
 
-__all__ = ["Distribution", "geometric_shares", "shared_values", "solve_thresholds"]
+__all__ = ["Distribution", "geometric_shares", "said", "shared_values", "solve_thresholds"]
 
 Distribution = Literal["geometric", "free"]
 
@@ -77,9 +79,21 @@ def check_budget(budget: float, costs: Floats, unit: str) -> None:
     if budget != budget:
         where = "no number"
     raise UsageError(
-        f"a budget of {budget:,g} {unit} is {where}",
-        expected=f"{costs[0]:,g} to {costs[-1]:,g} {unit}, what leaving at the first and at the last exit costs",
+        f"a budget of {said(budget, unit)} is {where}",
+        expected=f"{said(costs[0], unit)} to {said(costs[-1], unit)}, what leaving at the first and at the last "
+        "exit costs",
     )
+
+
+def said(cost: float, unit: str) -> str:
+    """A cost in words.
+
+    >>> said(0.005, "s"), said(3e7, "MACs")
+    ('5.00 ms', '30.0 M MACs')
+    """
+    if not isfinite(cost):
+        return f"{cost:g} {unit}"
+    return format_si(cost, unit) if unit in ("s", "J") else f"{format_si(cost)} {unit}"
 
 
 def geometric_shares(costs: Floats, budget: float) -> Floats:

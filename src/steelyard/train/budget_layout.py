@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from steelyard.dynamic.budget import said
 from steelyard.dynamic.budget_check import Outcome
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.train.budget_result import BudgetEvaluation
-from steelyard.units import format_si
 
-__all__ = ["cost_column", "exits_table", "said"]
+__all__ = ["cost_column", "exits_table"]
 
 _SHOWN = {"s": ("ms", 1e3), "J": ("mJ", 1e3)}
 """Units in which costs are printed, and how many of them are one."""
-
-
-def said(cost: float, unit: str) -> str:
-    """A cost in words.
-
-    >>> said(0.005, "s"), said(3e7, "MACs")
-    ('5 ms', '30 M MACs')
-    """
-    return format_si(cost, unit) if unit in _SHOWN else f"{format_si(cost)} {unit}"
 
 
 def cost_column(key: str, title: str, unit: str, *, rank: int = 0) -> tuple[Column, float]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from steelyard.dynamic.budget import said
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
-from steelyard.train.budget_layout import cost_column, said
+from steelyard.train.budget_layout import cost_column
 from steelyard.train.run_predictions import RunPredictions
 
 __all__ = ["guesses_table"]
