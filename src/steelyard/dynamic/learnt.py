@@ -164,11 +164,13 @@ def _sigmoid(activations: Floats) -> Floats:
 
 def _features(history: Sequence[Floats]) -> Floats:
     """(n, width) of the exits so far, the constant last."""
-    columns = [f for one in history for f in (one.max(-1), margin(one), certainty(one))]
+    features = np.ones((len(history[-1]), _width(len(history) - 1)))
+    for at, one in enumerate(history):
+        features[:, _EACH * at] = one.max(-1)
+        features[:, _EACH * at + 1] = margin(one)
+        features[:, _EACH * at + 2] = certainty(one)
     if len(history) > 1:
-        columns.append((history[-1].argmax(-1) == history[-2].argmax(-1)).astype(np.float64))
-    columns.append(np.ones(len(history[-1])))
-    features: Floats = np.stack(columns, axis=-1)
+        features[:, -2] = history[-1].argmax(-1) == history[-2].argmax(-1)
     return features
 
 
