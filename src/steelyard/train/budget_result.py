@@ -109,10 +109,10 @@ class BudgetEvaluation(Printable):
         return _layout.exits_table(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema ``steelyard.budget_evaluation/1``."""
+        """Plain data, schema ``steelyard.budget-evaluation/1``."""
         about, timed = self.about, self.timed
         return {
-            "schema": "steelyard.budget_evaluation/1",
+            "schema": "steelyard.budget-evaluation/1",
             "network": about.network,
             "weights": about.weights,
             "weights_sha256": about.weights_sha256,

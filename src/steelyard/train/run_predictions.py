@@ -57,9 +57,9 @@ class RunPredictions(Printable):
         return _layout.guesses_table(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, schema ``steelyard.run_predictions/1``."""
+        """Plain data, schema ``steelyard.run-predictions/1``."""
         return {
-            "schema": "steelyard.run_predictions/1",
+            "schema": "steelyard.run-predictions/1",
             "network": self.network,
             "weights": self.weights,
             "exits": self.exits,
