@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -36,7 +36,7 @@ class Counting:
         self.asked += 1
         return LOAD
 
-    def sizes(self) -> Iterable[tuple[Hashable, Size]]:
+    def sizes(self) -> Sequence[Size]:
         return LOAD.sizes()
 
     def operators(self) -> Iterable[Operator]:

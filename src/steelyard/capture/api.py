@@ -207,6 +207,8 @@ def _named(
     """Shapes by name or in order; one shape is a sequence of one."""
     if input_shape is None:
         return None
+    if type(input_shape) is tuple and set(map(type, input_shape)) == {int}:
+        return [_sizes(input_shape)]
     if isinstance(input_shape, Mapping):
         if unnamed := [key for key in input_shape if not isinstance(key, str)]:
             raise UsageError(
@@ -232,6 +234,8 @@ def _sizes(shape: Any) -> tuple[int, ...]:
     Raises:
         InputError: not integers, or negative.
     """
+    if type(shape) is tuple and all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        return shape
     if not isinstance(shape, Sequence) or isinstance(shape, (str, bytes)):
         raise InputError(
             f"{_brief(shape)} is not a shape", expected="sizes such as (1, 3, 224, 224)"

@@ -18,7 +18,6 @@ nowhere and the operator is named in the coverage.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from math import prod
 
@@ -167,15 +166,11 @@ def tally(workload: Workload) -> list[Tally]:
         KeyError: the workload is inconsistent (a tensor or dtype that is not there); workloads from
             capture or from JSON never are.
     """
-    bits = DTYPE_BITS
-    size: dict[Hashable, int] = {}
-    weights: dict[Hashable, int] = {}
-    for key, tensor in workload.sizes():
-        elements = prod(tensor[0])
-        size[key] = (elements * bits[tensor[1]] + 7) >> 3
-        if tensor[2] == "parameter":
-            weights[key] = elements
-    counted: set[Hashable] = set()
+    sizes = workload.sizes()
+    elements = [prod(tensor[0]) for tensor in sizes]
+    bits = [DTYPE_BITS[tensor[1]] for tensor in sizes]
+    size = [(n * b + 7) >> 3 for n, b in zip(elements, bits, strict=True)]
+    counted: set[int] = set()
     rows: list[Tally] = []
     for (kind, macs, ops, _), inputs, outputs, layer_params in workload.operators():
         params = param_bytes = read = 0
@@ -183,12 +178,12 @@ def tally(workload: Workload) -> list[Tally]:
         if layer_params:
             for key in layer_params if len(layer_params) == 1 else dict.fromkeys(layer_params):
                 read += size[key]
-                if key in weights:
+                if sizes[key][2] == "parameter":
                     if key in counted:
                         shared = True
                     else:
                         counted.add(key)
-                        params += weights[key]
+                        params += elements[key]
                         param_bytes += size[key]
         if kind == "view":
             rows.append((params, macs, ops, 0, 0, param_bytes, shared))

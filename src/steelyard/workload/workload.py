@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -34,11 +34,11 @@ class Coverage:
         return self.known / (self.known + missed) if self.known + missed else 1.0
 
 
-Keys = tuple[Hashable, ...]
-Operator = tuple[tuple[str, int, int, object], Keys, Keys, Keys]
-"""What counting needs of a layer, ``((kind, macs, ops, -), inputs, outputs, params)``; tensors by any key."""
+Places = tuple[int, ...]
+Operator = tuple[tuple[str, int, int, object], Places, Places, Places]
+"""What counting needs of a layer, ``((kind, macs, ops, -), inputs, outputs, params)``; tensors by their places."""
 
-Size = tuple[tuple[int, ...], str, str]
+Size = tuple[tuple[int, ...], str, str] | tuple[tuple[int, ...], str, str, str, int, int]
 """``(shape, dtype, role, ...)`` of a tensor."""
 
 
@@ -49,12 +49,12 @@ class Record(Protocol):
         """The workload."""
         ...
 
-    def sizes(self) -> Iterable[tuple[Hashable, Size]]:
-        """Every tensor by its key."""
+    def sizes(self) -> Sequence[Size]:
+        """Every tensor."""
         ...
 
     def operators(self) -> Iterable[Operator]:
-        """One for each layer, in order."""
+        """One for each layer, in order; tensors by their places in `sizes`."""
         ...
 
 
@@ -116,22 +116,30 @@ class Workload:
     def __getstate__(self) -> dict[str, Any]:
         return {"layers": self.layers} | vars(self)
 
-    def sizes(self) -> Iterable[tuple[Hashable, Size]]:
-        """Every tensor by its key."""
+    def sizes(self) -> Sequence[Size]:
+        """Every tensor."""
         record: Record | None = self.__dict__.get("_record")
         if record is not None:
             return record.sizes()
-        return ((t.name, (t.shape, t.dtype, t.role)) for t in self.tensors)
+        return [(t.shape, t.dtype, t.role) for t in self.tensors]
 
     def operators(self) -> Iterable[Operator]:
-        """One for each layer, in order; tensors by the keys of `sizes`."""
+        """One for each layer, in order; tensors by their places in `sizes`."""
         record: Record | None = self.__dict__.get("_record")
         if record is not None:
             return record.operators()
-        return (
-            ((layer.kind, layer.macs, layer.ops, ""), layer.inputs, layer.outputs, layer.params)
+        place = {tensor.name: i for i, tensor in enumerate(self.tensors)}
+
+        def places(names: tuple[str, ...]) -> Places:
+            return tuple([place[name] for name in names])
+
+        return [
+            (
+                (layer.kind, layer.macs, layer.ops, ""),
+                places(layer.inputs), places(layer.outputs), places(layer.params),
+            )
             for layer in self.layers
-        )
+        ]  # fmt: skip
 
     # ---- looking things up -------------------------------------------------------------
 

@@ -179,6 +179,21 @@ NUMBERS = st.sampled_from([2, 0.5, -1, True])
 AXES = st.integers(-4, 3)
 
 
+PART = st.one_of(
+    AXES,
+    st.sampled_from([slice(None), slice(1, None), slice(-2, None), slice(0, -1), slice(0, 100),
+                     slice(None, None, 2), slice(1, 1), slice(-9, 2), slice(0, 2, 1), None, ...]),
+)  # fmt: skip
+PARTS = st.lists(PART, min_size=1, max_size=4).map(tuple)
+
+
+def filled(func: Any, x: Tensor, places: Any, number: Any) -> Tensor:
+    """A copy of ``x`` with a part of it set to a number, which is then read."""
+    made = x * 2
+    func(made, places, number)
+    return made + 1
+
+
 def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
     """Random calls of a function on one tensor."""
     name = func.__name__
@@ -216,10 +231,16 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
         return st.tuples(st.integers(1, 4), AXES, st.booleans()).map(
             lambda a: lambda x: func(x, a[0], dim=a[1]) if a[2] else func(x, *a[:2])
         )
-    if name in ("__getitem__", "select"):
-        return st.tuples(AXES, AXES).map(
-            lambda a: lambda x: func(x, *a[: 1 if name == "__getitem__" else 2])
-        )
+    if name == "select":
+        return st.tuples(AXES, AXES).map(lambda a: lambda x: func(x, *a))
+    if name == "__getitem__":
+        return st.one_of(PART, PARTS).map(lambda places: lambda x: func(x, places))
+    if name == "__setitem__":
+        return st.tuples(PARTS, NUMBERS).map(lambda a: lambda x: filled(func, x, *a))
+    if name in ("eq", "ne", "__eq__", "__ne__"):
+        return NUMBERS.map(lambda n: lambda x: func(x, n))
+    if name == "masked_fill":
+        return st.booleans().map(lambda some: lambda x: func(x, x[:1] > 0 if some else x > 0, -1.5))
     if name == "pad":
         pads = st.lists(st.integers(-1, 2), min_size=2, max_size=8).map(lambda p: p[: len(p) & ~1])
         values = st.sampled_from([{}, {"value": 3}, {"mode": "constant"}, {"mode": "reflect"}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count, repeat
 from typing import Any, NamedTuple
 
 import torch
@@ -62,30 +63,44 @@ def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
     Raises:
         LazyNetworkError: a parameter has no shape yet.
     """
-    owned: dict[int, Owned] = {}
-    values = trace.values
+    found = list(_held(guard))
+    names, tensors, roles = zip(*found, strict=True) if found else ((), (), ())
+    if not _SETTLED.issuperset(map(type, tensors)) and any(map(is_lazy, tensors)):
+        raise LazyNetworkError
+    ids = list(map(id, tensors))
+    if len(set(ids)) < len(ids):  # shared ones
+        first = dict(zip(reversed(ids), reversed(found), strict=True))
+        names, tensors, roles = zip(*(first[i] for i in dict.fromkeys(ids)), strict=True)
+        ids = list(map(id, tensors))
+    start = len(trace.values)
+    shapes = [tensor.shape for tensor in tensors]
+    dtypes = [tensor.dtype for tensor in tensors]
+    plain = [
+        len(shape) < 2 or _is_contiguous(tensor)
+        for shape, tensor in zip(shapes, tensors, strict=True)
+    ]
+    # thousands in a large network: rows are put together in C
+    rows = zip(shapes, map(DTYPE_NAMES.__getitem__, dtypes), roles, names, repeat(-1), repeat(-1))
+    trace.values.extend(map(new, repeat(Value), rows))
+    known = map(new, repeat(Owned), zip(count(start), shapes, dtypes, plain, tensors))
+    return dict(zip(ids, known, strict=True))
 
-    def add(held: Mapping[str, Any], role: Role, prefix: str) -> None:
-        for name, tensor in held.items():
-            if tensor is None or id(tensor) in owned:
-                continue
-            if type(tensor) not in _SETTLED and is_lazy(tensor):
-                raise LazyNetworkError
-            shape, dtype = tensor.shape, tensor.dtype
-            plain = len(shape) < 2 or _is_contiguous(tensor)
-            owned[id(tensor)] = new(Owned, (len(values), shape, dtype, plain, tensor))
-            values.append(new(Value, (shape, DTYPE_NAMES[dtype], role, prefix + name, -1, -1)))
 
+def _held(guard: Guard) -> Iterator[tuple[str, torch.Tensor, Role]]:
+    """(name, tensor, role) of everything that the network's modules hold, a shared tensor every time."""
     for path, module in zip(guard.paths, guard.modules, strict=True):
-        prefix = f"{path}." if path else ""
-        if parameters := module._parameters:
-            add(parameters, "parameter", prefix)
-        if buffers := module._buffers:
-            add(buffers, "buffer", prefix)
+        parameters, buffers = module._parameters, module._buffers
+        if parameters or buffers:
+            prefix = f"{path}." if path else ""
+            for name, parameter in parameters.items():
+                if parameter is not None:
+                    yield prefix + name, parameter, "parameter"
+            for name, buffer in buffers.items():
+                if buffer is not None:
+                    yield prefix + name, buffer, "buffer"
     for place, name, tensor in guard.tensors:
         path = guard.paths[place]
-        add({name: tensor}, "buffer", f"{path}." if path else "")
-    return owned
+        yield f"{path}.{name}" if path else name, tensor, "buffer"
 
 
 def _is_contiguous(tensor: torch.Tensor) -> bool:

@@ -82,9 +82,10 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Args:
         trace: written to.
         rules: the rule table.
+        like: a recorder whose knowledge of operators' schemas this one shares.
     """
 
-    def __init__(self, trace: Trace, rules: RuleTable) -> None:
+    def __init__(self, trace: Trace, rules: RuleTable, like: Recorder | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.trace = trace
         self.rules = rules
@@ -92,7 +93,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.read: set[int] = set()
         self._ids: dict[tuple[Any, ...], int] = {}
         self._storages: dict[int, tuple[Any, int]] = {}
-        self._signatures: dict[Any, _Signature] = {}
+        self._signatures: dict[Any, _Signature] = {} if like is None else like._signatures
         self._token = object()
 
     # ---- tensors <-> values ------------------------------------------------------------

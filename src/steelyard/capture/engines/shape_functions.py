@@ -10,7 +10,15 @@ import torch
 import torch.nn.functional as F
 
 from steelyard.capture.engines.shape_arithmetic import arithmetic
-from steelyard.capture.engines.shape_common import by_element, one, owned_params, product, remember
+from steelyard.capture.engines.shape_common import (
+    by_element,
+    one,
+    owned_params,
+    plain,
+    product,
+    remember,
+)
+from steelyard.capture.engines.shape_indexing import getitem, select, setitem
 from steelyard.capture.engines.shape_layers import (
     activation_function,
     conv_layer,
@@ -25,7 +33,7 @@ from steelyard.capture.engines.shape_pools import (
     pair,
 )
 from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
-from steelyard.capture.engines.shape_views import contiguous, getitem, roll, select, view
+from steelyard.capture.engines.shape_views import contiguous, roll, view
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
 
@@ -113,7 +121,7 @@ def _zero_padded(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str
     mode = args[2] if len(args) > 2 else kwargs.get("mode", "constant")
     if mode != "constant" or type(pads) not in (tuple, list) or set(map(type, pads)) != {int}:
         return NotImplemented
-    if len(pads) % 2 or len(pads) > 2 * len(x.shape) or not any(pads):
+    if len(pads) % 2 or len(pads) > 2 * len(x.shape):
         return NotImplemented
     out = list(x.shape)
     for i in range(0, len(pads), 2):
@@ -144,6 +152,35 @@ def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
     if counts is None:
         return NotImplemented
     return engine.emit("aten.matmul", counts, (a.value, b.value), out, a.dtype)
+
+
+def _masked_fill(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``x.masked_fill(mask, number)`` with a mask of the same shape."""
+    if kwargs or len(args) != 3 or type(args[2]) not in (int, float):
+        return NotImplemented
+    x, mask, _ = args
+    if type(x) is not ShapeTensor or not x.plain or type(mask) is not ShapeTensor:
+        return NotImplemented
+    if mask.shape != x.shape or mask.strides or mask.root or mask.dtype is not torch.bool:
+        return NotImplemented
+    counts = by_element(engine, "aten.masked_fill", x.shape)
+    if counts is None:
+        return NotImplemented
+    return engine.emit("aten.masked_fill", counts, (x.value, mask.value), x.shape, x.dtype)
+
+
+def _comparison(op: str) -> Fast:
+    """``x == 0``."""
+
+    def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if kwargs or len(args) != 2 or not plain(args[0]) or type(args[1]) not in (int, float):
+            return NotImplemented
+        counts = by_element(engine, op, args[0].shape)
+        if counts is None:
+            return NotImplemented
+        return engine.emit(op, counts, (args[0].value,), args[0].shape, torch.bool)
+
+    return rule
 
 
 def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -242,7 +279,13 @@ FUNCTIONS: dict[Any, Fast] = {
     F.local_response_norm: _local_response_norm,
     torch._assert: _assert,
     _TENSOR.__getitem__: getitem,
+    _TENSOR.__setitem__: setitem,
     _TENSOR.select: select,
+    _TENSOR.masked_fill: _masked_fill,
+    _TENSOR.eq: _comparison("aten.eq"),
+    _TENSOR.__eq__: _comparison("aten.eq"),
+    _TENSOR.ne: _comparison("aten.ne"),
+    _TENSOR.__ne__: _comparison("aten.ne"),
     torch.matmul: _matmul,
     _TENSOR.matmul: _matmul,
     _TENSOR.__matmul__: _matmul,

@@ -65,20 +65,26 @@ def conv_layer(
     """A convolution with these filters; ``settings`` are stride, padding, dilation and groups."""
     _, weight, dtype, contiguous, _ = filters
     shape = x.shape
-    groups = settings[3]
+    stride, padding, dilation, groups = settings
     if dtype is not x.dtype or not contiguous or len(shape) != len(weight) or len(shape) < 3:
         return NotImplemented
-    if shape[1] != weight[1] * groups or weight[0] % groups or not shape[0]:
+    if shape[1] != weight[1] * groups or weight[0] % groups or 0 in shape:
         return NotImplemented
-    out = [shape[0], weight[0]]
-    macs = shape[0] * weight[0] * weight[1]
-    for size, taps, step, pad, reach in zip(shape[2:], weight[2:], *settings[:3], strict=True):
-        steps = (size + 2 * pad - reach * (taps - 1) - 1) // step + 1
-        if size < 1 or steps < 1:
-            return NotImplemented
-        out.append(steps)
-        macs *= steps * taps
-    made = tuple(out)
+    if len(shape) == 4:  # the usual case, without a loop
+        n, _, h, w = shape
+        m, _, r, s = weight
+        p = (h + 2 * padding[0] - dilation[0] * (r - 1) - 1) // stride[0] + 1
+        q = (w + 2 * padding[1] - dilation[1] * (s - 1) - 1) // stride[1] + 1
+        made: tuple[int, ...] = (n, m, p, q)
+    else:
+        axes = zip(shape[2:], weight[2:], stride, padding, dilation, strict=True)
+        sizes = [
+            (size + 2 * pad - d * (taps - 1) - 1) // step + 1 for size, taps, step, pad, d in axes
+        ]
+        made = (shape[0], weight[0], *sizes)
+    if min(made) < 1:
+        return NotImplemented
+    macs = prod(made) * prod(weight[1:])
     counts = product(engine, op, "conv", macs, made, shape, weight, None, *settings)
     if counts is None:
         return NotImplemented
@@ -114,28 +120,41 @@ def _batch_norm(*ranks: int) -> Module:
         if not plain(x) or held["training"] or len(x.shape) not in ranks:
             return NotImplemented
         parameters, buffers = held["_parameters"], held["_buffers"]
-        mean, variance = buffers.get("running_mean"), buffers.get("running_var")
-        if mean is None or variance is None:
+        values = _statistics(
+            engine.owned, parameters["weight"], parameters["bias"],
+            buffers.get("running_mean"), buffers.get("running_var"), x,
+        )  # fmt: skip
+        if values is None:
             return NotImplemented
-        shape, dtype, known = x.shape, x.dtype, engine.owned
-        features = shape[1]
-        values: list[int] = []
-        for tensor in (parameters["weight"], parameters["bias"], mean, variance):
-            if tensor is None:
-                continue
-            owned = known.get(id(tensor))
-            if owned is None:
-                return NotImplemented
-            value, size, kind, contiguous, _ = owned
-            if kind is not dtype or size[0] != features or not contiguous:
-                return NotImplemented
-            values.append(value)
+        shape = x.shape
         counts = by_element(engine, "aten.batch_norm", shape, _NO_STATISTICS)
         if counts is None:
             return NotImplemented
-        return engine.emit("aten.batch_norm", counts, (x.value,), shape, dtype, tuple(values))
+        return engine.emit("aten.batch_norm", counts, (x.value,), shape, x.dtype, values)
 
     return rule
+
+
+def _statistics(
+    known: dict[int, Owned], weight: Any, bias: Any, mean: Any, variance: Any, x: ShapeTensor
+) -> tuple[int, ...] | None:
+    """Values of a normalisation's tensors; None unless all that are there fit the channels of ``x``."""
+    if mean is None or variance is None:
+        return None
+    held = (mean, variance) if weight is bias is None else (weight, bias, mean, variance)
+    try:
+        value, shape, dtype, _, _ = known[id(held[0])]
+        values = [value]
+        for tensor in held[1:]:
+            value, size, kind, _, _ = known[id(tensor)]
+            if size != shape or kind is not dtype:
+                return None
+            values.append(value)
+    except KeyError:
+        return None
+    if dtype is not x.dtype or shape != x.shape[1:2]:
+        return None
+    return tuple(values)
 
 
 _NO_STATISTICS = (None, None, None, None, False)

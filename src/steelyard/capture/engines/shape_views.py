@@ -88,13 +88,6 @@ def _looked_at(
     )
 
 
-def getitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """``x[i]``."""
-    if len(args) != 2 or type(args[1]) is not int or type(args[0]) is not ShapeTensor:
-        return NotImplemented
-    return select(engine, (args[0], 0, args[1]), kwargs)
-
-
 _COPIED = object()
 """Stands for a reshape that has to copy first."""
 
@@ -118,6 +111,3 @@ def roll(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     """``torch.roll(x, ...)``."""
     x = one(args[:1])
     return NotImplemented if x is None else _copied(engine, "aten.roll", x)
-
-
-select = view("aten.select")(torch.Tensor.select)

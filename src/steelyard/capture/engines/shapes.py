@@ -272,7 +272,7 @@ class ShapeEngine(TorchFunctionMode):
     ) -> Program:
         """Runs the function on meta tensors and writes down what it did."""
         trace = Trace()
-        recorder = Recorder(trace, self.rules)
+        recorder = Recorder(trace, self.rules, self.real)
         metas: dict[int, torch.Tensor] = {}
         for tensor in tensors:
             known = self.trace.values[self.value_of(tensor)]

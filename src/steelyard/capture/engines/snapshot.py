@@ -10,7 +10,7 @@ import random
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence
-from itertools import chain
+from itertools import chain, islice
 from operator import eq, is_, itemgetter
 from typing import Any
 
@@ -37,6 +37,9 @@ _USUALLY_EMPTY = (
 )
 _STANDARD = frozenset({*_HELD, *_USUALLY_EMPTY})
 """Containers that every module has."""
+
+_FIRST = tuple(nn.Module().__dict__)
+"""What the constructor of every module sets first; none of it is a module's own."""
 
 
 class Snapshot:
@@ -90,7 +93,10 @@ class Snapshot:
 
     def _save_own(self, place: int, attributes: dict[str, Any], known: Container[str]) -> None:
         """Copies the other containers among a module's attributes and notes the tensors."""
-        for name, value in attributes.items():
+        own = iter(attributes.items())
+        if tuple(islice(attributes, len(_FIRST))) == _FIRST:
+            own = islice(own, len(_FIRST), None)
+        for name, value in own:
             if name in known:
                 continue
             kind = type(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -119,9 +119,9 @@ class Trace:
         record.name, record.results = safe_name(name), tuple(results)
         return Workload.deferred(record.name, "module", record)
 
-    def sizes(self) -> Iterable[tuple[int, Any]]:
-        """Every value by its index."""
-        return enumerate(self.values)
+    def sizes(self) -> Sequence[Value]:
+        """Every value, as counting needs it."""
+        return self.values
 
     def operators(self) -> list[Operator]:
         """The events as counting needs them."""
