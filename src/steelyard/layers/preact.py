@@ -19,6 +19,7 @@ class PreActBasic(nn.Module):
     Args:
         dropout: rate between the convolutions (Zagoruyko and Komodakis 2016, arXiv:1605.07146,
             sec. 2.4).
+        se: what reweighs the branch before the addition, e.g. a `SqueezeExcite` of ``channels``.
     """
 
     expansion: ClassVar[int] = 1
@@ -31,6 +32,7 @@ class PreActBasic(nn.Module):
         option: Option,
         *,
         dropout: float = 0.0,
+        se: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.bn1 = nn.BatchNorm2d(in_channels)
@@ -39,6 +41,7 @@ class PreActBasic(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
         self.relu = nn.ReLU(inplace=True)
+        self.se = se
         self.downsample = shortcut(option, in_channels, channels, stride, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -46,8 +49,7 @@ class PreActBasic(nn.Module):
         activated = self.relu(self.bn1(x))
         y = self.relu(self.bn2(self.conv1(activated)))
         y = self.conv2(self.dropout(y))
-        out: Tensor = y + (x if self.downsample is None else self.downsample(activated))
-        return out
+        return _join(self, x, activated, y)
 
 
 class PreActBottleneck(nn.Module):
@@ -57,6 +59,7 @@ class PreActBottleneck(nn.Module):
 
     Args:
         stride_first: the first 1x1 carries the stride, else the 3x3.
+        se: what reweighs the branch before the addition, e.g. a `SqueezeExcite` of 4 ``channels``.
     """
 
     expansion: ClassVar[int] = 4
@@ -69,6 +72,7 @@ class PreActBottleneck(nn.Module):
         option: Option,
         *,
         stride_first: bool = False,
+        se: nn.Module | None = None,
     ) -> None:
         super().__init__()
         first, second = (stride, 1) if stride_first else (1, stride)
@@ -80,6 +84,7 @@ class PreActBottleneck(nn.Module):
         self.bn3 = nn.BatchNorm2d(channels)
         self.conv3 = nn.Conv2d(channels, out_channels, 1, bias=False)
         self.relu = nn.ReLU(inplace=True)
+        self.se = se
         self.downsample = shortcut(option, in_channels, out_channels, stride, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,5 +92,12 @@ class PreActBottleneck(nn.Module):
         activated = self.relu(self.bn1(x))
         y = self.conv2(self.relu(self.bn2(self.conv1(activated))))
         y = self.conv3(self.relu(self.bn3(y)))
-        out: Tensor = y + (x if self.downsample is None else self.downsample(activated))
-        return out
+        return _join(self, x, activated, y)
+
+
+def _join(block: PreActBasic | PreActBottleneck, x: Tensor, activated: Tensor, y: Tensor) -> Tensor:
+    """The block's input, or a projection of it activated, and what its branch made of it, reweighed, added."""
+    if block.se is not None:
+        y = block.se(y)
+    out: Tensor = y + (x if block.downsample is None else block.downsample(activated))
+    return out

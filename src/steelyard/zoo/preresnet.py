@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from steelyard.layers import init
 from steelyard.layers.preact import PreActBasic, PreActBottleneck
+from steelyard.layers.squeeze_excite import SqueezeExcite
 from steelyard.zoo.catalog.preresnet import PreResNetConfig
 from steelyard.zoo.network import Network
 from steelyard.zoo.resnet import (
@@ -96,9 +97,18 @@ def preresnet(config: PreResNetConfig) -> PreResNet:
 
     def block(_: int, in_channels: int, channels: int, stride: int) -> Block:
         if config.block == "basic":
-            return PreActBasic(in_channels, channels, stride, config.shortcut)
+            se = squeeze_excite(channels, config.reduction)
+            return PreActBasic(in_channels, channels, stride, config.shortcut, se=se)
+        se = squeeze_excite(channels * PreActBottleneck.expansion, config.reduction)
         first = config.stride_at == "1x1"
-        return PreActBottleneck(in_channels, channels, stride, config.shortcut, stride_first=first)
+        return PreActBottleneck(
+            in_channels, channels, stride, config.shortcut, stride_first=first, se=se
+        )
 
     stem = make_stem(config.in_channels, widths[0])
     return PreResNet(stem, config.stem_norm, config.blocks, widths, block, config.num_classes)
+
+
+def squeeze_excite(channels: int, reduction: int | None) -> SqueezeExcite | None:
+    """Squeeze-and-excitation with ``channels`` / ``reduction`` hidden channels, or none."""
+    return SqueezeExcite(channels, max(1, channels // reduction)) if reduction else None

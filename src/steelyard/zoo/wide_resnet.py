@@ -10,7 +10,7 @@ from steelyard.layers.preact import PreActBasic
 from steelyard.layers.residual import BasicBlock, Bottleneck
 from steelyard.zoo.catalog.wide_resnet import WideResNetCIFARConfig, WideResNetConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.preresnet import PreResNet
+from steelyard.zoo.preresnet import PreResNet, squeeze_excite
 from steelyard.zoo.resnet import Block, ResNet, cifar_stem, imagenet_stem, stage_widths
 
 
@@ -29,7 +29,10 @@ def wide_resnet_cifar(config: WideResNetCIFARConfig) -> PreResNet:
         )
 
     def block(_: int, in_channels: int, channels: int, stride: int) -> Block:
-        return PreActBasic(in_channels, channels, stride, config.shortcut, dropout=config.dropout)
+        se = squeeze_excite(channels, config.reduction)
+        return PreActBasic(
+            in_channels, channels, stride, config.shortcut, dropout=config.dropout, se=se
+        )
 
     stem = cifar_stem(config.in_channels, scaled(16, config.width))
     widths = stage_widths(16, 3, config.k * config.width)

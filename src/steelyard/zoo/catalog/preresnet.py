@@ -16,6 +16,12 @@ class PreResNetConfig(ResNetConfig):
     stem_norm: bool = setting(
         True, "whether BN and ReLU follow the first convolution, before the first block's own"
     )
+    reduction: int | None = setting(
+        None,
+        "r of squeeze-and-excitation before each addition; none: without (Hu et al. 2017)",
+        low=1,
+        high=1024,
+    )
 
 
 _IMAGENET = (
@@ -34,11 +40,30 @@ _CIFAR_BOTTLENECK = (
     + " The 3x3 carries the stride; in the authors' code it is the first 1x1 (stride_at='1x1'), "
     "with 3.1 M multiply-accumulates less."
 )
+_SE = " Squeeze-and-excitation before each addition: Hu et al. 2017 (arXiv:1709.01507), table 4."
 _CIFAR_MODELS = {
     110: ("basic", 18),
     164: ("bottleneck", 18),
     1001: ("bottleneck", 111),
 }
+
+
+def _cifar(depth: int, reduction: int | None = None) -> Model:
+    block, n = _CIFAR_MODELS[depth]
+    settings: dict[str, object] = {
+        "block": block,
+        "blocks": (n, n, n),
+        "stem": "cifar",
+        "stem_norm": False,
+        "num_classes": 10,
+        "resolution": 32,
+    }
+    notes = _CIFAR if block == "basic" else _CIFAR_BOTTLENECK
+    if reduction is None:
+        return Model(f"preresnet{depth}_cifar", settings, notes)
+    return Model(f"sepreresnet{depth}_cifar", settings | {"reduction": reduction}, notes + _SE)
+
+
 _TIMM = (
     (r"^stem\.conv\.", "conv1."),
     (r"^stages\.(\d+)\.blocks\.(\d+)\.norm(\d)\.", r"layer\1.\2.bn\3."),
@@ -78,21 +103,8 @@ FAMILIES = (
                 for depth, (block, blocks) in IMAGENET_BLOCKS.items()
                 if depth in (18, 34, 50, 101, 152)
             ),
-            *(
-                Model(
-                    f"preresnet{depth}_cifar",
-                    {
-                        "block": block,
-                        "blocks": (n, n, n),
-                        "stem": "cifar",
-                        "stem_norm": False,
-                        "num_classes": 10,
-                        "resolution": 32,
-                    },
-                    _CIFAR if block == "basic" else _CIFAR_BOTTLENECK,
-                )
-                for depth, (block, n) in _CIFAR_MODELS.items()
-            ),
+            *(_cifar(depth) for depth in _CIFAR_MODELS),
+            *(_cifar(depth, reduction=16) for depth in (110, 164)),
         ),
         keys={"timm": _TIMM},
     ),

@@ -22,6 +22,12 @@ class WideResNetCIFARConfig(ImageConfig):
     shortcut: Literal["A", "B", "C"] = setting(
         "B", "A zero padding; B projection where the shape changes; C projection everywhere"
     )
+    reduction: int | None = setting(
+        None,
+        "r of squeeze-and-excitation before each addition; none: without (Hu et al. 2017)",
+        low=1,
+        high=1024,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +48,10 @@ _CIFAR = (
     "Pre-activation basic blocks, B(3,3). The 1x1 projection, without BN, stands wherever the width changes, in the "
     "first stage too; the published errors are without dropout unless said."
 )
+_SE = (
+    " Squeeze-and-excitation before each addition: SE-WRN-16-8 of Hu et al. 2017 (arXiv:1709.01507), "
+    "table 4."
+)
 _BASIC = (
     "Post-activation basic blocks of 64k to 512k channels behind a stem of 64, hence a projection in the "
     "first stage when k is not 1. With k = 1 it is ResNet-{depth}."
@@ -54,21 +64,24 @@ FAMILIES = (
         builder="steelyard.zoo.wide_resnet:wide_resnet_cifar",
         config=WideResNetCIFARConfig,
         paper=_PAPER,
-        models=tuple(
-            Model(f"wrn_{depth}_{k}", {"depth": depth, "k": float(k)}, _CIFAR)
-            for depth, k in (
-                (16, 4),
-                (16, 8),
-                (16, 10),
-                (22, 8),
-                (22, 10),
-                (28, 10),
-                (28, 12),
-                (40, 1),
-                (40, 2),
-                (40, 4),
-                (40, 8),
-            )
+        models=(
+            *(
+                Model(f"wrn_{depth}_{k}", {"depth": depth, "k": float(k)}, _CIFAR)
+                for depth, k in (
+                    (16, 4),
+                    (16, 8),
+                    (16, 10),
+                    (22, 8),
+                    (22, 10),
+                    (28, 10),
+                    (28, 12),
+                    (40, 1),
+                    (40, 2),
+                    (40, 4),
+                    (40, 8),
+                )
+            ),
+            Model("sewrn_16_8", {"depth": 16, "k": 8.0, "reduction": 16}, _CIFAR + _SE),
         ),
     ),
     Family(
