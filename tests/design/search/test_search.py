@@ -92,6 +92,16 @@ def test_counted_constraints_hold_in_every_trial(small: ModuleType) -> None:
     assert found.counts() == {"done": 30, "infeasible": 0, "failed": 0}
 
 
+@pytest.mark.parametrize("strategy", ["random", "nsga2"])
+def test_constraints_that_next_to_nothing_holds(strategy: str) -> None:
+    """Of 41,472 networks those below 6,500 parameters are fewer than one in a thousand."""
+    space = sy.load_space("digits_mobile")
+    found = sy.search(space, "macs,access", constraints="params<=6500", trials=6, strategy=strategy)
+    assert found.counts() == {"done": 6, "infeasible": 0, "failed": 0}
+    assert all(network(space, space.decode(t.key)).params <= 6500 for t in found.trials)
+    assert len(found.done) > 1
+
+
 def test_a_devices_constraint_is_checked_before_the_objective(small: ModuleType) -> None:
     space = small.tiny()
     seconds = sorted(

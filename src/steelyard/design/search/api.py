@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from steelyard.design.search.bounds import check_bounds
@@ -16,14 +17,18 @@ from steelyard.design.search.goals import constraint, quantities
 from steelyard.design.search.result import SearchResult, Trial
 from steelyard.design.search.store import Store, sole_search
 from steelyard.design.search.strategies import STRATEGIES, Proposal, Strategy, dominates
-from steelyard.design.spaces.base import SearchSpace
+from steelyard.design.spaces.base import Point, SearchSpace
 from steelyard.design.spaces.registry import load_space
 from steelyard.errors import InputError, SteelyardError, UnknownNameError, UsageError
 from steelyard.train.recipe import Recipe
 from steelyard.train.toml import load_recipe
 
-MOST_REJECTED, MOST_REPEATED = 2000, 20
-"""Proposals for one trial that may break a counted constraint, and that may have been there before."""
+MOST_REJECTED, MOST_REPEATED = 60, 20
+"""Proposals for one trial that may break a counted constraint, before `_Search._walked` finds one; and that may have been
+there before."""
+
+WALK = 12
+"""Steps of a walk among networks that hold the constraints."""
 
 MOST_WORKERS = 64
 
@@ -110,6 +115,7 @@ class _Search:
         self.trials: list[Trial] = []
         self.store: Store | None = None
         self.asked = 0
+        self.held: Point | None = None
         self._seen: dict[str, Trial] = {}
         self._front: list[tuple[float, ...]] = []
 
@@ -138,7 +144,7 @@ class _Search:
         if len(self.trials) >= trials:
             return
         if not self.trials:
-            check_bounds(self.evaluator, self.seed)
+            self.held = check_bounds(self.evaluator, self.seed)
         crew = Crew(self.job, min(workers, trials - len(self.trials)), self.evaluator)
         number = 1 + max((trial.number for trial in self.trials), default=-1)
         running: dict[int, Proposal] = {}
@@ -175,20 +181,36 @@ class _Search:
             key = self._key(proposal)
             if (key in self._seen or key in there) and repeated < MOST_REPEATED:
                 repeated += 1
-            elif self._holds(proposal):
+            elif self._holds(proposal.point):
                 return proposal
             self.strategy.tell(proposal, None)
-        raise InputError(
-            f"of {MOST_REJECTED} networks of {self.job.space.name} that were proposed none holds "
-            + ", ".join(map(str, self.job.constraints)),
-            expected="constraints that more networks hold",
-        )
+        return self._walked(number)
 
-    def _holds(self, proposal: Proposal) -> bool:
+    def _walked(self, number: int) -> Proposal:
+        """Where few networks hold the constraints: one some mutations away from one that does, by such as do, too."""
+        random = Random(f"{self.seed}/{number}/walk")  # noqa: S311
+        space = self.job.space
+        known = [space.decode(trial.key) for trial in self.trials if trial.state != "failed"]
+        if not known and self.held is not None:
+            known = [self.held]
+        if not known:
+            raise InputError(
+                f"of {MOST_REJECTED} networks of {space.name} that were proposed none holds "
+                + ", ".join(map(str, self.job.constraints)),
+                expected="constraints that more networks hold",
+            )
+        point = known[random.randrange(len(known))]
+        for _ in range(WALK):
+            mutant = space.mutate(point, random)
+            if self._holds(mutant):
+                point = mutant
+        return self.strategy.adopt(point)
+
+    def _holds(self, point: Point) -> bool:
         if not any(one.quantity.counted for one in self.job.constraints):
             return True
         try:
-            return self.evaluator.broken(self.evaluator.counted(proposal.point)) is None
+            return self.evaluator.broken(self.evaluator.counted(point)) is None
         except SteelyardError:
             return True  # a trial that fails, and says why
 

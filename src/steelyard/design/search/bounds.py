@@ -13,14 +13,16 @@ LOOKS_CHAIN, LOOKS_WHOLE, DESCENT = 200, 12, 300
 """Networks that are drawn, of chains and of others; those looked at on the way down from the best of them."""
 
 
-def check_bounds(evaluator: Evaluator, seed: int = 0) -> None:
-    """Looks for a network that holds all constraints: draws some, then goes down from the best, choice by choice.
+def check_bounds(evaluator: Evaluator, seed: int = 0) -> Point | None:
+    """A network that holds all counted constraints, None without constraints.
+
+    It is looked for among some that are drawn, then from the best of them down, choice by choice.
 
     Raises:
         InputError: the least that was found is above a limit.
     """
     if not evaluator.constraints:
-        return
+        return None
     random = Random(seed)  # noqa: S311
     space = evaluator.space
     counted = [one for one in evaluator.constraints if one.quantity.counted]
@@ -36,6 +38,7 @@ def check_bounds(evaluator: Evaluator, seed: int = 0) -> None:
 
     first = space.sample(random)
     looks = LOOKS_CHAIN if space.parts(first) is not None else LOOKS_WHOLE
+    best: Point | None = None
     if counted:
         drawn = [first, *(space.sample(random) for _ in range(looks - 1))]
         best = min(drawn, key=excess)
@@ -45,6 +48,7 @@ def check_bounds(evaluator: Evaluator, seed: int = 0) -> None:
             raise _infeasible(evaluator, best)
     if len(counted) < len(evaluator.constraints):
         _check_placed(evaluator, first)
+    return best
 
 
 def _check_placed(evaluator: Evaluator, start: Point) -> None:

@@ -50,6 +50,10 @@ class Strategy(ABC):
     def propose(self, number: int, attempt: int) -> Proposal:
         """A point for trial ``number``; ``attempt`` counts proposals that were turned down."""
 
+    def adopt(self, point: Point) -> Proposal:
+        """A point that the strategy did not choose, as if it had."""
+        return Proposal(point)
+
     @abstractmethod
     def tell(self, proposal: Proposal, values: Values | None) -> None:
         """What became of a proposal; None: it breaks a constraint, failed, or was there before."""
@@ -155,6 +159,14 @@ class Nsga2(Strategy):
 
     def propose(self, number: int, attempt: int) -> Proposal:
         """What Optuna's sampler suggests."""
+        return self._asked()
+
+    def adopt(self, point: Point) -> Proposal:
+        """Enqueued in Optuna's study."""
+        self.study.enqueue_trial(dict(zip(self.ranges, point, strict=True)))
+        return self._asked()
+
+    def _asked(self) -> Proposal:
         trial = self.study.ask(self.ranges)
         point = tuple(trial.params[name] for name in self.ranges)
         frozen = self.study.get_trials(deepcopy=False)[trial.number]
