@@ -51,7 +51,7 @@ class Cascade(nn.Module):
         return [images]
 
     def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The network of that number on the images, resized to what it was made for -> (N, classes), the images.
+        """The network of that number -> (N, classes), the images; it sees them resized (bilinear) to what it was made for.
 
         Raises:
             ShapeError: the network returns no logits.
@@ -60,7 +60,7 @@ class Cascade(nn.Module):
         shape = getattr(network, "input_shape", None)
         own = images
         if shape is not None and tuple(images.shape[2:]) != tuple(shape[2:]):
-            own = F.interpolate(images, size=tuple(shape[2:]), mode="bilinear", antialias=True)
+            own = F.interpolate(images, size=tuple(shape[2:]), mode="bilinear")
         logits = network(own)
         if not isinstance(logits, Tensor) or logits.dim() != 2:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
