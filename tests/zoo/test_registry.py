@@ -14,6 +14,7 @@ import torch
 from representatives import each_network
 from torch import nn
 
+from steelyard import zoo
 from steelyard.errors import UnknownNameError, UsageError
 from steelyard.zoo.config import ImageConfig, setting
 from steelyard.zoo.registry import (
@@ -72,6 +73,10 @@ def test_listing_and_info_load_no_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_package_offers_them() -> None:
+    assert (zoo.create, zoo.info, zoo.list_models) == (create, info, list_models)
 
 
 def test_unknown_name_offers_the_nearest() -> None:
