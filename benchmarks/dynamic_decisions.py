@@ -68,6 +68,8 @@ class Settled:
         scores: of the policy there, (N,).
         predictions: (N,).
         thresholds: solved on each half.
+        reached: whether both halves for solving are as often right as by the other network; else these are the
+            thresholds that come nearest.
     """
 
     way: Way
@@ -77,6 +79,13 @@ class Settled:
     scores: np.ndarray
     predictions: np.ndarray
     thresholds: tuple[Thresholds, ...]
+    reached: bool
+
+    @property
+    def name(self) -> str:
+        """The way in words."""
+        joined = "combined exits" if self.way.combined else "exits as they are"
+        return f"{self.way.policy}, {self.way.distribution}, {joined}"
 
 
 def halves(samples: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -85,8 +94,8 @@ def halves(samples: int) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(even, odd), (odd, even)]
 
 
-def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way) -> Settled | None:
-    """The least budget with which the half for solving is as often right as by the static network; None: there is none.
+def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way) -> Settled:
+    """The least budget with which the half for solving is as often right as by the static network.
 
     Args:
         outputs: of the network with exits on all images.
@@ -96,48 +105,51 @@ def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way
     """
     number = outputs.samples
     right, exits = np.zeros(number, dtype=bool), np.zeros(number, dtype=np.int64)
-    scores, predictions, found = np.zeros(number), np.zeros(number, dtype=np.int64), []
+    scores, predictions = np.zeros(number), np.zeros(number, dtype=np.int64)
+    found, reached = [], True
     for solve, judge in halves(number):
         half = way.prepared(outputs.rows(solve), outputs.rows(solve))
         other = way.prepared(outputs.rows(judge), outputs.rows(solve))
-        thresholds = least(half, costs, float(static[solve].mean()), way)
-        if thresholds is None:
-            return None
+        thresholds, enough = least(half, costs, float(static[solve].mean()), way)
+        reached = reached and enough
         left = thresholds.decide(other)
         places = np.arange(len(judge))
         exits[judge], right[judge] = left, other.correct[left, places]
         scores[judge] = thresholds.scores(other)[left, places]
         predictions[judge] = other.logits.argmax(-1)[left, places]
         found.append(thresholds)
-    return Settled(way, float(costs[exits].mean()), right, exits, scores, predictions, tuple(found))
+    mean = float(costs[exits].mean())
+    return Settled(way, mean, right, exits, scores, predictions, tuple(found), reached)
 
 
-def least(half: ExitOutputs, costs: np.ndarray, wanted: float, way: Way) -> Thresholds | None:
-    """Thresholds of the least budget with which as many images are right; None: there is none.
+def least(half: ExitOutputs, costs: np.ndarray, wanted: float, way: Way) -> tuple[Thresholds, bool]:
+    """Thresholds of the least budget with which as many images are right, or else of the most, and which of the two.
 
     With geometric shares the first of a grid of budgets; free ones never lose by a larger budget, so by halving.
     """
     policy = way.made(half)
 
-    def solved(budget: float) -> Thresholds | None:
+    def solved(budget: float) -> tuple[float, Thresholds]:
         found = solve_thresholds(policy, half, costs, budget, distribution=way.distribution)
-        right = half.correct[found.decide(half), np.arange(half.samples)].mean()
-        return found if right >= wanted else None
+        return float(half.correct[found.decide(half), np.arange(half.samples)].mean()), found
 
     if way.distribution == "geometric":
         grid = np.linspace(costs[0], costs[-1], GRID + 1)[1:]
-        tried = (solved(min(float(budget), float(costs[-1]))) for budget in grid)
-        return next((found for found in tried if found is not None), None)
+        tried = [solved(min(float(budget), float(costs[-1]))) for budget in grid]
+        enough = [found for share, found in tried if share >= wanted]
+        return (enough[0], True) if enough else (max(tried, key=lambda one: one[0])[1], False)
     low, high = float(costs[0]), float(costs[-1])
-    best = solved(high)
-    for _ in range(HALVINGS if best else 0):
+    share, best = solved(high)
+    if share < wanted:
+        return best, False
+    for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = solved(middle)
-        if found is None:
+        share, found = solved(middle)
+        if share < wanted:
             low = middle
         else:
             high, best = middle, found
-    return best
+    return best, True
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from steelyard.dynamic.budget import said
 from steelyard.dynamic.budget_check import BudgetCheck, Outcome
 from steelyard.dynamic.calibration import ExitCalibration
 from steelyard.dynamic.curves import Curve
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
-from steelyard.units import format_si
 
 
 @document.register
@@ -32,7 +32,7 @@ def check_document(result: BudgetCheck) -> Document:
         )
         for name, one in pairs
     ]  # fmt: skip
-    asked = "" if result.budget is None else f" for {_amount(result.budget, unit)} an image"
+    asked = "" if result.budget is None else f" for {said(result.budget, unit)} an image"
     return Document(
         f"{result.policy}: thresholds solved{asked}",
         tables=(Table("", columns, tuple(rows)), _leaving(result)),
@@ -41,11 +41,6 @@ def check_document(result: BudgetCheck) -> Document:
             *([] if result.holds is not False else ["The budget is exceeded beyond chance."]),
         ),
     )
-
-
-def _amount(value: float, unit: str) -> str:
-    """25.0 M MACs, but 5 ms."""
-    return format_si(value, unit) if unit in ("s", "J") else f"{format_si(value)} {unit}"
 
 
 def _cost(key: str, title: str, unit: str, *, rank: int = 0) -> Column:

@@ -195,7 +195,7 @@ def _accuracy(figure: Any, curves: Sequence[Curve], statics: Sequence[Static], t
         load("matplotlib.ticker").FuncFormatter(lambda x, _: format_si(x))
     )
     axis.grid(color=_GREY, linewidth=0.6)
-    axis.legend(frameon=False, loc="lower right")
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
 
 
 def _exits(
