@@ -196,7 +196,7 @@ def test_a_limit(run_cli, run, budget) -> None:
         (["evaluate", "RUN", "--budget", "fast"], 2, "'fast' is no budget"),
         (["evaluate", "RUN", "--budget", "0"], 2, "'0' is no budget"),
         (["evaluate", "RUN", "--budget", "2mJ"], 2, "try: --device eyeriss"),
-        (["evaluate", "RUN", "--budget", "1M", "--device", "eyeriss"], 2, "an accelerator for a budget of 1M"),
+        (["evaluate", "RUN", "--budget", "1M", "--device", "cuda"], 2, "--device cuda for a budget of 1M"),
         (["evaluate", "RUN", "--budget", "1M", "--budget-ms", "5"], 2, "both given"),
         (["evaluate", "RUN", "--budget", "1M", "--precision", "bf16"], 2, "--precision bf16"),
         (["evaluate", "RUN", "--policy", "margin"], 2, "options of a budget without a budget"),

@@ -9,6 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+import steelyard as sy
+from steelyard.dynamic.attach_exits import attach_exits
+from steelyard.dynamic.cascade import Cascade
 from steelyard.dynamic.engine import Engine
 from steelyard.dynamic.policies import Confidence, Patience
 from steelyard.dynamic.thresholds import Thresholds
@@ -132,6 +135,33 @@ def test_the_manifest_holds_what_was_given(exported, thresholds) -> None:
     assert found.costs == {"MACs": (1.0, 2.0, 4.0)}
     assert [one.file for one in found.files] == ["stage_1.onnx", "stage_2.onnx", "stage_3.onnx"]
     assert found.files[2].outputs == ()
+
+
+OTHERS = {
+    "attached": lambda: attach_exits(sy.create("resnet20_cifar"), at=["layer1", "layer2"]),
+    "cascade": lambda: Cascade([sy.create("resnet20_cifar", resolution=side) for side in (24, 32)]),
+    "ranet": lambda: sy.create("ranet3_lg_cifar", channels=8, growth=4),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", OTHERS)
+def test_exits_of_every_kind_decide_alike_in_pytorch_and_onnx_runtime(kind, tmp_path) -> None:
+    torch.manual_seed(0)
+    network = OTHERS[kind]().eval()
+    images = torch.randn(9, 3, 32, 32)
+    with torch.inference_mode():
+        every = torch.stack(list(network(images)))
+    best = every.softmax(-1).amax(-1).sort(1).values
+    policy = Thresholds(Confidence(), tuple(float(one) for one in best[:-1, 4:6].mean(1)))
+    sure = every.softmax(-1).amax(-1).double().numpy()[:-1] >= np.array(policy.values)[:, None]
+    expected = np.where(sure.any(0), sure.argmax(0), len(sure))
+    export_stages(network, tmp_path / "net", input_shape=(3, 32, 32))
+    for stages in (TorchStages(network), OnnxStages(tmp_path / "net")):
+        found = Engine(stages, policy).run(images.numpy())
+        assert found.exits.tolist() == expected.tolist()
+        scale = float(every.abs().max())
+        assert np.allclose(found.logits, every.numpy()[expected, np.arange(9)], atol=1e-5 * scale)
 
 
 @pytest.mark.slow

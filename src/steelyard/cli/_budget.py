@@ -34,18 +34,32 @@ class Budget:
     calibrate: bool
     backend: Literal["eager", "compile", "onnxruntime"]
 
-    def settings(self, accelerator: str | None) -> steelyard.BudgetSettings | None:
-        """For the library; None without a budget."""
+    def settings(self, device: str | None) -> steelyard.BudgetSettings | None:
+        """For the library; None without a budget.
+
+        Args:
+            device: of ``--device``: the accelerator of a budget in joules.
+
+        Raises:
+            UsageError: another device for another budget.
+        """
         import steelyard
 
         if self.text is None:
             return None
+        joules = self.text.strip().endswith("J")
+        if device not in (None, "cpu") and not joules:
+            raise UsageError(
+                f"--device {device} for a budget of {self.text}, which is kept to on the CPU",
+                expected="an accelerator for a budget in joules, such as 2mJ",
+                hint="without --device",
+            )
         return steelyard.BudgetSettings(
             self.text,
             policy=self.policy,
             distribution=self.distribution,
             calibrate=self.calibrate,
-            accelerator=accelerator or "",
+            accelerator=(device or "") if joules else "",
             backend=self.backend,
         )
 

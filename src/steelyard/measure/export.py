@@ -6,6 +6,7 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 
 import torch
@@ -102,11 +103,14 @@ def _export(
 ) -> None:
     takes, gives = names
     free = {name: {0: "batch"} for name in (*takes, *gives)}
+    shapes: tuple[object, ...] = tuple({0: "batch"} for _ in takes)
+    if any(one.kind is one.VAR_POSITIONAL for one in signature(module.forward).parameters.values()):
+        shapes = (shapes,)  # those of *tensors are one argument
     torch.onnx.export(
         module, inputs, str(path), dynamo=dynamo, opset_version=OPSET, external_data=False, verbose=False,
         input_names=takes or None, output_names=gives or None,
         dynamic_axes=free if free and not dynamo else None,
-        dynamic_shapes=({0: "batch"},) * len(takes) if free and dynamo else None,
+        dynamic_shapes=shapes if free and dynamo else None,
     )  # fmt: skip
 
 
