@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -142,10 +143,11 @@ def test_training_mode_and_evaluation_mode_differ_where_the_network_does() -> No
         assert torch.equal(network(images), before)
 
 
-def test_a_copy_runs_on_its_own_weights() -> None:
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda early: pickle.loads(pickle.dumps(early))])
+def test_a_copy_runs_on_its_own_weights(copied: Any) -> None:
     early = attach_exits(made("resnet20_cifar", {"width": 0.25}), ["layer1"])
     images = torch.randn(1, 3, 32, 32)
-    other = copy.deepcopy(early)
+    other = copied(early)
     before = early(images)
     nn.init.zeros_(other.network.fc.weight)
     assert torch.equal(early(images)[1], before[1])

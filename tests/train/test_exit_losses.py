@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from torch import Tensor, nn
 
 from steelyard.data.loader import Batch
 from steelyard.data.registry import load_data
-from steelyard.errors import UsageError
+from steelyard.dynamic.attach_exits import AttachedExits, LazyExits
+from steelyard.errors import UnknownNameError, UsageError
+from steelyard.train.api import train
 from steelyard.train.distributed import Group
 from steelyard.train.exit_losses import balanced_outputs, distillation, teachers
 from steelyard.train.loss import summed_loss
@@ -192,3 +195,35 @@ def test_a_few_steps_on_digits_make_every_exit_better(loss: dict[str, Any]) -> N
     for number in range(12):
         step(Batch(images, labels, None, torch.arange(count), count), number, 12, 0.05)
     assert all(after < early for early, after in zip(before, losses(), strict=True))
+
+
+def test_a_recipe_attaches_exits_and_its_run_has_them(tmp_path: Path) -> None:
+    tables = {
+        "network": {
+            "name": "resnet20_cifar",
+            "config": {"in_channels": 1, "resolution": 8, "width": 0.25, "blocks": [1, 1]},
+            "exits_at": ["layer1"],
+        },
+        "data": {"source": "digits", "batch": 512},
+        "loss": {"gradient_equilibrium": True, "distillation": 0.2},
+    }
+    run = train(recipe_from(tables, "attached"), run=tmp_path / "run")
+    network = run.network("last")
+    assert isinstance(network, AttachedExits)
+    assert network.at == ("layer1",)
+    assert len(network(torch.zeros(2, 1, 8, 8))) == 2
+    assert run.recipe.network.exits_at == ("layer1",)
+
+
+def test_exits_that_a_recipe_cannot_have() -> None:
+    def build(**network: Any) -> nn.Module:
+        tables = {"network": {"name": "resnet20_cifar"} | network, "data": {"source": "digits"}}
+        return recipe_from(tables, "x").network.build()
+
+    with pytest.raises(UnknownNameError, match="no module is named 'layer9'"):
+        build(exits_at=["layer9"])
+    with pytest.raises(UsageError, match="does not return several outputs"):
+        build(lazy_exits=True)
+    with pytest.raises(UsageError, match="expected: one of them"):
+        build(exits_at=["layer1"], lazy_exits=True)
+    assert isinstance(build(**MSDNET, lazy_exits=True), LazyExits)

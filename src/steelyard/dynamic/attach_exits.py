@@ -44,6 +44,10 @@ class CutNetwork(nn.Module):
         self.exits = exits
         self._stages: dict[bool, tuple[Stage, ...]] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # stages are code that was made; a copy makes its own
+        return {**self.__dict__, "_stages": {}}
+
     @abstractmethod
     def _marks(self, traced: Trace) -> list[fx.Node]:
         """The value that each exit is made of, earliest first."""

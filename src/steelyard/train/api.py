@@ -40,7 +40,6 @@ from steelyard.train.signals import StopRequests
 from steelyard.train.state import seed_all
 from steelyard.train.stepper import Stepper
 from steelyard.train.toml import load_recipe
-from steelyard.zoo.registry import create
 
 __all__ = ["train"]
 
@@ -185,7 +184,7 @@ def _train(recipe: Recipe, folder: Path, how: _How, group: Group) -> None:
     if how.device.type == "cpu":
         keep_freed_memory()
     seed_all(recipe.seed)
-    network = create(recipe.network.name, **recipe.network.settings(recipe.stochastic_depth))
+    network = recipe.network.build(recipe.stochastic_depth)
     if group.rank:  # the same network everywhere, but each its own dropout
         seed_all(recipe.seed, group.rank)
     feed = feed_of(recipe, device=how.device, group=group, root=how.root)

@@ -6,10 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from steelyard.errors import UsageError
 from steelyard.zoo.config import make, setting
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "DataPart",
@@ -26,9 +29,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class NetworkPart:
-    """Which network: a name of the zoo and its settings."""
+    """Which network: a name of the zoo and its settings, and what exits it gets."""
 
     name: str = setting("", "a network of the zoo")
+    exits_at: tuple[str, ...] = setting((), "modules behind which an early classifier is attached")
+    exit_classifier: Literal["linear", "conv"] = setting("linear", "what is attached there")
+    lazy_exits: bool = setting(
+        False, "of a network that has exits: what only later ones need waits until they run"
+    )
     config: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     def settings(self, stochastic_depth: float | None = None) -> dict[str, Any]:
@@ -53,6 +61,23 @@ class NetworkPart:
                 "stochastic_depth and network.config.drop_path", expected="one of them"
             )
         return chosen | {"drop_path": stochastic_depth}
+
+    def build(self, stochastic_depth: float | None = None) -> nn.Module:
+        """The network with new weights, and with its exits.
+
+        Raises:
+            UsageError: as `settings`; exits that cannot be attached, or both kinds of exits asked for.
+            SteelyardError: as `steelyard.create` and `steelyard.attach_exits`.
+        """
+        from steelyard.dynamic.attach_exits import attach_exits, lazy_exits
+        from steelyard.zoo.registry import create
+
+        if self.exits_at and self.lazy_exits:
+            raise UsageError("network.exits_at and network.lazy_exits", expected="one of them")
+        network = create(self.name, **self.settings(stochastic_depth))
+        if self.exits_at:
+            return attach_exits(network, self.exits_at, classifier=self.exit_classifier)
+        return lazy_exits(network) if self.lazy_exits else network
 
 
 @dataclass(frozen=True, slots=True)

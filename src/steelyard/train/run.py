@@ -109,10 +109,8 @@ class Run(Printable):
         Raises:
             FileFormatError: there is no checkpoint, or it is damaged.
         """
-        from steelyard.zoo.registry import create
-
         recipe, checkpoint = self.recipe, self.checkpoint(which)
-        network = create(recipe.network.name, **recipe.network.settings(recipe.stochastic_depth))
+        network = recipe.network.build(recipe.stochastic_depth)
         averaged = ema and "ema" in checkpoint.tensors
         network.load_state_dict(dict(checkpoint.tensors["ema" if averaged else "model"]))
         return network.eval()
