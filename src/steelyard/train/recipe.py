@@ -32,12 +32,12 @@ class NetworkPart:
     """Which network: a name of the zoo and its settings, and what exits it gets."""
 
     name: str = setting("", "a network of the zoo")
+    config: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     exits_at: tuple[str, ...] = setting((), "modules behind which an early classifier is attached")
     exit_classifier: Literal["linear", "conv"] = setting("linear", "what is attached there")
     lazy_exits: bool = setting(
         False, "of a network that has exits: what only later ones need waits until they run"
     )
-    config: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
     def settings(self, stochastic_depth: float | None = None) -> dict[str, Any]:
         """The keywords of `steelyard.create`, with the rate of stochastic depth among them.
