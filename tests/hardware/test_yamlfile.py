@@ -98,6 +98,16 @@ def test_a_file_is_read(tmp_path) -> None:
     assert found == read_device(str(tmp_path / "tiny.yaml")) == parse_device(SMALL)
 
 
+def test_a_source_of_nothing_is_told() -> None:
+    text = SMALL.replace("clock_hz:", "node_nm: null\nclock_hz:").replace(
+        "  levels.pes:", "  node_nm: a page\n  levels.pes:"
+    )
+    with pytest.raises(
+        FileFormatError, match="a source for 'node_nm', which the file does not have"
+    ):
+        parse_device(text)
+
+
 def test_sources_reach_down() -> None:
     sources = parse_device(SMALL).sources
     assert source_of(sources, "levels.pes.axes.x.size") == "a paper"

@@ -283,7 +283,7 @@ def _make(node: Node, build: Callable[[], _Made]) -> _Made:
 
 
 def _sources(top: Node) -> dict[str, str]:
-    """Path -> text; every path must exist."""
+    """Path -> text; every path must exist, and say something: what is null is written out no more."""
     entries = top.mapping()
     if "sources" not in entries:
         return {}
@@ -300,6 +300,8 @@ def _sources(top: Node) -> dict[str, str]:
 
 
 def _paths(node: Node) -> list[str]:
+    if node.value is None:
+        return []
     inner = node.value.values() if isinstance(node.value, dict) else ()
     return [node.path, *(path for entry in inner for path in _paths(entry))]
 
