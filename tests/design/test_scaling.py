@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from fractions import Fraction
@@ -13,6 +14,7 @@ from steelyard.design import Compound, Factors, Fast, scaling_grid
 from steelyard.design.latency import clock, energy_device
 from steelyard.design.scaling_knobs import factors_of, knobs_of
 from steelyard.errors import SteelyardError, UnknownNameError, UsageError
+from steelyard.zoo.registry import default_registry
 
 # Tan and Le 2019, table 2: parameters (M), multiply-accumulates (G) of B0 to B7
 TABLE_2 = {
@@ -151,6 +153,25 @@ def test_energy_and_latency_on_an_accelerator_are_the_estimates() -> None:
 )
 def test_families_get_deeper_in_their_own_way(network: str, name: str, wanted: object) -> None:
     assert knobs_of(network).settings(Factors(depth=1.2))[name] == wanted
+
+
+def one_of_each_family() -> list[str]:
+    """The first network of every family that can be scaled."""
+    registry, found = default_registry(), {}
+    for name in registry.names():
+        family, _ = registry.find(name)
+        with contextlib.suppress(UsageError):
+            knobs_of(name)
+            found.setdefault(family.name, name)
+    return list(found.values())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", one_of_each_family())
+def test_every_family_grows(network: str) -> None:
+    base = sy.capture(network)
+    grown = sy.capture(knobs_of(network).source(Compound().factors(1)))
+    assert 1.2 < grown.macs / base.macs < 5
 
 
 def test_factors_are_those_of_the_catalogue() -> None:
