@@ -80,6 +80,9 @@ def sparse_shift(x: Tensor, displacement: Tensor) -> Tensor:
     """
     if _needs_no_dispatch(x) and not (displacement.requires_grad and torch.is_grad_enabled()):
         return _moved(x, _rounded(x, displacement))
+    traced = not is_compiling() and _get_tracing_state() is not None
+    if traced and torch.onnx.is_in_onnx_export():
+        return _gathered(x, displacement.round().to(torch.int64))
     out: Tensor = torch.ops.steelyard.sparse_shift.default(x, displacement)
     return out
 

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -186,8 +187,12 @@ class CellPool(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, ceil(H/stride), ceil(W/stride))."""
         k, s = self.kernel, self.stride
-        top, bottom = same_padding(x.shape[2], k, s)
-        left, right = same_padding(x.shape[3], k, s)
+        height, width = x.shape[2:]
+        # TorchScript's exporter takes padding as numbers only
+        if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+            height, width = int(height), int(width)
+        top, bottom = same_padding(height, k, s)
+        left, right = same_padding(width, k, s)
         if self.kind == "avg_zeros":
             return F.avg_pool2d(F.pad(x, (left, right, top, bottom)), k, s)
         # rounding up pads at the end only; neither maximum nor mean sees that
