@@ -37,6 +37,7 @@ class TorchStages:
         if any(module.training for module in network.modules()):
             raise UsageError("the network is in training mode", hint="network.eval()")
         self.fingerprint = fingerprint
+        self._place = next((p.device for p in network.parameters()), torch.device("cpu"))
         self._advance = [self._stage(i, compiled=compiled) for i in range(self.exits)]
 
     @property
@@ -48,7 +49,7 @@ class TorchStages:
         """See `Stages.begin`."""
         given = images if isinstance(images, Tensor) else torch.from_numpy(images)
         with torch.inference_mode():
-            return self.network.begin(given)
+            return self.network.begin(given.to(self._place))
 
     def advance(self, stage: int, state: Any) -> tuple[NDArray[np.float32], Any]:
         """See `Stages.advance`."""

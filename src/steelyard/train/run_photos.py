@@ -18,7 +18,7 @@ from steelyard.data.folder import SUFFIXES
 from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline, parse_transforms
 from steelyard.dynamic.early_exit import EarlyExit, as_early_exit
-from steelyard.dynamic.engine import Decision, Engine, Stages
+from steelyard.dynamic.engine import Decision, Engine, Stages, run_all
 from steelyard.dynamic.exit_costs import exit_costs
 from steelyard.dynamic.exit_outputs import softmax
 from steelyard.dynamic.policies import Confidence
@@ -110,16 +110,16 @@ def predict_run(
         else _run(network, asked, thresholds, checkpoint)
     )
     with opened as (stages, ready):
-        images = [photo_image(file, ready.shape, ready.transforms) for file in files]
         engine = Engine(stages, ready.thresholds)
-        engine.run(images[0][0])  # the first run of all takes longer
-        found = tuple(
-            _prediction(engine, ready, file, image, remark, top)
-            for file, (image, remark) in zip(files, images, strict=True)
-        )
+        found: list[RunPrediction] = []
+        for file in files:
+            image, remark = photo_image(file, ready.shape, ready.transforms)
+            if not found:
+                run_all(stages, image)  # the first run of a stage takes longer
+            found.append(_prediction(engine, ready, file, image, remark, top))
     limits = ready.thresholds
     return RunPredictions(
-        ready.name, ready.weights, stages.exits, limits.budget, limits.unit, found
+        ready.name, ready.weights, stages.exits, limits.budget, limits.unit, tuple(found)
     )
 
 
