@@ -24,7 +24,7 @@ _PAGES = (".html", ".htm")
     multiple=True,
     required=True,
     metavar="NAME[,NAME]",
-    help="Minimised: macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, error.",
+    help="Minimised: macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, naswot, error.",
 )
 @click.option(
     "--constraint",

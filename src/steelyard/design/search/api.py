@@ -27,6 +27,9 @@ MOST_REJECTED, MOST_REPEATED = 60, 20
 """Proposals for one trial that may break a counted constraint, before `_Search._walked` finds one; and that may have been
 there before."""
 
+FEWEST_RANKED = 5
+"""Networks that a rank correlation is told of."""
+
 WALK = 12
 """Steps of a walk among networks that hold the constraints."""
 
@@ -266,7 +269,26 @@ class _Search:
                 f"of the test images of {proxy.data.source} after {epochs} by the recipe {proxy.name}: "
                 "a proxy for full training"
             )
+        if "naswot" in wanted:
+            facts["naswot"] = (
+                "minus the score of Mellor et al. 2021 of the untrained network on noise: a proxy for accuracy"
+            )
+            facts |= self._correlation()
         return facts
+
+    def _correlation(self) -> dict[str, str]:
+        """Of the score and the error, where both were found."""
+        from steelyard.design.search.zero_cost import rank_correlation
+
+        rows = {t.key: t.values for t in self.trials if {"naswot", "error"} <= t.values.keys()}
+        if len(rows) < FEWEST_RANKED:
+            return {}
+        one, other = ([values[name] for values in rows.values()] for name in ("naswot", "error"))
+        found = rank_correlation(one, other)
+        return {
+            "naswot and error": f"rank correlation {found:.2f} over {len(rows)} networks of this search, with "
+            "its short trainings"
+        }  # fmt: skip
 
     def _warnings(self) -> tuple[str, ...]:
         found = list(self.store.notes) if self.store is not None else []

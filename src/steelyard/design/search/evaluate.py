@@ -125,7 +125,20 @@ class Evaluator:
             return 1e3 * self._seconds(self.clocks[one.device], network)
         if one.name == "energy_mj":
             return 1e3 * energy_j(network.load, energy_device(one.device))
+        if one.name == "naswot":
+            return self._naswot(network.point)
         return self._error(network.point)
+
+    def _naswot(self, point: Point) -> float:
+        """The sign turned, since all objectives are minimised; weights are those of seed 0."""
+        import torch
+
+        from steelyard.design.search.zero_cost import naswot
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            network = self.space.build(point)
+        return -naswot(network, self.space.input_shape(point))
 
     def _seconds(self, found: Clock, network: _Captured) -> float:
         if found.calibration is not None:

@@ -6,6 +6,7 @@
 ``peak_memory``        bytes of activations at once
 ``latency_ms@cpu``     on this machine: by its calibration, else measured; or on a device
 ``energy_mj@eyeriss``  on an accelerator, each layer with its best mapping
+``naswot``             a score without training, its sign turned: a proxy
 ``error``              share of test images that are wrong after a short training: a proxy
 =====================  ======================================================================
 
@@ -27,10 +28,13 @@ COUNTED = ("macs", "params", "access", "peak_memory")
 PLACED = ("latency_ms", "energy_mj")
 """On a device."""
 
+UNTRAINED = ("naswot",)
+"""From a freshly initialised network, see `steelyard.design.search.zero_cost`."""
+
 TRAINED = ("error",)
 """After a training."""
 
-_EXAMPLES = "macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss or error"
+_EXAMPLES = "macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, naswot or error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class Quantity:
     @property
     def expense(self) -> int:
         """Cheap ones first."""
-        return (*COUNTED, *PLACED, *TRAINED).index(self.name)
+        return (*COUNTED, *PLACED, *UNTRAINED, *TRAINED).index(self.name)
 
     def show(self, value: float) -> str:
         """With its unit."""
@@ -66,7 +70,7 @@ class Quantity:
             return format_si(value)
         if self.name in PLACED:
             return f"{value:.4g} {'ms' if self.name == 'latency_ms' else 'mJ'}"
-        return f"{value:.2%}"
+        return f"{value:.2%}" if self.name in TRAINED else f"{value:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def quantity(text: str) -> Quantity:
         UsageError: an unknown name, or a device where there is none, or none where there must be one.
     """
     name, at, device = text.strip().partition("@")
-    known = (*COUNTED, *PLACED, *TRAINED)
+    known = (*COUNTED, *PLACED, *UNTRAINED, *TRAINED)
     if name not in known:
         close = nearest(name, known, n=1)
         raise UsageError(
@@ -150,6 +154,6 @@ def constraint(text: str) -> Constraint:
         limit = float(match[2])
     except ValueError:
         raise UsageError(f"{text!r}: {match[2]!r} is no number") from None
-    if not 0 <= limit < float("inf"):
+    if not abs(limit) < float("inf") or (limit < 0 and found.name not in UNTRAINED):
         raise UsageError(f"{text!r}: a limit of {limit}", expected="0 or more")
     return Constraint(found, limit)

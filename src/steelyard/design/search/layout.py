@@ -79,6 +79,8 @@ def _column(one: Quantity) -> Column:
         return Column(key, "MACs" if one.name == "macs" else one.name, "count")
     if one.name == "error":
         return Column(key, "error", "share")
+    if one.name == "naswot":
+        return Column(key, "naswot, sign turned", "ratio")
     name, unit = one.name.rsplit("_", 1)
     return Column(
         key, f"{name} on {one.device}", "ratio", unit={"ms": "ms", "mj": "mJ"}[unit], fine=True
