@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ import pytest
 
 from steelyard.cost import cost
 from steelyard.workload import Layer, LoopNest, TensorSpec, Workload
-from steelyard.workload.workload import Operator, Size
+from steelyard.workload.workload import Operator, Sizes
 
 LOAD = Workload(
     "net",
@@ -36,7 +36,7 @@ class Counting:
         self.asked += 1
         return LOAD
 
-    def sizes(self) -> Sequence[Size]:
+    def sizes(self) -> Sizes:
         return LOAD.sizes()
 
     def operators(self) -> Iterable[Operator]:

@@ -166,10 +166,11 @@ def tally(workload: Workload) -> list[Tally]:
         KeyError: the workload is inconsistent (a tensor or dtype that is not there); workloads from
             capture or from JSON never are.
     """
-    sizes = workload.sizes()
-    elements = [prod(tensor[0]) for tensor in sizes]
-    bits = [DTYPE_BITS[tensor[1]] for tensor in sizes]
+    shapes, dtypes, parameters = workload.sizes()
+    elements = list(map(prod, shapes))
+    bits = map(DTYPE_BITS.__getitem__, dtypes)
     size = [(n * b + 7) >> 3 for n, b in zip(elements, bits, strict=True)]
+    weights = set(parameters)
     counted: set[int] = set()
     rows: list[Tally] = []
     for (kind, macs, ops, _), inputs, outputs, layer_params in workload.operators():
@@ -178,7 +179,7 @@ def tally(workload: Workload) -> list[Tally]:
         if layer_params:
             for key in layer_params if len(layer_params) == 1 else dict.fromkeys(layer_params):
                 read += size[key]
-                if sizes[key][2] == "parameter":
+                if key in weights:
                     if key in counted:
                         shared = True
                     else:

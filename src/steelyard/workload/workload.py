@@ -38,8 +38,8 @@ Places = tuple[int, ...]
 Operator = tuple[tuple[str, int, int, object], Places, Places, Places]
 """What counting needs of a layer, ``((kind, macs, ops, -), inputs, outputs, params)``; tensors by their places."""
 
-Size = tuple[tuple[int, ...], str, str] | tuple[tuple[int, ...], str, str, str, int, int]
-"""``(shape, dtype, role, ...)`` of a tensor."""
+Sizes = tuple[Sequence[tuple[int, ...]], Sequence[str], Iterable[int]]
+"""``(shapes, dtypes, parameters)``: of every tensor its shape and dtype, and the places of parameters."""
 
 
 class Record(Protocol):
@@ -49,7 +49,7 @@ class Record(Protocol):
         """The workload."""
         ...
 
-    def sizes(self) -> Sequence[Size]:
+    def sizes(self) -> Sizes:
         """Every tensor."""
         ...
 
@@ -116,12 +116,14 @@ class Workload:
     def __getstate__(self) -> dict[str, Any]:
         return {"layers": self.layers} | vars(self)
 
-    def sizes(self) -> Sequence[Size]:
+    def sizes(self) -> Sizes:
         """Every tensor."""
         record: Record | None = self.__dict__.get("_record")
         if record is not None:
             return record.sizes()
-        return [(t.shape, t.dtype, t.role) for t in self.tensors]
+        tensors = self.tensors
+        parameters = [i for i, tensor in enumerate(tensors) if tensor.role == "parameter"]
+        return [t.shape for t in tensors], [t.dtype for t in tensors], parameters
 
     def operators(self) -> Iterable[Operator]:
         """One for each layer, in order; tensors by their places in `sizes`."""

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 import steelyard as sy
 from steelyard.capture.engines.shape_functions import FUNCTIONS
 from steelyard.capture.engines.shape_layers import MODULES
+from steelyard.capture.rules import RuleTable, default_rules
+from steelyard.capture.rules.aten import ATEN_RULES
 from steelyard.errors import ModelError, SteelyardError
 from steelyard.zoo.registry import create, default_input_shape, list_models
 
@@ -415,3 +417,91 @@ def test_an_axis_named_twice_is_refused_as_pytorch_refuses_it() -> None:
     # PyTorch's words for it differ between real and meta tensors
     with pytest.raises(ModelError, match="Twice raised RuntimeError: duplicate value"):
         sy.capture(Twice(), input_shape=(2, 3))
+
+
+# ---- rules of others -----------------------------------------------------------------------------
+
+
+def test_a_table_with_a_rule_of_its_own_is_asked() -> None:
+    """Formulas of the fast engine stand for steelyard's own rules only."""
+
+    def twice(call: sy.Call) -> sy.Draft:
+        return sy.Draft("activation", ops=2 * call.out_elements + 1)
+
+    ops = {"aten.conv2d": twice, "aten.relu": twice, "aten.slice": twice}
+    tables = [RuleTable({**ATEN_RULES, **ops}), default_rules().with_rules(ops)]
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Sliced()).eval()
+    for table in tables:
+        load = sy.capture(net, input_shape=(1, 3, 6, 6), rules=table, method="shapes")
+        counts = {layer.op: (layer.kind, layer.ops, layer.macs) for layer in load.layers}
+        assert counts["aten.conv2d"] == counts["aten.relu"] == ("activation", 2 * 64 + 1, 0)
+        assert counts["aten.slice"] == ("activation", 2 * 48 + 1, 0)
+
+
+class Sliced(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, 1:]
+
+
+def test_totals_before_and_after_the_layers_are_made() -> None:
+    """Counts of the record and of the layers that are made from it come by different ways."""
+    for name in ("resnet18", "shufflenet_v2", "se_shufflenet_v2"):
+        load = sy.capture(on_meta(name), input_shape=default_input_shape(name))
+        total = sy.cost(load).total
+        assert sum(layer.macs for layer in load.layers) == total.macs > 0
+        assert sum(layer.ops for layer in load.layers) == total.ops > 0
+        assert sy.cost(load).total == total
+
+
+# ---- what stock modules hand on to one another in a Sequential -------------------------------------
+
+
+class Doubled(nn.Sequential):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(super().forward(x))
+
+
+class Named(nn.Sequential):
+    """As torchvision's blocks are: only another constructor."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(nn.Conv2d(width, width, 1), nn.ReLU(inplace=True))
+        self.width = width
+
+
+class Both(nn.Module):
+    """The result, and the input as it is afterwards."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.inner(x), x + 1
+
+
+class Seen(nn.Conv2d):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * x.mean()
+
+
+def test_sequentials_of_all_kinds() -> None:
+    for inner in (
+        nn.Sequential(nn.ReLU(inplace=True), nn.Identity(), nn.BatchNorm2d(4)),
+        nn.Sequential(Named(4), Doubled(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()), nn.Flatten(2)),
+        nn.Sequential(Named(4), nn.Sequential(Sliced(), nn.Sigmoid()), nn.Dropout()),
+        nn.Sequential(Seen(4, 4, 1), nn.Tanh()),
+        nn.Sequential(),
+    ):
+        net = nn.Sequential(nn.Conv2d(4, 4, 1), inner, nn.Softmax(1))
+        assert_engines_agree(net, torch.ones(2, 4, 5, 5))
+        assert_engines_agree(Both(inner), torch.ones(2, 4, 5, 5))
+
+
+def test_hooks_on_a_part_of_a_sequential_are_called() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.ReLU())
+    seen: list[tuple[int, ...]] = []
+    net[1].register_forward_hook(lambda module, args, out: seen.append(tuple(out.shape)))
+    load = sy.capture(net, input_shape=(2, 3, 5, 5), method="shapes")
+    assert seen == [(2, 4, 5, 5)]
+    assert [layer.module for layer in load.layers] == ["0", "1", "2"]

@@ -179,7 +179,7 @@ def _data_dependent(network: Network) -> DataDependentError:
 
 def _reads_input(trace: Trace, read: set[int]) -> bool:
     """True if one of the values read depends on an input."""
-    depends = {i for i, value in enumerate(trace.values) if value.role == "input"}
+    depends = {i for i, role in trace.values.roles.items() if role == "input"}
     for event in trace.events:
         if not depends.isdisjoint(event.inputs):
             depends.update(event.outputs)

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.recorder import DTYPE_NAMES
-from steelyard.capture.engines.trace import Trace, Value, new
+from steelyard.capture.engines.trace import Trace, new
 from steelyard.capture.rules import RuleTable
 from steelyard.workload import Role
 
@@ -63,44 +63,49 @@ def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
     Raises:
         LazyNetworkError: a parameter has no shape yet.
     """
-    found = list(_held(guard))
-    names, tensors, roles = zip(*found, strict=True) if found else ((), (), ())
+    names, tensors, roles = _held(guard)
     if not _SETTLED.issuperset(map(type, tensors)) and any(map(is_lazy, tensors)):
         raise LazyNetworkError
     ids = list(map(id, tensors))
     if len(set(ids)) < len(ids):  # shared ones
-        first = dict(zip(reversed(ids), reversed(found), strict=True))
-        names, tensors, roles = zip(*(first[i] for i in dict.fromkeys(ids)), strict=True)
-        ids = list(map(id, tensors))
-    start = len(trace.values)
+        first = sorted({i: place for place, i in reversed([*enumerate(ids)])}.values())
+        names, tensors = [names[i] for i in first], [tensors[i] for i in first]
+        roles, ids = [roles[i] for i in first], [ids[i] for i in first]
     shapes = [tensor.shape for tensor in tensors]
     dtypes = [tensor.dtype for tensor in tensors]
     plain = [
         len(shape) < 2 or _is_contiguous(tensor)
         for shape, tensor in zip(shapes, tensors, strict=True)
     ]
-    # thousands in a large network: rows are put together in C
-    rows = zip(shapes, map(DTYPE_NAMES.__getitem__, dtypes), roles, names, repeat(-1), repeat(-1))
-    trace.values.extend(map(new, repeat(Value), rows))
+    # thousands in a large network, so columns are filled in C
+    values, start = trace.values, len(trace.values)
+    values.shapes += shapes
+    values.dtypes += map(DTYPE_NAMES.__getitem__, dtypes)
+    values.roles.update(zip(count(start), roles))
+    values.names.update(zip(count(start), names))
     known = map(new, repeat(Owned), zip(count(start), shapes, dtypes, plain, tensors))
     return dict(zip(ids, known, strict=True))
 
 
-def _held(guard: Guard) -> Iterator[tuple[str, torch.Tensor, Role]]:
-    """(name, tensor, role) of everything that the network's modules hold, a shared tensor every time."""
+def _held(guard: Guard) -> tuple[list[str], list[torch.Tensor], list[Role]]:
+    """Names, tensors and roles of all that the network's modules hold, a shared tensor every time."""
+    names: list[str] = []
+    tensors: list[torch.Tensor] = []
+    roles: list[Role] = []
     for path, module in zip(guard.paths, guard.modules, strict=True):
-        parameters, buffers = module._parameters, module._buffers
-        if parameters or buffers:
-            prefix = f"{path}." if path else ""
-            for name, parameter in parameters.items():
-                if parameter is not None:
-                    yield prefix + name, parameter, "parameter"
-            for name, buffer in buffers.items():
-                if buffer is not None:
-                    yield prefix + name, buffer, "buffer"
+        for held, role in ((module._parameters, "parameter"), (module._buffers, "buffer")):
+            if held:
+                for name, tensor in held.items():
+                    if tensor is not None:
+                        names.append(f"{path}.{name}" if path else name)
+                        tensors.append(tensor)
+                        roles.append(role)  # type: ignore[arg-type]
     for place, name, tensor in guard.tensors:
         path = guard.paths[place]
-        yield f"{path}.{name}" if path else name, tensor, "buffer"
+        names.append(f"{path}.{name}" if path else name)
+        tensors.append(tensor)
+        roles.append("buffer")
+    return names, tensors, roles
 
 
 def _is_contiguous(tensor: torch.Tensor) -> bool:
@@ -124,6 +129,8 @@ def map_inputs(
     names = _argument_names(network.model)
 
     def mapped(value: Any, name: str) -> Any:
+        if type(value) is torch.Tensor:
+            return convert(value, name)
         leaves, spec = pytree.tree_flatten(value)
         many = sum(isinstance(leaf, torch.Tensor) for leaf in leaves) > 1
         made = [

@@ -214,7 +214,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             value = self.trace.value(tuple(tensor.shape), dtype_name(tensor.dtype), alias=alias)
             self.bind(tensor, value)
             outputs.append(value)
-        name = canonical_name(op, draft, values, call)
+        name = canonical_name(op, draft, call)
         self.trace.event(name, counted(draft), inputs, tuple(outputs), params, inplace=inplace)
 
     def _bind_param_view(self, tensor: torch.Tensor, root: int) -> None:
@@ -235,7 +235,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return [owners.get(_identity(tensor)[0][0], -1) for tensor in results]
 
 
-def canonical_name(op: str, draft: Draft, values: list[Any], call: Call) -> str:
+def canonical_name(op: str, draft: Draft, call: Call) -> str:
     """The name people write for an operator of the dispatcher."""
     if draft.kind == "linear" and op in ("aten.addmm", "aten.mm", "aten._addmm_activation"):
         return "aten.linear"

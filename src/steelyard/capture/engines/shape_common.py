@@ -15,6 +15,7 @@ from steelyard.capture.engines.shape_tensor import Passing, ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.engines.trace import Counted, Later, counted, new
 from steelyard.capture.rules import Call, Operand, Rule
+from steelyard.capture.rules.aten import ATEN_RULES
 from steelyard.workload import LoopNest
 
 Module = Callable[[ShapeEngine, nn.Module, Any], Any]
@@ -34,10 +35,18 @@ def one(args: tuple[Any, ...]) -> ShapeTensor | None:
     return args[0] if len(args) == 1 and plain(args[0]) else None
 
 
+def stock_rule(engine: ShapeEngine, op: str) -> Rule | None:
+    """The operator's rule if it is steelyard's own, whose formula is known here."""
+    if op not in engine.stock:
+        rule = engine.rules.find(op)
+        engine.stock[op] = rule if rule is ATEN_RULES.get(op) else None
+    return engine.stock[op]
+
+
 def by_element(
     engine: ShapeEngine, op: str, shape: Sizes, rest: tuple[Any, ...] = ()
 ) -> Counted | None:
-    """An operator whose operations are proportional to its tensor; None if a user's rule counts it.
+    """An operator whose operations are proportional to its tensor; None if another rule counts it.
 
     The rule is asked once in a capture, about one element.
 
@@ -46,7 +55,7 @@ def by_element(
     """
     rate = engine.rates.get(op)
     if rate is None:
-        if op in engine.rules.added:
+        if stock_rule(engine, op) is None:
             return None
         unit = Operand((1,) * len(shape))
         draft = apply_rule(engine.rules, Call(op, (unit, *rest), {}, (unit,)))
@@ -57,18 +66,17 @@ def by_element(
 def product(
     engine: ShapeEngine, op: str, kind: str, macs: int, out: Sizes, *args: Any
 ) -> Counted | None:
-    """A convolution or matrix product of so many multiply-accumulates; None if a user's rule counts it.
+    """A convolution or matrix product of so many multiply-accumulates; None if another rule counts it.
 
     Its loop nest is made by the rule when somebody looks at it.
 
     Args:
         args: the operator's arguments; the first two are the shapes of the operands.
     """
-    if op in engine.rules.added:
+    rule = stock_rule(engine, op)
+    if rule is None:
         return None
-    return new(
-        Counted, (kind, macs, 0, new(Later, (_nests, (engine.rules.find(op), op, out, *args))))
-    )
+    return new(Counted, (kind, macs, 0, new(Later, (_nests, (rule, op, out, *args)))))
 
 
 def _nests(rule: Rule, op: str, out: Sizes, a: Sizes, b: Sizes, *rest: Any) -> tuple[LoopNest, ...]:

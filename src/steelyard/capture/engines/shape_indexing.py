@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from steelyard.capture.engines.recorder import DTYPE_NAMES
-from steelyard.capture.engines.shape_common import by_element
+from steelyard.capture.engines.shape_common import by_element, stock_rule
 from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
 from steelyard.capture.engines.shape_views import view
 from steelyard.capture.engines.shapes import ShapeEngine
@@ -28,7 +28,7 @@ def getitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
     if type(places) is int:
         return select(engine, (x, 0, places), kwargs)
     steps = _steps(x, places)
-    if not steps or "aten.slice" in engine.rules.added or "aten.select" in engine.rules.added:
+    if not steps or None in {stock_rule(engine, op) for op, _, _ in steps}:
         return NotImplemented
     value = _look(engine, x, steps)
     _, shape, strides = steps[-1]
@@ -41,7 +41,9 @@ def setitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
     if type(x) is not ShapeTensor or x.root or x.dtype not in FLOATS:
         return NotImplemented
     steps = _steps(x, places)
-    if not steps or type(number) not in (int, float) or not engine.rules.added.isdisjoint(_FILLING):
+    if not steps or type(number) not in (int, float):
+        return NotImplemented
+    if None in {stock_rule(engine, op) for op in _FILLING}:
         return NotImplemented
     shape = steps[-1][1]
     source = _record(engine, x, "aten.scalar_tensor", (), ())
@@ -52,9 +54,7 @@ def setitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any
     return None
 
 
-_FILLING = frozenset(
-    "aten.scalar_tensor aten.slice aten.select aten.view aten.expand aten.copy_".split()
-)
+_FILLING = "aten.scalar_tensor aten.slice aten.select aten.view aten.expand aten.copy_".split()
 
 
 def _steps(x: ShapeTensor, places: Any) -> list[Step] | None:
@@ -118,7 +118,7 @@ def _record(
     """Writes an operator whose result has x's type and, if there is an input, the first one's storage."""
     counts = by_element(engine, op, shape)
     if counts is None:
-        raise engine.fail(f"{op} has a rule of the user's")
+        raise engine.fail(f"{op} has another rule")
     alias = inputs[0] if inputs else -1
     value = engine.trace.value(shape, DTYPE_NAMES[x.dtype], alias=alias)
     engine.trace.event(op, counts, inputs, (value,), inplace=op.endswith("_"))

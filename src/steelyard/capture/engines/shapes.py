@@ -32,8 +32,8 @@ from steelyard.capture.engines.shape_tensor import (
     ShapeTensor,
     Strides,
 )
-from steelyard.capture.engines.trace import Counted, Event, Trace, Value, new
-from steelyard.capture.rules import RuleTable
+from steelyard.capture.engines.trace import Counted, Event, Trace, new
+from steelyard.capture.rules import Rule, RuleTable
 
 SMALL = 4096
 """Tensors that the network makes itself and that have at most so many elements keep their values."""
@@ -58,6 +58,7 @@ class ShapeEngine(TorchFunctionMode):
     Attributes:
         owned: the network's parameters and buffers by id.
         rates: kind and operations for each element of operators, as far as asked for.
+        stock: rules of operators if they are steelyard's own, as far as asked for.
         inside: results go on to the next module of a Sequential, and to nobody else.
     """
 
@@ -78,6 +79,7 @@ class ShapeEngine(TorchFunctionMode):
         self.calls = guard.calls
         self.interrupts = guard.interrupts
         self.rates: dict[str, tuple[str, int]] = {}
+        self.stock: dict[str, Rule | None] = {}
         self.inside = False
         self.failed = ""
         self.busy = 0
@@ -133,8 +135,11 @@ class ShapeEngine(TorchFunctionMode):
         """Records a layer with one contiguous result and returns the result."""
         trace = self.trace
         values = trace.values
-        value = len(values)
-        values.append(new(Value, (shape, DTYPE_NAMES[dtype], "activation", "", alias, -1)))
+        value = len(values.shapes)
+        values.shapes.append(shape)
+        values.dtypes.append(DTYPE_NAMES[dtype])
+        if alias >= 0:
+            values.aliases[value] = alias
         trace.events.append(new(Event, (op, counts, inputs, (value,), params, False, trace.module)))
         if not self.inside:
             return self.make(shape, dtype, value)
@@ -150,9 +155,10 @@ class ShapeEngine(TorchFunctionMode):
         """Records an in-place layer whose result takes ``tensor``'s place."""
         trace = self.trace
         values = trace.values
-        value = len(values)
-        name = DTYPE_NAMES[tensor.dtype]
-        values.append(new(Value, (tensor.shape, name, "activation", "", tensor.value, -1)))
+        value = len(values.shapes)
+        values.shapes.append(tensor.shape)
+        values.dtypes.append(DTYPE_NAMES[tensor.dtype])
+        values.aliases[value] = tensor.value
         trace.events.append(new(Event, (op, counts, inputs, (value,), (), True, trace.module)))
         tensor.value = value
         return tensor
@@ -310,7 +316,7 @@ class ShapeEngine(TorchFunctionMode):
             dtypes.append(torch.float32 if result is None else result.dtype)
         return Program(
             operands=count,
-            values=trace.values[count:],
+            values=[trace.values[i] for i in range(count, len(trace.values))],
             strides=strides,
             dtypes=dtypes,
             events=[
@@ -325,13 +331,14 @@ class ShapeEngine(TorchFunctionMode):
     def _replay(self, program: Program, tensors: list[torch.Tensor]) -> Any:
         """Writes the program's events for these operands and returns its results."""
         trace = self.trace
+        outer = trace.values.roots
         mapped = [self.value_of(tensor) for tensor in tensors]
         for value in program.values:
             alias = mapped[value.alias] if value.alias >= 0 else -1
             root = -1
             if value.root >= 0:
                 root = mapped[value.root]
-                root = trace.values[root].root if trace.values[root].root >= 0 else root
+                root = outer.get(root, root)
             mapped.append(
                 trace.value(
                     value.shape, value.dtype, value.role, value.name, alias=alias, root=root
@@ -344,7 +351,7 @@ class ShapeEngine(TorchFunctionMode):
                 counts,
                 tuple(mapped[i] for i in inputs),
                 tuple(mapped[i] for i in outputs),
-                tuple(trace.values[i].root if trace.values[i].root >= 0 else i for i in roots),
+                tuple(outer.get(i, i) for i in roots),
                 inplace=inplace,
             )
         for slot, local in program.written.items():

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from steelyard.capture.builder import Builder, safe_name
 from steelyard.capture.rules import Draft
 from steelyard.workload import LoopNest, Role, Workload
-from steelyard.workload.workload import Operator
+from steelyard.workload.workload import Operator, Sizes
 
 new = tuple.__new__
 """Makes a named tuple from a tuple in half the time that its class takes; there are thousands."""
@@ -29,6 +29,57 @@ class Value(NamedTuple):
     name: str = ""
     alias: int = -1
     root: int = -1
+
+
+class Values:
+    """The tensors of a pass, in columns, since there are thousands; one `Value` by its index.
+
+    Attributes:
+        shapes, dtypes: of every value.
+        roles, names, aliases, roots: of those where they are not the default of `Value`.
+    """
+
+    __slots__ = ("aliases", "dtypes", "names", "roles", "roots", "shapes")
+
+    def __init__(self) -> None:
+        self.shapes: list[tuple[int, ...]] = []
+        self.dtypes: list[str] = []
+        self.roles: dict[int, Role] = {}
+        self.names: dict[int, str] = {}
+        self.aliases: dict[int, int] = {}
+        self.roots: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.shapes)
+
+    def __getitem__(self, index: int) -> Value:
+        return Value(
+            self.shapes[index], self.dtypes[index], self.roles.get(index, "activation"),
+            self.names.get(index, ""), self.aliases.get(index, -1), self.roots.get(index, -1),
+        )  # fmt: skip
+
+    def add(self, value: Value) -> int:
+        """Adds a value and returns its index."""
+        shape, dtype, role, name, alias, root = value
+        index = len(self.shapes)
+        self.shapes.append(shape)
+        self.dtypes.append(dtype)
+        if role != "activation":
+            self.roles[index] = role
+        if name:
+            self.names[index] = name
+        if alias >= 0:
+            self.aliases[index] = alias
+        if root >= 0:
+            self.roots[index] = root
+        return index
+
+    def copy(self) -> Values:
+        """The values that there are now."""
+        made = Values()
+        for column in self.__slots__:
+            setattr(made, column, getattr(self, column).copy())
+        return made
 
 
 class Later(NamedTuple):
@@ -77,7 +128,7 @@ class Trace:
     """
 
     def __init__(self) -> None:
-        self.values: list[Value] = []
+        self.values = Values()
         self.events: list[Event] = []
         self.paths: Sequence[str] = ("",)
         self.classes: Sequence[type] = (object,)
@@ -96,8 +147,7 @@ class Trace:
         root: int = -1,
     ) -> int:
         """Adds a value and returns its index."""
-        self.values.append(new(Value, (shape, dtype, role, name, alias, root)))
-        return len(self.values) - 1
+        return self.values.add(new(Value, (shape, dtype, role, name, alias, root)))
 
     def event(
         self,
@@ -119,9 +169,14 @@ class Trace:
         record.name, record.results = safe_name(name), tuple(results)
         return Workload.deferred(record.name, "module", record)
 
-    def sizes(self) -> Sequence[Value]:
+    def sizes(self) -> Sizes:
         """Every value, as counting needs it."""
-        return self.values
+        values = self.values
+        return (
+            values.shapes,
+            values.dtypes,
+            [i for i, r in values.roles.items() if r == "parameter"],
+        )
 
     def operators(self) -> list[Operator]:
         """The events as counting needs them."""
@@ -132,9 +187,11 @@ class Trace:
         builder = Builder(self.name, "module")
         values = self.values
         names: dict[int, str] = {}
-        for index, (shape, dtype, role, given, _, root) in enumerate(values):
-            if role != "activation" and root < 0:
-                names[index] = builder.tensor(given, shape, dtype, role)
+        shapes, dtypes, aliases = values.shapes, values.dtypes, values.aliases
+        for index, role in values.roles.items():
+            if index not in values.roots:
+                given = values.names.get(index, "")
+                names[index] = builder.tensor(given, shapes[index], dtypes[index], role)
         paths = [safe_name(path) for path in self.paths]
         classes = [safe_name(kind.__name__) for kind in self.classes]
         named = names.__getitem__
@@ -153,7 +210,7 @@ class Trace:
                 path,
                 classes[module],
                 read,
-                [(values[i].shape, values[i].dtype, names.get(values[i].alias, "")) for i in outs],
+                [(shapes[i], dtypes[i], names.get(aliases.get(i, -1), "")) for i in outs],
                 tuple(map(named, dict.fromkeys(params))) if params else (),
                 inplace,
             )

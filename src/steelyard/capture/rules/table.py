@@ -180,11 +180,6 @@ class RuleTable:
         """True if the rule for ``op`` is a user's: `register` or `with_rules` brought it."""
         return op in self._added or (op not in self._rules and op.rpartition(".")[0] in self._added)
 
-    @property
-    def added(self) -> frozenset[str]:
-        """Operators whose rule is a user's."""
-        return self._added
-
     def __bool__(self) -> bool:
         return True  # an empty table is a table, too
 
