@@ -18,7 +18,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,54 @@ def seconds(run: Way, batches: list[Any]) -> float:
     return time.process_time() - begun
 
 
+@contextmanager
+def ways_of(
+    known: Any, backend: Any, thresholds: Any, image: torch.Tensor
+) -> Iterator[tuple[dict[str, Way], Watched]]:
+    """The three ways in one backend, and the engine's stages."""
+    from steelyard.dynamic.engine import Engine, run_all
+    from steelyard.train.exit_budget import stages_of
+
+    digest = known.about.weights_sha256
+    with (
+        stages_of(known.network, backend, image=image, fingerprint=digest) as stages,
+        last_exit(known.network, backend, image) as last,
+    ):
+        watched = Watched(stages)
+        engine = Engine(watched, thresholds)
+        yield {"all": lambda x: run_all(stages, x), "last": last, "engine": engine.run}, watched
+
+
+def row(
+    backend: str,
+    batch: int,
+    batches: list[Any],
+    several: dict[str, Way],
+    watched: Watched,
+    rounds: int,
+) -> list[object]:
+    """One row of the table; the ways take turns, and a first turn warms up."""
+    taken: dict[str, list[float]] = {name: [] for name in several}
+    dropping = []
+    for _ in range(rounds + 1):
+        watched.seconds = 0.0
+        for name, way in several.items():
+            taken[name].append(seconds(way, batches))
+        dropping.append(watched.seconds)
+    scale = 1e3 / (batch * len(batches))
+    each = {name: scale * statistics.median(found[1:]) for name, found in taken.items()}
+    share = scale * statistics.median(dropping[1:]) / each["engine"]
+    return [
+        backend, batch, *(f"{each[name]:.3f}" for name in ("all", "last", "engine")),
+        f"{each['all'] / each['engine']:.2f}", f"{each['last'] / each['engine']:.2f}", f"{share:.1%}",
+    ]  # fmt: skip
+
+
+COLUMNS = [
+    "backend", "batch", "all, ms an image", "last, ms", "engine, ms", "all / engine", "last / engine", "dropping",
+]  # fmt: skip
+
+
 def main() -> int:
     """Measures and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -108,73 +156,41 @@ def main() -> int:
     asked = parser.parse_args()
 
     import steelyard as sy
-    from steelyard.dynamic.engine import Engine, run_all
-    from steelyard.train.budget import _parts
-    from steelyard.train.exit_budget import BudgetSettings, stages_of
+    from steelyard.train.budget import divided
+    from steelyard.train.exit_budget import BudgetSettings
     from steelyard.train.exit_subject import exit_subject
 
     if not asked.run.is_dir():
         sy.train("digits_msdnet", run=asked.run, say=print)
     known = exit_subject(asked.run)
-    solving, judging = _parts(known, 0.5)
-    digest = known.about.weights_sha256
-    thresholds = BudgetSettings(asked.budget).solve(
-        known.outputs.rows(solving), known.weighed.macs, digest
-    )
-    held_out = known.outputs.rows(judging)
-    exits = thresholds.decide(held_out)
+    solving, judging = divided(known, 0.5)
     macs = np.array(known.weighed.macs)
-    images = known.images(judging).numpy()
+    settings = BudgetSettings(asked.budget)
+    thresholds = settings.solve(known.outputs.rows(solving), macs, known.about.weights_sha256)
+    held_out, images = known.outputs.rows(judging), known.images(judging).numpy()
     loads = {
         1: [images[i : i + 1] for i in range(min(SINGLE, len(images)))],
         BATCH: [images[np.resize(np.arange(len(images)), BATCH)]] * 2,
     }
     rows = []
-    with ExitStack() as held:
-        ways: dict[str, dict[str, Way]] = {}
-        watched: dict[str, Watched] = {}
-        example = torch.from_numpy(images[:1])
-        for backend in ("eager", "onnxruntime"):
-            stages = held.enter_context(
-                stages_of(known.network, backend, image=example, fingerprint=digest)
-            )
-            watched[backend] = Watched(stages)
-            ways[backend] = {
-                "all": lambda x, stages=stages: run_all(stages, x),
-                "last": held.enter_context(last_exit(known.network, backend, example)),
-                "engine": Engine(watched[backend], thresholds).run,
-            }
-        for batch, batches in loads.items():
-            taken: dict[tuple[str, str], list[float]] = {}
-            dropping: dict[str, list[float]] = {}
-            for turn in range(asked.rounds + 1):  # the first warms up
-                for backend, several in ways.items():
-                    watched[backend].seconds = 0.0
-                    for name, way in several.items():
-                        spent = seconds(way, batches)
-                        if turn:
-                            taken.setdefault((backend, name), []).append(spent)
-                    dropping.setdefault(backend, []).append(watched[backend].seconds)
-            count = batch * len(batches)
-            for backend in ways:
-                each = {
-                    name: 1e3 * statistics.median(taken[backend, name]) / count
-                    for name in ways[backend]
-                }
-                share = 1e3 * statistics.median(dropping[backend][1:]) / count / each["engine"]
-                rows.append([
-                    backend, batch, *(f"{each[name]:.3f}" for name in ("all", "last", "engine")),
-                    f"{each['all'] / each['engine']:.2f}", f"{each['last'] / each['engine']:.2f}", f"{share:.1%}",
-                ])  # fmt: skip
-    right = held_out.correct[exits, np.arange(len(exits))].mean()
-    mean = macs[exits].mean()
+    for backend in ("eager", "onnxruntime"):
+        with ways_of(known, backend, thresholds, torch.from_numpy(images[:1])) as (
+            several,
+            watched,
+        ):
+            rows += [
+                row(backend, batch, batches, several, watched, asked.rounds)
+                for batch, batches in loads.items()
+            ]
+    exits = thresholds.decide(held_out)
+    right, mean = held_out.correct[exits, np.arange(len(exits))].mean(), macs[exits].mean()
     text = "\n".join([
         "# Time that early exits save\n",
         __doc__.split("\n\n", 2)[2].strip() + "\n",
         f"{known.about.network} on {known.about.data}: {macs[-1] / 1e6:.2f} M MACs through all exits, {mean / 1e6:.2f} M on average "
         f"with thresholds for {asked.budget} ({macs[-1] / mean:.2f} times fewer); top-1 {right:.1%} of {len(exits)} images, "
         f"{held_out.correct[-1].mean():.1%} at the last exit.\n",
-        markdown(["backend", "batch", "all, ms an image", "last, ms", "engine, ms", "all / engine", "last / engine", "dropping"], rows),
+        markdown(COLUMNS, rows),
         machine(),
     ])  # fmt: skip
     publish("early_exit.md", text)

@@ -25,7 +25,7 @@ from steelyard.train.exit_subject import ExitSubject, exit_subject
 if TYPE_CHECKING:
     from steelyard.train.run import Run
 
-__all__ = ["evaluate_budget"]
+__all__ = ["divided", "evaluate_budget"]
 
 _TIMED = 100
 """Held-out images that are run one at a time for a budget in seconds."""
@@ -76,7 +76,7 @@ def evaluate_budget(
         network, data=data, split=split, transforms=transforms, batch=batch, workers=workers,
         weights=weights, checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
-    solving, judging = _parts(known, validation)
+    solving, judging = divided(known, validation)
     digest, one = known.about.weights_sha256, known.images(judging[:1])
     timed = None
     with stages_of(known.network, asked.backend, image=one, fingerprint=digest) as stages:
@@ -95,8 +95,17 @@ def evaluate_budget(
     return found
 
 
-def _parts(known: ExitSubject, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Images to solve on and images to judge by, the same however often one asks."""
+def divided(known: ExitSubject, share: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Numbers of the images to solve on and of those to judge by, ascending; the same however often one asks.
+
+    Args:
+        known: a network and what its exits say of the images.
+        share: of the images to solve on.
+
+    Raises:
+        UsageError: a share that is not between 0 and 1.
+        InputError: no image for one of the parts.
+    """
     count = known.outputs.samples
     if not 0 < share < 1:
         raise UsageError(f"validation={share}", expected="between 0 and 1, e.g. 0.5")
