@@ -389,6 +389,7 @@ def test_a_killed_worker_takes_only_its_trial(small: ModuleType, tmp_path: Path)
     assert "ended with signal 9" in first["0"].reason
     assert first["1"].state == "failed"
     assert all(first[str(n)].state == "done" for n in range(2, 12))
+    assert sum(not trial.reason.startswith("as trial") for trial in found.trials) == 12
 
 
 @pytest.mark.slow

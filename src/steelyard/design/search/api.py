@@ -119,6 +119,9 @@ class _Search:
         self.store: Store | None = None
         self.asked = 0
         self.held: Point | None = None
+        self._number = 0
+        self._running: dict[int, Proposal] = {}
+        self._twins: dict[int, int] = {}  # running trials of the same point: the later, the earlier
         self._seen: dict[str, Trial] = {}
         self._front: list[tuple[float, ...]] = []
 
@@ -149,36 +152,47 @@ class _Search:
         if not self.trials:
             self.held = check_bounds(self.evaluator, self.seed)
         crew = Crew(self.job, min(workers, trials - len(self.trials)), self.evaluator)
-        number = 1 + max((trial.number for trial in self.trials), default=-1)
-        running: dict[int, Proposal] = {}
+        self._number = 1 + max((trial.number for trial in self.trials), default=-1)
         try:
             while len(self.trials) < trials:
-                while crew.idle and len(self.trials) + len(running) < trials:
-                    proposal = self._next(number, running)
-                    known = self._seen.get(self._key(proposal))
-                    if known is not None:
-                        again = replace(
-                            known, number=number, reason=f"as trial {known.number}", seconds=0.0,
-                            notes=proposal.notes,
-                        )  # fmt: skip
-                        self._finish(again, proposal)
-                    else:
-                        running[number] = proposal
-                        crew.submit(number, proposal.point)
-                    number += 1
-                if not running:
-                    continue
-                for done, answer, seconds in crew.finished():
-                    proposal = running.pop(done)
-                    key = self._key(proposal)
-                    self._finish(Trial.of(done, key, answer, seconds, proposal.notes), proposal)
+                while crew.idle and len(self.trials) + len(self._running) < trials:
+                    self._begin(crew)
+                if len(self._running) > len(self._twins):
+                    for number, answer, seconds in crew.finished():
+                        proposal = self._running.pop(number)
+                        key = self._key(proposal)
+                        trial = Trial.of(number, key, answer, seconds, proposal.notes)
+                        self._finish(trial, proposal)
+                        for twin in [n for n, of in self._twins.items() if of == number]:
+                            del self._twins[twin]
+                            self._copy(trial, twin, self._running.pop(twin))
         finally:
             crew.close()
 
-    def _next(self, number: int, running: dict[int, Proposal]) -> Proposal:
+    def _begin(self, crew: Crew) -> None:
+        """The next trial; a point that was there before takes its values, one that runs now waits for them."""
+        number, self._number = self._number, self._number + 1
+        proposal = self._next(number)
+        key = self._key(proposal)
+        if key in self._seen:
+            self._copy(self._seen[key], number, proposal)
+            return
+        same = [n for n, other in self._running.items() if self._key(other) == key]
+        self._running[number] = proposal
+        if same:
+            self._twins[number] = same[0]
+        else:
+            crew.submit(number, proposal.point)
+
+    def _copy(self, trial: Trial, number: int, proposal: Proposal) -> None:
+        reason = f"as trial {trial.number}"
+        again = replace(trial, number=number, reason=reason, seconds=0.0, notes=proposal.notes)
+        self._finish(again, proposal)
+
+    def _next(self, number: int) -> Proposal:
         """A proposal that holds all counted constraints, and a new one if there is any."""
         repeated = 0
-        there = {self._key(proposal) for proposal in running.values()}
+        there = {self._key(proposal) for proposal in self._running.values()}
         for attempt in range(MOST_REJECTED):
             proposal = self.strategy.propose(number, attempt)
             key = self._key(proposal)

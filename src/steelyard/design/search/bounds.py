@@ -9,8 +9,9 @@ from steelyard.design.search.evaluate import Evaluator
 from steelyard.design.spaces.base import Point
 from steelyard.errors import InputError, SteelyardError
 
-LOOKS_CHAIN, LOOKS_WHOLE, DESCENT = 200, 12, 300
-"""Networks that are drawn, of chains and of others; those looked at on the way down from the best of them."""
+LOOKS, DESCENT = {True: 200, False: 12}, {True: 300, False: 60}
+"""Networks that are drawn, and those looked at on the way down from the best of them: of chains, and of others, which
+are captured as a whole."""
 
 
 def check_bounds(evaluator: Evaluator, seed: int = 0) -> Point | None:
@@ -37,9 +38,9 @@ def check_bounds(evaluator: Evaluator, seed: int = 0) -> Point | None:
         )
 
     first = space.sample(random)
-    looks = LOOKS_CHAIN if space.parts(first) is not None else LOOKS_WHOLE
     best: Point | None = None
     if counted:
+        looks = LOOKS[space.parts(first) is not None]
         drawn = [first, *(space.sample(random) for _ in range(looks - 1))]
         best = min(drawn, key=excess)
         if excess(best) > 1:
@@ -77,11 +78,12 @@ def _check_placed(evaluator: Evaluator, start: Point) -> None:
 def _down(evaluator: Evaluator, point: Point, value: Callable[[Point], float]) -> Point:
     """From a point to one of least value among its neighbours, choice by choice."""
     space, looked, least = evaluator.space, 0, value(point)
+    most = DESCENT[space.parts(point) is not None]
     for place, choice in enumerate(space.choices):
         ends = {0, len(choice.values) // 2, len(choice.values) - 1} - {point[place]}
         for index in sorted(ends):
             other = (*point[:place], index, *point[place + 1 :])
-            if looked >= DESCENT or not space.contains(other):
+            if looked >= most or not space.contains(other):
                 continue
             looked += 1
             found = value(other)
