@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from steelyard.dynamic.cutting import Stage, cut
-from steelyard.dynamic.early_exit import paused
+from steelyard.dynamic.early_exit import State, paused
 from steelyard.dynamic.tracing import Trace, trace
 from steelyard.errors import ShapeError, UnknownNameError, UsageError
 from steelyard.layers.exit_classifier import ConvExit, LinearExit
@@ -65,12 +65,12 @@ class CutNetwork(nn.Module):
             self._stages[mode] = cut(self.network, traced.graph, self._marks(traced))
         return self._stages[mode]
 
-    def begin(self, images: Tensor) -> list[Tensor]:
+    def begin(self, images: Tensor) -> list[State]:
         """(N, C, H, W) -> the images alone."""
         return [images]
 
-    def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The stage of that number -> logits (N, classes), and the tensors that later stages read."""
+    def advance(self, stage: int, state: Sequence[State]) -> tuple[Tensor, list[State]]:
+        """The stage of that number -> logits (N, classes), and what later stages read."""
         value, later = self.stages[stage].run(self.network, *state)
         return self._logits(stage, value), list(later)
 
@@ -95,17 +95,7 @@ class CutNetwork(nn.Module):
             for number, stage in enumerate(self.stages):
                 value, later = stage.run(self.network, *state)
                 for one in (value, *later):
-                    if not isinstance(one, Tensor) or one.shape[:1] != (2,):
-                        found = (
-                            f"of shape {tuple(one.shape)}"
-                            if isinstance(one, Tensor)
-                            else f"{one!r}"
-                        )
-                        raise UsageError(
-                            f"the cut behind exit {number + 1} goes through a {type(one).__name__} {found}",
-                            expected="tensors with a row for each image",
-                            hint="another module in at=",
-                        )
+                    _check_rows(one, number + 1)
                 state = list(later)
                 values.append(value)
         return values
@@ -238,6 +228,21 @@ def lazy_exits(network: nn.Module, *, input_shape: Sequence[int] | None = None) 
         early.input_shape = (1, *shape[1:])
         early._rehearsed(early.input_shape)
     return early
+
+
+def _check_rows(value: Any, number: int) -> None:
+    """Refuses what cannot be handed from stage to stage; ``value`` is of two images."""
+    if isinstance(value, (tuple, list)):
+        for part in value:
+            _check_rows(part, number)
+    elif not isinstance(value, Tensor) or value.shape[:1] != (2,):
+        tensor = isinstance(value, Tensor)
+        found = f"a tensor {tuple(value.shape)}" if tensor else f"a {type(value).__name__}"
+        raise UsageError(
+            f"the cut behind exit {number} goes through {found}, of two images",
+            expected="tensors with a row for each image",
+            hint="another module in at=",
+        )
 
 
 def _check_paths(network: nn.Module, at: Sequence[str]) -> None:

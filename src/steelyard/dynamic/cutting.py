@@ -26,7 +26,7 @@ class Stage:
         nodes: names of the operations in it.
     """
 
-    run: Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+    run: Callable[..., tuple[Tensor, tuple[Any, ...]]]
     nodes: tuple[str, ...]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,38 +80,27 @@ def trace(network: nn.Module) -> Trace:
     Raises:
         DataDependentError: the network's own forward hangs on values or shapes.
     """
-    opaque: frozenset[str] = frozenset()
-    while True:
-        tracer = _Tracer(opaque)
-        try:
-            graph = tracer.trace(network)
-        # whatever the network's code raises when it is given no tensor
-        except Exception as error:
-            if tracer.failed is None:
-                first = str(error).strip().split("\n")[0]
-                raise DataDependentError(
-                    f"the forward of {type(network).__name__} cannot be followed: {first}",
-                    expected="the same operations in the same order for every image",
-                    hint="give it the methods begin and advance of steelyard.dynamic.early_exit.EarlyExit",
-                ) from error
-            opaque |= {tracer.failed}
-            continue
-        return Trace(graph, tracer.outputs, opaque)
+    tracer = _Tracer()
+    try:
+        graph = tracer.trace(network)
+    # whatever the network's code raises when it is given no tensor
+    except Exception as error:
+        first = str(error).strip().split("\n")[0]
+        raise DataDependentError(
+            f"the forward of {type(network).__name__} cannot be followed: {first}",
+            expected="the same operations in the same order for every image",
+            hint="give it the methods begin and advance of steelyard.dynamic.early_exit.EarlyExit",
+        ) from error
+    return Trace(graph, tracer.outputs, frozenset(tracer.opaque))
 
 
 class _Tracer(fx.Tracer):
-    """Records what modules return, and the innermost module that could not be followed."""
+    """Records what modules return; a module that cannot be followed becomes one operation."""
 
-    def __init__(self, opaque: frozenset[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.opaque = opaque
+        self.opaque: set[str] = set()
         self.outputs: dict[str, list[Any]] = {}
-        self.failed: str | None = None
-
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return module_qualified_name in self.opaque or super().is_leaf_module(
-            m, module_qualified_name
-        )
 
     def call_module(
         self,
@@ -119,15 +109,26 @@ class _Tracer(fx.Tracer):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> Any:
-        path = self.path_of_module(m)
+        path, stack = self.path_of_module(m), copy(self.module_stack)
+        last, known = len(self.graph.nodes), {name: len(o) for name, o in self.outputs.items()}
         try:
             out = super().call_module(m, forward, args, kwargs)
+        # whatever its code raises when it is given no tensor
         except Exception:
-            if self.failed is None:
-                self.failed = path
-            raise
+            self._forget(last, known)
+            self.module_stack = stack
+            self.opaque.add(path)
+            out = self.create_proxy("call_module", path, args, kwargs)
         self.outputs.setdefault(path, []).append(out)
         return out
+
+    def _forget(self, last: int, known: dict[str, int]) -> None:
+        """Takes back what was recorded behind the first ``last`` operations."""
+        for node in reversed(list(self.graph.nodes)[last:]):
+            # parameters that were looked up may be used again, and cost nothing
+            if node.op != "get_attr":
+                self.graph.erase_node(node)
+        self.outputs = {name: self.outputs[name][:count] for name, count in known.items()}
 
     def create_arg(self, a: Any) -> Any:
         if isinstance(a, Tensor) and not isinstance(a, nn.Parameter):
