@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import fsum
 from pathlib import Path
 from typing import Literal
 
@@ -192,4 +193,6 @@ def joules(weighed: ExitCosts, accelerator: str) -> tuple[float, ...]:
     """
     from steelyard.hardware.estimate import estimate
 
-    return tuple(estimate(one, accelerator).energy_pj * 1e-12 for one in weighed.workloads)
+    # what runs until an exit is the beginning of the whole network, layer by layer
+    layers = [one.energy_pj * 1e-12 for one in estimate(weighed.workloads[-1], accelerator).layers]
+    return tuple(fsum(layers[: len(load.layers)]) for load in weighed.workloads)
