@@ -92,7 +92,7 @@ def test_counted_constraints_hold_in_every_trial(small: ModuleType) -> None:
     assert found.counts() == {"done": 30, "infeasible": 0, "failed": 0}
 
 
-@pytest.mark.parametrize("strategy", ["random", "nsga2"])
+@pytest.mark.parametrize("strategy", ["random", pytest.param("nsga2", marks=pytest.mark.slow)])
 def test_constraints_that_next_to_nothing_holds(strategy: str) -> None:
     """Of 41,472 networks those below 6,500 parameters are fewer than one in a thousand."""
     space = sy.load_space("digits_mobile")
@@ -102,6 +102,7 @@ def test_constraints_that_next_to_nothing_holds(strategy: str) -> None:
     assert len(found.done) > 1
 
 
+@pytest.mark.slow
 def test_a_devices_constraint_is_checked_before_the_objective(small: ModuleType) -> None:
     space = small.tiny()
     seconds = sorted(
@@ -162,6 +163,7 @@ def test_a_search_that_is_cut_off_goes_on_as_if_it_had_not_been(
     assert run(5, "a.db").trials == both.trials  # nothing to do
 
 
+@pytest.mark.slow
 def test_nsga2_goes_on_with_its_generations(small: ModuleType, tmp_path: Path) -> None:
     def run(trials: int) -> SearchResult:
         return sy.search(
