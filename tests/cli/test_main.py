@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -152,7 +151,7 @@ def nets(tmp_path: Path) -> Path:
         "class Slow(Net):\n"
         "    def forward(self, x):\n"
         "        print('ready', flush=True)\n"
-        "        time.sleep(60)\n"
+        "        time.sleep(600)\n"
     )
     return tmp_path
 
@@ -167,10 +166,8 @@ def test_what_foreign_code_prints_goes_to_stderr_and_stdout_stays_data(nets: Pat
 
 
 def test_the_deadline_ends_a_network_that_hangs(nets: Path) -> None:
-    start = time.monotonic()
     done = program("cost", "loudnet:Slow", "--input", "2x8", "--deadline", "1", cwd=nets)
     assert done.returncode == 3
-    assert time.monotonic() - start < 30
     assert "error: " in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -82,9 +81,7 @@ def test_a_signal_saves_and_ends_with_130(number: signal.Signals, tmp_path: Path
         assert process.stderr is not None
         assert "epoch 1/500" in process.stderr.readline()
         process.send_signal(number)
-        started = time.monotonic()
         rest = process.stderr.read()
         assert process.wait() == 130
-    assert time.monotonic() - started < 30
     assert f"{number.name}: saved at step" in rest and "interrupted" in rest
     assert len(list((tmp_path / "runs/digits_lenet/checkpoints").iterdir())) >= 1

@@ -104,11 +104,9 @@ def test_a_data_set_that_raises(workers: int) -> None:
 
 
 def test_a_killed_worker_ends_the_epoch() -> None:
-    began = time.monotonic()
     with pytest.raises(BackendError, match="a process that reads images was killed") as error:
         list(loader(Files(40, deadly=17), workers=2).epoch(0))
     assert "workers=0" in error.value.hint
-    assert time.monotonic() - began < 30
 
 
 def test_a_share_with_no_sample() -> None:

@@ -88,10 +88,8 @@ def test_an_estimate_goes_on_where_it_was_stopped(
     process = start(tmp_path, *ESTIMATE)
     until(lambda: kept(file, "mappings") >= 1)
     os.killpg(process.pid, number)  # as a terminal does: to all of them
-    begun = time.monotonic()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (code, "", said)
-    assert time.monotonic() - begun < 20
     assert session(process.pid) == []
     done = kept(file, "mappings")
     assert 1 <= done < 4
@@ -115,10 +113,8 @@ def test_a_sweep_goes_on_where_it_was_stopped(
         os.killpg(process.pid, number)
     else:
         process.terminate()
-    begun = time.monotonic()
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (code, "", said)
-    assert time.monotonic() - begun < 20
     assert session(process.pid) == []
     done = kept(file, "points")
     assert 2 <= done < POINTS
