@@ -34,7 +34,7 @@ from steelyard.dynamic.budget import solve_thresholds
 from steelyard.dynamic.budget_check import check_thresholds
 from steelyard.dynamic.calibration import calibrate_exits
 from steelyard.dynamic.combination import combine, fit_combination
-from steelyard.dynamic.curves import Curve, anytime_curve, budgeted_curve
+from steelyard.dynamic.curves import Curve, CurvePoint, anytime_curve, budgeted_curve
 from steelyard.dynamic.exit_costs import exit_costs
 from steelyard.dynamic.exit_outputs import ExitOutputs
 from steelyard.dynamic.pictures import Static, save_accuracy, save_examples, save_exits
@@ -268,14 +268,13 @@ def _pictures(
     test: Any,
     labels: np.ndarray,
 ) -> None:
-    solve, judge = halves(outputs.samples)[0]
-    half, other = outputs.rows(solve), outputs.rows(judge)
-    curves: list[Curve] = [anytime_curve(other, costs)]
-    curves += [budgeted_curve(named_policy(name), half, other, costs, budgets=16) for name in ("confidence", "entropy", "patience")]  # fmt: skip
-    weights = fit_combination(half)
-    both = (combine(half, weights), combine(other, weights))
-    joined = budgeted_curve(named_policy("confidence"), *both, costs, budgets=16)
-    curves.append(Curve("confidence, exits combined", joined.unit, joined.points))
+    parts = [(outputs.rows(solve), outputs.rows(judge)) for solve, judge in halves(outputs.samples)]
+    curves = [anytime_curve(outputs, costs)]
+    curves += [_both(name, name, parts, costs) for name in ("confidence", "entropy", "patience")]
+    joined = [
+        tuple(combine(one, fit_combination(half)) for one in (half, other)) for half, other in parts
+    ]
+    curves.append(_both("confidence, exits combined", "confidence", joined, costs))
     points = [Static(name, row["macs"][0], row["top1"][0] / 100) for name, row in statics.items()]
     save_accuracy(curves, PICTURES / "dynamic_accuracy.png", statics=points, title="Fashion-MNIST: accuracy against mean MACs of an image")  # fmt: skip
     save_exits(chosen.exits, labels, test.classes, PICTURES / "dynamic_exits.png", number=outputs.exits, title="Where the test images of each class leave")  # fmt: skip
@@ -284,6 +283,16 @@ def _pictures(
         test.classes, PICTURES / "dynamic_examples.png",
         title="The easiest (left) and the hardest test images with their exit; in red what was taken for something else",
     )  # fmt: skip
+
+
+def _both(name: str, policy: str, parts: list[Any], costs: np.ndarray) -> Curve:
+    """The curve over both halves, each judged by thresholds solved on the other: points of one budget are averaged."""
+    one, two = (budgeted_curve(named_policy(policy), *part, costs, budgets=16) for part in parts)
+    means = [
+        CurvePoint(a.budget, (a.cost + b.cost) / 2, (a.accuracy + b.accuracy) / 2)
+        for a, b in zip(one.points, two.points, strict=True)
+    ]
+    return Curve(name, one.unit, tuple(means))
 
 
 def _curves(outputs: ExitOutputs, costs: np.ndarray) -> str:
