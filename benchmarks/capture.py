@@ -21,6 +21,7 @@ import argparse
 import copy
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -116,10 +117,14 @@ def first_call(network: Network, times: int) -> tuple[float, float]:
         if done.returncode:
             raise SystemExit(f"first call of {network.name} failed:\n{done.stderr}")
         samples.append(json.loads(done.stdout.splitlines()[-1]))
+    if not samples:
+        return math.nan, math.nan
     return median(s[0] for s in samples), median(s[1] for s in samples)
 
 
 def milliseconds(seconds: float) -> str:
+    if math.isnan(seconds):
+        return "-"
     return f"{seconds * 1e3:.1f}" if seconds < 0.1 else f"{seconds * 1e3:.0f}"
 
 
@@ -195,8 +200,11 @@ def main() -> None:
     parser.add_argument("--networks", default=",".join(NETWORKS), help="names, comma-separated")
     parser.add_argument("--peers", default=",".join(PEERS), help="names, comma-separated")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--first-calls", type=int, default=3, help="fresh processes per network")
+    parser.add_argument(
+        "--first-calls", type=int, default=3, help="fresh processes per network; 0: none"
+    )
     options = parser.parse_args()
+    load = f"{os.getloadavg()[0]:.0f}"
     warnings.simplefilter("ignore")
     where = machine()  # of the code that is loaded now, whatever is committed meanwhile
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
@@ -232,6 +240,7 @@ def main() -> None:
         "earlier calls; names and layer objects are made when they are looked at, and in \"rows\" all are.",
         "\"again\": remembering operators of earlier calls (not networks), as in a search.",
         "\"first call\": in a fresh process, steelyard's imports included.",
+        f"Load of the machine in the minute before and at the end: {load} and {os.getloadavg()[0]:.0f}.",
         "",
         summary(rows),
         "",
