@@ -365,6 +365,7 @@ def _planar(arguments, runs, index, shares):
         slots = len(runs) if len(runs) * room <= KEPT else 1
         memory = np.empty(slots * room + width * size + BLOCK, np.uint8)
         _planes(arguments, runs, at, end, _INT(memory.ctypes.data), slots, 0)
+        memory[0] = 0  # numba frees what is not used any more: it must live until here
 
 
 @njit
