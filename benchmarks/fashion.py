@@ -150,7 +150,12 @@ def draw(figure: Any, points: list[tuple[str, float, float, float]]) -> None:
         across = [point[place] / (1e6 if place == 2 else 1) for point in points]
         axis.plot(across, [point[1] for point in points], "o", color="#1f6fb4")
         for x, point in zip(across, points, strict=True):
-            axis.annotate(point[0], (x, point[1]), xytext=(0, 6), textcoords="offset points", ha="center")  # fmt: skip
+            # of two that are close the lower one is named below
+            near = any(
+                abs(x - other) < 0.2 * max(across) and 0 < above[1] - point[1] < 0.3
+                for other, above in zip(across, points, strict=True)
+            )
+            axis.annotate(point[0], (x, point[1]), xytext=(0, -15 if near else 6), textcoords="offset points", ha="center")  # fmt: skip
         axis.margins(y=0.2)
         axis.set_xlim(0, 1.2 * max(across))
         axis.set_xlabel(title)
