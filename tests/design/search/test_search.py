@@ -20,6 +20,7 @@ from steelyard.design.search import SearchResult, save_search
 from steelyard.design.search.store import sole_search
 from steelyard.design.spaces import Point, SearchSpace, space_from
 from steelyard.errors import InputError, SteelyardError, UnknownNameError, UsageError
+from steelyard.train.recipe import recipe_from
 
 HERE = Path(__file__).parent
 
@@ -403,3 +404,13 @@ def test_error_is_that_of_the_recipe(small: ModuleType, tmp_path: Path) -> None:
     wrong = 1 - run.metrics("epoch")[-1]["test_top1"] / 100
     assert trial.values["error"] == pytest.approx(wrong)
     assert "a proxy for full training" in found.facts["error"]
+
+
+@pytest.mark.parametrize(
+    "stage", [{"channels": 8, "kernal": 3}, {"kernel": 3}, {"channels": "8"}, {"channels": [8]}]
+)
+def test_stages_of_a_recipe_are_checked(stage: dict[str, Any]) -> None:
+    recipe = sy.load_recipe("digits_resnet56").to_dict()
+    recipe["network"] = {"name": "mobilenet_v2", "config": {"stages": [stage]}}
+    with pytest.raises(UsageError, match="stages="):
+        recipe_from(recipe, "mine")
