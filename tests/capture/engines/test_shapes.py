@@ -491,6 +491,7 @@ def test_sequentials_of_all_kinds() -> None:
         nn.Sequential(Named(4), Doubled(nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()), nn.Flatten(2)),
         nn.Sequential(Named(4), nn.Sequential(Sliced(), nn.Sigmoid()), nn.Dropout()),
         nn.Sequential(Seen(4, 4, 1), nn.Tanh()),
+        nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 1)), nn.ReLU()),
         nn.Sequential(),
     ):
         net = nn.Sequential(nn.Conv2d(4, 4, 1), inner, nn.Softmax(1))

@@ -89,14 +89,17 @@ class Calls:
 
     def rule_for(self, module: nn.Module) -> Intercept | None:
         """The rule that may answer a call of the module; None where somebody wants to see the call."""
+        rule = self.rules.get(type(module))
+        if rule is None or self.hooked:
+            return None
         held = module.__dict__
         if (
-            self.hooked or "forward" in held
+            "forward" in held
             or held["_forward_hooks"] or held["_forward_pre_hooks"]
             or held["_backward_hooks"] or held["_backward_pre_hooks"]
         ):  # fmt: skip
             return None
-        return self.rules.get(type(module))
+        return rule
 
     def note(self, error: Exception, module: nn.Module, args: tuple[Any, ...]) -> None:
         """Writes on an error which module raised it, the innermost only, and what that was called with."""
@@ -118,16 +121,15 @@ def _inherited(
     """The rules of classes that define nothing anew of what the class with the rule has."""
     found = {}
     for kind in kinds - rules.keys():
-        own: set[str] = set()
+        own: dict[str, Any] = {}
         for base in kind.__mro__:
             if base in rules:
-                attributes = [vars(kind)[name] for name in own if name in vars(kind)]
-                if not any(hasattr(base, name) for name in own - _HARMLESS) and not any(
-                    isinstance(attribute, property) for attribute in attributes
-                ):
+                new = own.keys() - _HARMLESS
+                changed = any(hasattr(base, name) for name in new)
+                if not changed and not any(isinstance(own[name], property) for name in new):
                     found[kind] = rules[base]
                 break
-            own |= vars(base).keys()
+            own |= vars(base)
     return found
 
 
