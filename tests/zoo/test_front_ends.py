@@ -29,6 +29,9 @@ THOROUGHLY = ("LeNet", "AlexNet", "OverFeat", "VGG", "GoogLeNet", "ResNet", "Shu
 FIXED = {"lenet5": 10 * 84}
 """Fixed weights, the codes of LeNet-5's classes: ONNX does not tell them from trained ones."""
 
+REFUSED = {"vgg11_lrn": "adaptive_avg_pool2d, input size not accessible"}
+"""What this exporter cannot write: it forgets sizes behind local response normalisation."""
+
 
 def on_meta(name: str) -> nn.Module:
     with torch.device("meta"):
@@ -94,10 +97,17 @@ def test_an_onnx_file_costs_what_the_module_costs(name: str, tmp_path: Path) -> 
         for i, parameter in enumerate(real.parameters(), start=1):
             parameter.fill_(i / 1000)
     path = tmp_path / f"{name}.onnx"
+    if name in REFUSED:
+        with pytest.raises(torch.onnx.errors.SymbolicValueError, match=REFUSED[name]):
+            export(real, torch.zeros(tuple(x.shape)), path)
+        return
     export(real, torch.zeros(tuple(x.shape)), path)
     load = sy.capture(path)
     assert_same_cost(load, expected)
-    assert load.params == expected.params + FIXED.get(name, 0)
+    # normalisation in ONNX always has a gain and a shift: ones and zeros where the module has none
+    norms = [m for m in real.modules() if isinstance(m, nn.BatchNorm2d) and not m.affine]
+    fixed = FIXED.get(name, 0) + sum(2 * m.num_features for m in norms)
+    assert load.params == expected.params + fixed
 
 
 def export(model: nn.Module, x: torch.Tensor, path: Path) -> None:
