@@ -217,3 +217,11 @@ def test_mistakes(run_cli, run, tmp_path, monkeypatch, args, code, says) -> None
     done = run_cli(*(str(run) if arg == "RUN" else arg for arg in args))
     assert (done.code, done.out) == (code, "")
     assert says in done.err
+
+
+def test_several_processes_are_refused(run_cli, run, monkeypatch) -> None:
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    done = run_cli("evaluate", str(run), "--budget", "1M")
+    assert done.code == 2
+    assert "a budget by 2 processes" in done.err

@@ -61,7 +61,7 @@ class _Verbs(click.Group):
 
 _GROUP = _Verbs(
     "steelyard",
-    help="""Weigh convolutional networks, put them on modelled hardware, measure them on this machine, train them.
+    help="""Weigh convolutional networks, put them on modelled hardware, measure, train, scale and search them.
 
     SOURCE is the same everywhere: a network of the zoo (resnet50, or resnet50:num_classes=10), an
     .onnx, .pt2 or .json file, or package.module:callable, which imports and runs that code.

@@ -21,6 +21,7 @@ from steelyard.measure.timing import sample
 from steelyard.train.budget_result import BudgetEvaluation, ExitScore, Timed
 from steelyard.train.exit_budget import BudgetSettings, stages_of
 from steelyard.train.exit_subject import ExitSubject, exit_subject
+from steelyard.train.processes import launched
 
 if TYPE_CHECKING:
     from steelyard.train.run import Run
@@ -66,11 +67,17 @@ def evaluate_budget(
         progress: called with (images done, all).
 
     Raises:
-        UsageError: a network without exits, a budget out of its range, or no data.
+        UsageError: a network without exits, a budget out of its range, no data, or several processes.
         InputError: no image for one of the parts, other classes than the data's, or logits that are not finite.
         BackendError, MissingExtraError: the backend cannot run or export the network.
         SteelyardError: as `steelyard.evaluate`.
     """
+    if launched()[1] > 1:
+        raise UsageError(
+            f"a budget by {launched()[1]} processes",
+            expected="one process",
+            hint="without torchrun",
+        )
     asked = settings if isinstance(settings, BudgetSettings) else BudgetSettings(settings)
     known = exit_subject(
         network, data=data, split=split, transforms=transforms, batch=batch, workers=workers,
