@@ -14,7 +14,6 @@ from steelyard.report.document import findings_table
 from steelyard.report.escape import html_text
 from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import layer_table, table_html
-from steelyard.report.plots import scatter_data, scatter_html
 from steelyard.report.svg import bar_charts, legend, timeline
 from steelyard.report.table import Cell, Column, Table
 from steelyard.report.words import (
@@ -81,13 +80,15 @@ def _body(
     for number, cost in enumerate(costs):
         yield from _network(cost, number, devices[number], plots)
     if measured:
+        # looked up when there is something: it loads numpy
+        plotted = importlib.import_module("steelyard.report.plots")
         yield '<section class="network" id="measured"><h2>Measured on this machine</h2>\n'
         for number, (sentences, charts) in enumerate(measured):
             yield from (f"<p>{html_text(sentence)}</p>" for sentence in sentences)
             for place, chart in enumerate(charts):
                 key = f"measured{number}-{place}"
-                plots[key] = scatter_data(chart)
-                yield scatter_html(chart, key=key)
+                plots[key] = plotted.scatter_data(chart)
+                yield plotted.scatter_html(chart, key=key)
         yield "</section>\n"
 
 
