@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -135,3 +137,37 @@ def test_a_thread_that_ends_inside_is_not_followed() -> None:
     while threading.active_count() > count and time.monotonic() < limit:
         time.sleep(0.01)
     assert threading.active_count() == count
+
+
+TRACED = """
+import sys, threading, time
+from steelyard.capture.deadline import deadline
+from steelyard.errors import TimeLimitError
+
+def work(seconds):
+    try:
+        with deadline(0.2, "it"):
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                pass
+    except TimeLimitError:
+        pass
+
+for seconds in (0.0, 60.0):
+    thread = threading.Thread(target=work, args=(seconds,))
+    thread.start()
+    thread.join()
+seen = []
+sys.settrace(lambda frame, event, argument: seen.append(event))
+work(0.0)
+sys.settrace(None)
+print(len(seen) > 0)
+"""
+
+
+def test_python_can_be_traced_after_a_deadline_in_a_thread() -> None:
+    """As debuggers and coverage do; an exception that is raised and taken back would hang it (CPython 3.11)."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRACED], capture_output=True, text=True, timeout=100, check=True
+    )
+    assert done.stdout.strip() == "True"

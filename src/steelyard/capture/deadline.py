@@ -16,6 +16,9 @@ from steelyard.errors import TimeLimitError, UsageError
 _LONGEST = 1e8
 """Seconds, about three years; timers take no more."""
 
+_TURNS = 100
+"""Of an empty loop, at each of which Python looks for exceptions from other threads."""
+
 
 class _Expired(BaseException):
     """Raised inside the code; no ``except Exception`` of a network can swallow it."""
@@ -87,15 +90,19 @@ def _thread_timer(seconds: float) -> Iterator[None]:
     def stop() -> None:
         done.set()
         watcher.join()
-        # one that was raised but has not arrived yet must not do so outside
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, None)
+        # One that was raised arrives at the next turn, inside. It is not taken back by raising None: in CPython 3.11
+        # that leaves the interpreter looking for it for ever, and a function that is traced never begins.
+        for _ in range(_TURNS):
+            pass
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        try:
-            stop()
-        finally:  # it may have been interrupted itself
-            stop()
+        while True:
+            try:
+                stop()
+                break
+            except _Expired:  # it came too late
+                continue
