@@ -5,6 +5,7 @@ from steelyard.design.search.api import search
 from steelyard.design.search.goals import Constraint, Quantity, constraint, quantity
 from steelyard.design.search.page import save_search
 from steelyard.design.search.parts import Counts, PartCosts
+from steelyard.design.search.reinforce import Reinforce
 from steelyard.design.search.result import SearchResult, Trial
 from steelyard.design.search.strategies import Evolution, Nsga2, Proposal, RandomSearch, Strategy
 
@@ -17,6 +18,7 @@ __all__ = [
     "Proposal",
     "Quantity",
     "RandomSearch",
+    "Reinforce",
     "SearchResult",
     "Strategy",
     "Trial",

@@ -1,8 +1,8 @@
 """`Strategy`: who proposes the next network: at random, regularised evolution, or NSGA-II.
 
 A strategy proposes points and is told what became of them, in any order. `recall` tells it of the trials of an earlier
-session. Random search and evolution draw from a generator of their own for each proposal, so that a search that was
-cut off goes on as if it had not been.
+session. Random search, evolution and the learnt controller (`steelyard.design.search.reinforce`) draw from a generator
+of their own for each proposal, so that a search that was cut off goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -189,7 +189,10 @@ class Nsga2(Strategy):
                 distributions=self.ranges,
                 system_attrs=dict(notes),
             )
-            self.earlier.append(made)
+            if self._study is None:
+                self.earlier.append(made)
+            else:
+                self._study.add_trial(made)
 
 
 Maker = Callable[[SearchSpace, int, int], Strategy]
@@ -197,8 +200,15 @@ STRATEGIES: Mapping[str, Maker] = {
     "random": lambda space, seed, objectives: RandomSearch(space, seed),
     "evolution": lambda space, seed, objectives: Evolution(space, seed),
     "nsga2": lambda space, seed, objectives: Nsga2(space, seed, objectives=objectives),
+    "rl": lambda space, seed, objectives: _reinforce(space, seed),
 }
 """By name: a space, a seed and the number of objectives make one."""
+
+
+def _reinforce(space: SearchSpace, seed: int) -> Strategy:
+    from steelyard.design.search.reinforce import Reinforce
+
+    return Reinforce(space, seed)
 
 
 def _generator(seed: int, number: int, attempt: int) -> Random:
