@@ -33,7 +33,7 @@ from steelyard.errors import SteelyardError
 
 VERBS = (
     "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "calibrate", "optimize", "guidelines", "sparsity", "rewrite", "scale", "search", "report", "predict", "data", "train", "evaluate", "surface", "tables",
-    "explain", "doctor",
+    "explain", "doctor", "serve",
 )  # fmt: skip
 """The verbs, in the order in which ``--help`` lists them."""
 

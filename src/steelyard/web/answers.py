@@ -1,0 +1,173 @@
+"""`Answers`: what a child process of the workbench computes, with the public API, as JSON.
+
+A request names what to ``do`` and the network: ``{"source": "resnet50:width=0.5"}`` or ``{"file": PATH, "name": ...}``,
+a workload that the server itself has written, with ``batch`` and ``dtype``. The networks asked for last are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import steelyard
+from steelyard.cost import CostReport
+from steelyard.errors import SteelyardError
+from steelyard.report.jsontext import dumps
+from steelyard.web.graph import graph
+from steelyard.web.placing import placed
+from steelyard.workload import Workload
+
+_KEPT = 48
+"""Networks that are kept; one takes about 1 MB."""
+
+
+class Answers:
+    """Answers requests; see the module."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, CostReport] = OrderedDict()
+
+    def answer(self, request: dict[str, Any]) -> bytes:
+        """The answer as JSON.
+
+        Raises:
+            SteelyardError: what the API raises.
+        """
+        answers = {
+            "warm": self._warm, "cost": self._cost, "graph": self._graph, "whatif": self._whatif,
+            "estimate": self._estimate, "compare": self._compare, "point": self._point,
+            "report": self._report, "parse": self._parse, "device": self._device, "devices": self._devices,
+        }  # fmt: skip
+        return dumps(answers[request["do"]](request)).encode()
+
+    def cost(self, what: dict[str, Any]) -> CostReport:
+        """The cost of the network that a request names."""
+        key = json.dumps(what, sort_keys=True)
+        if key not in self._kept:
+            self._kept[key] = steelyard.cost(_captured(what))
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    # ---- one network -----------------------------------------------------------------------------
+
+    def _warm(self, request: dict[str, Any]) -> object:
+        # loads torch, the rules and numpy, so that nobody waits for them later
+        self.cost({"source": "lenet5"}).to_dict()
+        placed(self.cost({"source": "lenet5"}), "eyeriss", {})
+        return {}
+
+    def _cost(self, request: dict[str, Any]) -> object:
+        report = self.cost(request["what"])
+        return {
+            **report.to_dict(),
+            "training_memory": report.training_memory().to_dict(),
+            "findings": [finding.to_dict() for finding in report.findings],
+        }
+
+    def _graph(self, request: dict[str, Any]) -> object:
+        report = self.cost(request["what"])
+        times: dict[str, float] = {}
+        if request.get("device"):
+            found = placed(report, request["device"], request["device_knobs"])
+            times = {layer["name"]: layer["time_s"] for layer in found["layers"]}
+        return graph(report, times)
+
+    def _whatif(self, request: dict[str, Any]) -> object:
+        now = self._totals(request["what"], request)
+        before = self._totals(request["base"], {**request, "device_knobs": {}})
+        ratios = {
+            key: now[key] / before[key]
+            for key in now
+            if isinstance(before[key], (int, float)) and before[key] and now[key] is not None
+        }
+        return {"schema": "steelyard.whatif/1", "now": now, "default": before, "ratio": ratios}
+
+    def _totals(self, what: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+        report = self.cost(what)
+        found: dict[str, Any] = {
+            **report.total.to_dict(),
+            "peak_activation_bytes": report.memory.peak_bytes,
+        }
+        if request.get("device"):
+            there = placed(report, request["device"], request["device_knobs"])
+            found |= {key: there[key] for key in ("latency_s", "utilization", "limit")}
+        return found
+
+    def _estimate(self, request: dict[str, Any]) -> object:
+        return placed(self.cost(request["what"]), request["device"], request["device_knobs"])
+
+    def _point(self, request: dict[str, Any]) -> object:
+        report = self.cost(request["what"])
+        found = {
+            **report.total.to_dict(),
+            "peak_activation_bytes": report.memory.peak_bytes,
+            "latency_s": None,
+            "unavailable": "",
+        }
+        if request.get("device"):
+            try:
+                found["latency_s"] = placed(report, request["device"], {})["latency_s"]
+            except SteelyardError as error:
+                found["unavailable"] = error.given
+        return found
+
+    # ---- several ---------------------------------------------------------------------------------
+
+    def _compare(self, request: dict[str, Any]) -> object:
+        reports = [self.cost(what) for what in request["whats"]]
+        return {
+            "schema": "steelyard.comparisons/1",
+            "networks": [
+                {
+                    "name": report.workload.name,
+                    "digest": report.workload.digest,
+                    "total": report.total.to_dict(),
+                    "peak_activation_bytes": report.memory.peak_bytes,
+                    "by_kind": {kind: cost.to_dict() for kind, cost in report.by("kind").items()},
+                }
+                for report in reports
+            ],
+            "comparisons": [
+                steelyard.compare(reports[0], other).to_dict() for other in reports[1:]
+            ],
+        }
+
+    def _report(self, request: dict[str, Any]) -> object:
+        reports = [self.cost(what) for what in request["whats"]]
+        made = steelyard.report(*reports, devices=request["devices"], title=request["title"])
+        return {"html": made.to_html()}
+
+    # ---- devices and files -----------------------------------------------------------------------
+
+    def _devices(self, request: dict[str, Any]) -> object:
+        from steelyard.web.devices import all_devices
+
+        return all_devices()
+
+    def _device(self, request: dict[str, Any]) -> object:
+        from steelyard.web.devices import one_device
+
+        return one_device(request["name"])
+
+    def _parse(self, request: dict[str, Any]) -> object:
+        side = request.get("resolution")
+        shape = None
+        if side is not None:
+            plain = steelyard.capture(request["file"], deadline_s=request["limit_s"])
+            first = plain.tensor(plain.inputs[0]).shape if plain.inputs else ()
+            shape = (*first[:-2], side, side) if len(first) == 4 else None
+        load = steelyard.capture(request["file"], input_shape=shape, deadline_s=request["limit_s"])
+        return {"layers": len(load.layers), "workload": load.to_json()}
+
+
+def _captured(what: dict[str, Any]) -> Workload:
+    if "file" in what:
+        load = Workload.from_json(Path(what["file"]).read_bytes())
+        load = steelyard.capture(load, batch=what.get("batch"), name=what["name"])
+    else:
+        load = steelyard.capture(what["source"], batch=what.get("batch"))
+    return load.with_dtype(what["dtype"]) if what.get("dtype") else load
