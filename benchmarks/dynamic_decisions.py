@@ -1,4 +1,4 @@
-"""What benchmarks/dynamic.py decides and times: networks with and without exits on the same images.
+"""How benchmarks/dynamic.py decides: networks with exits that are to be as often right as another on the same images.
 
 Half of the test images are for solving, the other half for judging, then the other way round: every image is judged
 once, by thresholds and weights that did not see it.
@@ -6,13 +6,7 @@ once, by thresholds and weights that did not see it.
 
 from __future__ import annotations
 
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,16 +14,10 @@ from torch import Tensor, nn
 
 from steelyard.dynamic.budget import Distribution, solve_thresholds
 from steelyard.dynamic.combination import combine, fit_combination
-from steelyard.dynamic.combined_exits import CombinedExits
-from steelyard.dynamic.early_exit import run_stages
-from steelyard.dynamic.engine import Engine, Stages, run_all
 from steelyard.dynamic.exit_outputs import ExitOutputs
 from steelyard.dynamic.learnt import fit_learnt
 from steelyard.dynamic.policies import Policy, named_policy
 from steelyard.dynamic.thresholds import Thresholds
-from steelyard.dynamic.torch_stages import TorchStages
-from steelyard.measure.stages.export import export_stages
-from steelyard.measure.stages.onnx_stages import OnnxStages
 
 GRID = 60
 """Budgets that are tried with geometric shares."""
@@ -67,7 +55,6 @@ class Settled:
         exits: where it left, (N,).
         scores: of the policy there, (N,).
         predictions: (N,).
-        thresholds: solved on each half.
         reached: whether both halves for solving are as often right as by the other network; else these are the
             thresholds that come nearest.
     """
@@ -78,7 +65,6 @@ class Settled:
     exits: np.ndarray
     scores: np.ndarray
     predictions: np.ndarray
-    thresholds: tuple[Thresholds, ...]
     reached: bool
 
     @property
@@ -86,6 +72,10 @@ class Settled:
         """The way in words."""
         joined = "combined exits" if self.way.combined else "exits as they are"
         return f"{self.way.policy}, {self.way.distribution}, {joined}"
+
+
+PLAN = Way("confidence", "free", True)
+"""The way that is timed and compared over the seeds; it was chosen before any of these networks was trained."""
 
 
 def halves(samples: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -106,7 +96,7 @@ def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way
     number = outputs.samples
     right, exits = np.zeros(number, dtype=bool), np.zeros(number, dtype=np.int64)
     scores, predictions = np.zeros(number), np.zeros(number, dtype=np.int64)
-    found, reached = [], True
+    reached = True
     for solve, judge in halves(number):
         half = way.prepared(outputs.rows(solve), outputs.rows(solve))
         other = way.prepared(outputs.rows(judge), outputs.rows(solve))
@@ -117,9 +107,16 @@ def settle(outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way
         exits[judge], right[judge] = left, other.correct[left, places]
         scores[judge] = thresholds.scores(other)[left, places]
         predictions[judge] = other.logits.argmax(-1)[left, places]
-        found.append(thresholds)
     mean = float(costs[exits].mean())
-    return Settled(way, mean, right, exits, scores, predictions, tuple(found), reached)
+    return Settled(way, mean, right, exits, scores, predictions, reached)
+
+
+def settled_on(
+    outputs: ExitOutputs, costs: np.ndarray, static: np.ndarray, way: Way, solve: np.ndarray
+) -> Thresholds:
+    """As `settle` finds them on the images ``solve``."""
+    half = way.prepared(outputs.rows(solve), outputs.rows(solve))
+    return least(half, costs, float(static[solve].mean()), way)[0]
 
 
 def least(half: ExitOutputs, costs: np.ndarray, wanted: float, way: Way) -> tuple[Thresholds, bool]:
@@ -153,84 +150,13 @@ def least(half: ExitOutputs, costs: np.ndarray, wanted: float, way: Way) -> tupl
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float, float]:
-    """Share right less share right, and its 95 % interval over draws of the same images."""
-    gaps = ours.astype(int) - theirs.astype(int)
-    counts = np.array([(gaps == value).sum() for value in (-1, 0, 1)])
+    """Share right less share right, (N,) each, and its 95 % interval over draws of the same images."""
+    gaps = np.round(ours.astype(float) - theirs.astype(float), 9)
+    values, counts = np.unique(gaps, return_counts=True)
     draws = np.random.default_rng(0).multinomial(len(gaps), counts / len(gaps), size=DRAWS)
-    means = (draws[:, 2] - draws[:, 0]) / len(gaps)
+    means = draws @ values / len(gaps)
     low, high = np.quantile(means, [0.025, 0.975])
     return float(gaps.mean()), float(low), float(high)
-
-
-# ---- time ------------------------------------------------------------------------------------
-
-
-class Whole(nn.Module):
-    """A network without exits as one with one, so that the same program runs both."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.exits = 1
-        self.network = network
-
-    def begin(self, images: Tensor) -> Tensor:
-        return images
-
-    def advance(self, stage: int, state: Tensor) -> tuple[Tensor, Tensor]:
-        return self.network(state), state
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return run_stages(self, images)
-
-
-def programs(
-    static: nn.Module, exits: nn.Module, half: ExitOutputs, settled: Settled, folder: Path
-) -> Iterator[tuple[str, Callable[[Tensor], Any], Callable[[Tensor], Any]]]:
-    """(runtime, the static network, the network with exits), both folded for inference."""
-    whole = Whole(static).eval()
-    weights = fit_combination(half)
-    chosen = CombinedExits(exits, weights).eval() if settled.way.combined else exits
-    thresholds = settled.thresholds[0]
-    pairs: list[tuple[str, Stages, Stages]] = [("eager", TorchStages(whole), TorchStages(chosen))]
-    made = []
-    for name, network in (("static", whole), ("exits", chosen)):
-        export_stages(network, folder / name, input_shape=(1, 28, 28))
-        made.append(OnnxStages(folder / name))
-    pairs.append(("ONNX Runtime", made[0], made[1]))
-    for name, one, several in pairs:
-        yield name, lambda x, s=one: run_all(s, x), Engine(several, thresholds).run
-
-
-def timed(
-    static: nn.Module,
-    exits: nn.Module,
-    half: ExitOutputs,
-    settled: Settled,
-    images: Tensor,
-    *,
-    rounds: int,
-) -> list[tuple[str, int, float, float, float]]:
-    """(runtime, batch, static, with exits in ms of processor time an image, their ratio): medians of rounds in turns."""
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name, one, several in programs(static, exits, half, settled, Path(folder)):
-            for batch in (1, 256):
-                parts = images[: 300 if batch == 1 else 2560].split(batch)
-                times = [
-                    (_seconds(one, parts), _seconds(several, parts)) for _ in range(rounds + 1)
-                ]
-                ours = [1e3 * b / sum(map(len, parts)) for _, b in times[1:]]
-                theirs = [1e3 * a / sum(map(len, parts)) for a, _ in times[1:]]
-                ratio = median(a / b for a, b in times[1:])
-                rows.append((name, batch, median(theirs), median(ours), ratio))
-    return rows
-
-
-def _seconds(program: Callable[[Tensor], Any], parts: tuple[Tensor, ...]) -> float:
-    begun = time.process_time()
-    for part in parts:
-        program(part)
-    return time.process_time() - begun
 
 
 def logits_of(network: nn.Module, images: Tensor) -> list[np.ndarray]:

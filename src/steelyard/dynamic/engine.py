@@ -130,6 +130,26 @@ class Engine:
         count = len(images)
         if not count:
             raise InputError("no image in the batch", expected="one or more")
+        return self._one(images) if count == 1 else self._several(images, count)
+
+    def _one(self, images: Any) -> Decision:
+        """As `_several`, without the bookkeeping, which is much of the time of a small network."""
+        history: list[Floats] = []
+        state = self.stages.begin(images)
+        logits = np.empty((1, 0), dtype=np.float32)
+        for stage in range(self.stages.exits):
+            logits, state = self.stages.advance(stage, state)
+            _check(stage, logits, (1, history[0].shape[1] if history else logits.shape[-1]))
+            history.append(self.thresholds.probabilities(stage, logits))
+            if self.thresholds.leaves(history)[0]:
+                break
+        exits = np.array([len(history) - 1])
+        ran = (1,) * len(history)
+        computed = ran + (0,) * (self.stages.exits - len(ran))
+        costs = None if self.costs is None else self.costs[exits]
+        return Decision(exits, logits, costs, computed)
+
+    def _several(self, images: Any, count: int) -> Decision:
         exits = np.zeros(count, dtype=np.int64)
         chosen: Logits = np.empty((count, 0), dtype=np.float32)
         left = np.arange(count)
@@ -144,11 +164,6 @@ class Engine:
             _check(stage, logits, (len(left), chosen.shape[1]))
             history.append(self.thresholds.probabilities(stage, logits))
             leaving = self.thresholds.leaves(history)
-            if len(left) == 1:  # nothing to drop, and nothing to look up
-                if leaving[0]:
-                    exits[left[0]], chosen[left[0]] = stage, logits[0]
-                    break
-                continue
             gone = left[leaving]
             exits[gone], chosen[gone] = stage, logits[leaving]
             if len(gone) == len(left):

@@ -17,7 +17,14 @@ from steelyard.errors import ShapeError
 from steelyard.report.figures import load, save_figure, short
 from steelyard.units import format_si
 
-__all__ = ["Static", "easiest_and_hardest", "save_accuracy", "save_examples", "save_exits"]
+__all__ = [
+    "Static",
+    "easiest_and_hardest",
+    "exit_bars",
+    "save_accuracy",
+    "save_examples",
+    "save_exits",
+]
 
 _GREY, _INK = "#d5dbe1", "#1d232b"
 _LINES = ("#1f6fb4", "#b3261e", "#2e8540", "#8a4fb0", "#b8860b", "#0f8b8d", "#6b7280")
@@ -201,13 +208,25 @@ def _accuracy(figure: Any, curves: Sequence[Curve], statics: Sequence[Static], t
 def _exits(
     figure: Any, exits: Ints, labels: Ints, classes: Sequence[str], number: int, title: str
 ) -> None:
-    counts = np.zeros((len(classes), number))
+    counts = np.zeros((len(classes), number), dtype=np.int64)
     np.add.at(counts, (labels, exits), 1)
-    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    order = np.argsort(-(shares @ np.arange(number)), kind="stable")
     figure.set_size_inches(8, 1.2 + 0.3 * len(classes))
     axis = figure.subplots()
     axis.set_title(short(title, 100), loc="left", fontsize=10)
+    exit_bars(axis, counts, classes)
+
+
+def exit_bars(axis: Any, counts: Ints, classes: Sequence[str]) -> None:
+    """A bar for each class with its shares by exit; the class that goes on for longest at the bottom.
+
+    Args:
+        axis: of a matplotlib figure.
+        counts: images of each class that leave at each exit, (classes, exits).
+        classes: names.
+    """
+    number = counts.shape[1]
+    shares = 100 * counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    order = np.argsort(-(shares @ np.arange(number)), kind="stable")
     shades = load("matplotlib").colormaps["Blues"](np.linspace(0.25, 1, number))
     left = np.zeros(len(classes))
     for at in range(number):

@@ -1,0 +1,82 @@
+"""The pictures of benchmarks/dynamic.py: accuracy against MACs and against measured time, and where images leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from common import HERE
+from dynamic_decisions import PLAN, Settled, Way, halves
+from dynamic_subjects import Subject, data
+from steelyard.dynamic.curves import Curve, CurvePoint, anytime_curve, budgeted_curve
+from steelyard.dynamic.pictures import Static, save_accuracy, save_examples, save_exits
+
+PICTURES = HERE.parent / "docs" / "pictures"
+BUDGETS = 16
+RUNTIME, BATCH = "ONNX Runtime", 1
+"""Of the picture of times."""
+
+
+def pictures(
+    several: Sequence[Subject],
+    decided: Mapping[str, Mapping[Way, Settled]],
+    times: Sequence[Mapping[str, Any]],
+) -> None:
+    """Writes them: of the networks of a seed."""
+    dynamic = [one for one in several if len(one.macs) > 1]
+    if not dynamic:
+        return
+    early = dynamic[0]
+    _policies(early, several)
+    _networks(dynamic, several, times)
+    way = decided[early.name][PLAN]
+    test, labels = data(), early.outputs.labels
+    save_exits(way.exits, labels, test.classes, PICTURES / "dynamic_exits.png", number=len(early.macs), title=f"Where the test images of each class leave: {early.name}")  # fmt: skip
+    save_examples(
+        test.images[:, 0].numpy(), labels, way.exits, way.scores, way.predictions, test.classes,
+        PICTURES / "dynamic_examples.png",
+        title="The easiest (left) and the hardest test images with their exit; in red what was taken for something else",
+    )  # fmt: skip
+
+
+def _policies(early: Subject, several: Sequence[Subject]) -> None:
+    """One network, every policy, against MACs."""
+    curves = [anytime_curve(early.outputs, early.macs)]
+    curves += [_both(early, Way(name, "free", False), early.macs, name) for name in ("confidence", "entropy", "patience", "learnt")]  # fmt: skip
+    curves.append(_both(early, PLAN, early.macs, "confidence, exits combined"))
+    points = [Static(one.name, one.macs[0], one.top1 / 100) for one in several if len(one.macs) == 1]  # fmt: skip
+    save_accuracy(curves, PICTURES / "dynamic_accuracy.png", statics=points, title=f"Fashion-MNIST: accuracy against mean MACs of an image, {early.name} by policy")  # fmt: skip
+
+
+def _networks(
+    dynamic: Sequence[Subject], several: Sequence[Subject], times: Sequence[Mapping[str, Any]]
+) -> None:
+    """Every network, one policy, against MACs and against milliseconds."""
+    statics = [one for one in several if len(one.macs) == 1]
+    points = [Static(one.name, one.macs[0], one.top1 / 100) for one in statics]
+    curves = [_both(one, PLAN, one.macs, one.name) for one in dynamic]
+    save_accuracy(curves, PICTURES / "dynamic_networks.png", statics=points, title="Fashion-MNIST: accuracy against mean MACs of an image, by network")  # fmt: skip
+    ms = {row["network"]: row["exits_ms"] for row in times if (row["runtime"], row["batch"]) == (RUNTIME, BATCH)}  # fmt: skip
+    known = [one for one in dynamic if one.name in ms]
+    if known:
+        points = [Static(one.name, ms[one.name][0], one.top1 / 100) for one in statics if one.name in ms]  # fmt: skip
+        curves = [_both(one, PLAN, np.array(ms[one.name]), one.name, "ms") for one in known]
+        save_accuracy(curves, PICTURES / "dynamic_times.png", statics=points, title=f"Fashion-MNIST: accuracy against mean time of an image, one at a time in {RUNTIME}")  # fmt: skip
+
+
+def _both(one: Subject, way: Way, costs: np.ndarray, name: str, unit: str = "MACs") -> Curve:
+    """The curve over both halves, each judged by thresholds solved on the other: points of one budget are averaged."""
+    found = []
+    for solve, judge in halves(one.outputs.samples):
+        half = one.outputs.rows(solve)
+        parts = [way.prepared(one.outputs.rows(rows), half) for rows in (solve, judge)]
+        found.append(
+            budgeted_curve(way.made(parts[0]), *parts, costs, budgets=BUDGETS, distribution=way.distribution, unit=unit)
+        )  # fmt: skip
+    means = [
+        CurvePoint(a.budget, (a.cost + b.cost) / 2, (a.accuracy + b.accuracy) / 2)
+        for a, b in zip(found[0].points, found[1].points, strict=True)
+    ]
+    return Curve(name, unit, tuple(means))
