@@ -7,7 +7,7 @@ An error is 100 less the accuracy, for top-1 and top-5 alike.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import fsum, sqrt
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,11 @@ class About:
     samples: int = 0
     preprocessing: str = ""
     precision: str = "float32"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: all but the samples and the precision, which are the evaluation's."""
+        found = asdict(self)
+        return {key: found[key] for key in found if key not in ("samples", "precision")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +274,7 @@ class Evaluation(Printable):
         about = self.about
         return {
             "schema": "steelyard.evaluation/1",
-            "network": about.network,
-            "weights": about.weights,
-            "weights_sha256": about.weights_sha256,
-            "data": about.data,
-            "split": about.split,
-            "fingerprint": about.fingerprint,
-            "preprocessing": about.preprocessing,
+            **about.to_dict(),
             "precision": about.precision,
             "samples": self.samples,
             "top1": self.top1,

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from steelyard.errors import FileFormatError, UnknownNameError, UsageError
+from steelyard._toml import read_toml
+from steelyard.errors import UnknownNameError, UsageError
 from steelyard.train.recipe import Recipe, recipe_from
 
 __all__ = ["dumps", "list_recipes", "load_recipe"]
 
 _READY = Path(__file__).parent / "recipes"
-_LARGEST = 2**20
 
 
 def list_recipes() -> tuple[str, ...]:
@@ -46,28 +46,10 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise UnknownNameError(
             "recipe", text, list_recipes(), hint="steelyard train --list, or a file.toml"
         )
-    values = _read(path)
+    values = read_toml(path, "recipe", "steelyard train --list")
     for override in overrides:
         _set(values, override)
     return recipe_from(values, path.stem)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise FileFormatError(
-            f"the recipe {path} cannot be read: {error.strerror or error}",
-            expected="a TOML file",
-            hint="steelyard train --list",
-        ) from error
-    try:
-        if len(content) > _LARGEST:
-            raise FileFormatError(f"{path} is no recipe: over {_LARGEST} bytes")
-        return tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path} is no TOML: {error}") from error
 
 
 def _set(values: dict[str, Any], override: str) -> None:

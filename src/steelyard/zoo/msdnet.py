@@ -22,10 +22,10 @@ from steelyard.layers.multi_scale_dense import (
 )
 from steelyard.zoo.catalog.msdnet import MSDNetConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.network import Network
+from steelyard.zoo.staged_network import StagedNetwork
 
 
-class MSDNet(Network):
+class MSDNet(StagedNetwork):
     """Blocks of multi-scale dense layers, a classifier on the coarsest scale behind each (fig. 2).
 
     (N, 3, H, W) -> ``blocks`` times (N, classes). Block by block, as `steelyard.dynamic` runs it::
@@ -84,27 +84,10 @@ class MSDNet(Network):
         out: Tensor = self.classifiers[i](features[-1])
         return out
 
-    def begin(self, images: Tensor) -> list[Tensor]:
-        """What the first block reads: (N, 3, H, W) -> the image alone."""
-        return [images]
-
     def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The block of that number and its classifier -> (N, classes), and the maps of all scales left."""
         features = self.run_block(stage, state if stage else state[0])
         return self.classify_at(stage, features), features
-
-    def classify(self, x: Tensor) -> Tensor:
-        """The last classifier on the last block's coarsest map: (N, C, P, Q) -> (N, classes)."""
-        out: Tensor = self.classifiers[-1](x)
-        return out
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(N, 3, H, W) -> (N, classes) from every classifier, earliest first."""
-        state, logits = self.begin(x), []
-        for stage in range(self.exits):
-            out, state = self.advance(stage, state)
-            logits.append(out)
-        return tuple(logits)
 
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """The last map of every scale, finest first, whichever layer dropped the scale."""

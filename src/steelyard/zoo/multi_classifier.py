@@ -5,7 +5,6 @@ Huang et al. 2017 (arXiv:1703.09844), appendix A.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -18,36 +17,8 @@ from steelyard.layers.exit_classifier import LinearExit
 from steelyard.layers.residual import BasicBlock
 from steelyard.zoo.catalog.multi_classifier import DenseNetMCConfig, ResNetMCConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.network import Network
 from steelyard.zoo.resnet import cifar_stem, stage_widths
-
-
-class StagedNetwork(Network):
-    """A network that is run exit by exit; all outputs are returned, earliest first.
-
-    Attributes:
-        exits: number of classifiers.
-        classifiers: one for each exit.
-    """
-
-    exits: int
-    classifiers: nn.ModuleList
-
-    def begin(self, images: Tensor) -> list[Tensor]:
-        """What the first stage reads: (N, C, H, W) -> the images alone."""
-        return [images]
-
-    @abstractmethod
-    def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """The stage of that number -> (N, classes) of its classifier, and what later stages read."""
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(N, C, H, W) -> (N, classes) from every classifier, earliest first."""
-        state, logits = self.begin(x), []
-        for stage in range(self.exits):
-            out, state = self.advance(stage, state)
-            logits.append(out)
-        return tuple(logits)
+from steelyard.zoo.staged_network import StagedNetwork
 
 
 class ResNetMC(StagedNetwork):
@@ -92,11 +63,6 @@ class ResNetMC(StagedNetwork):
             *self.stem,
             *(block for part in self.segments.children() for block in part.children()),
         )
-
-    def classify(self, x: Tensor) -> Tensor:
-        """The last classifier: (N, C, P, Q) -> (N, classes)."""
-        out: Tensor = self.classifiers[-1](x)
-        return out
 
     def advance(self, stage: int, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The blocks up to the classifier of that number -> (N, classes), and the map that it read."""

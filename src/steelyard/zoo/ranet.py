@@ -20,10 +20,10 @@ from steelyard.layers.multi_scale_dense import ConvUnit, MultiScaleStem
 from steelyard.layers.resolution_adaptive import DenseStage, FusionStage
 from steelyard.zoo.catalog.ranet import RANetConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.network import Network
+from steelyard.zoo.staged_network import StagedNetwork
 
 
-class RANet(Network):
+class RANet(StagedNetwork):
     """Sub-networks over the scales of one stem, the coarsest first (fig. 2).
 
     (N, 3, H, W) -> (N, classes) of every classifier. A sub-network begins with a fusion block for each block of
@@ -130,19 +130,6 @@ class RANet(Network):
         if block + 1 < self._blocks[flow]:
             later["x"] = x
         return logits, later
-
-    def classify(self, x: Tensor) -> Tensor:
-        """The last classifier on the last block's output: (N, C, P, Q) -> (N, classes)."""
-        out: Tensor = self.classifiers[-1](x)
-        return out
-
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(N, 3, H, W) -> (N, classes) from every classifier, earliest first."""
-        state, logits = self.begin(x), []
-        for stage in range(self.exits):
-            out, state = self.advance(stage, state)
-            logits.append(out)
-        return tuple(logits)
 
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """The last map of every resolution, largest first; of the lowest, what the last classifier reads."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from steelyard._kept import Kept
+from steelyard._sole import sole
 from steelyard.design.search.result import Trial
 from steelyard.errors import InputError, UsageError
 
@@ -85,39 +85,12 @@ def _flat(tree: Mapping[str, Any], above: str = "") -> dict[str, str]:
     return found
 
 
-@contextmanager
-def sole_search(path: Path) -> Iterator[None]:
-    """Within it no other process searches with the same file; the system lets go when a process dies.
-
-    Without `fcntl` (Windows) that is the user's affair.
+def sole_search(path: Path) -> AbstractContextManager[None]:
+    """Within it no other process searches with the same file.
 
     Raises:
         UsageError: another process searches with it.
         InputError: nothing can be written beside it.
     """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
     lock = path.with_name(f"{path.name}.lock")
-    try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        file = lock.open("a+")
-    except OSError as error:
-        raise InputError(f"cannot write {lock}: {error.strerror or error}") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            who = file.read(32).strip()
-            raise UsageError(
-                f"another process{f' ({who})' if who.isdecimal() else ''} searches with {path}",
-                expected="one at a time",
-                hint="another file: --store FILE",
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    return sole(lock, f"searches with {path}", "another file: --store FILE")

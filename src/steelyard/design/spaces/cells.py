@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, combinations_with_replacement
 from random import Random
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from steelyard.design.spaces.base import Choice, Point, SearchSpace
 from steelyard.design.spaces.stages import config_of, settings_of, table
@@ -77,6 +77,9 @@ class _CellSpace(SearchSpace):
     depth: ClassVar[str]
     """The zoo's setting for the number of cells."""
 
+    head: ClassVar[type]
+    """What a file may say beside ``[settings]``."""
+
     def __post_init__(self) -> None:
         for name in self.operations:
             if name not in OPERATIONS:
@@ -88,10 +91,15 @@ class _CellSpace(SearchSpace):
             )
 
     @classmethod
-    def _from(cls, head: type, name: str, given: Mapping[str, Any]) -> Any:
+    def from_table(cls, name: str, given: Mapping[str, Any]) -> Self:
+        """The space that a TOML file describes.
+
+        Raises:
+            UsageError: an unknown key or an impossible value.
+        """
         rest = dict(given)
         fixed = rest.pop("settings", {})
-        h: Any = table(name, head, rest)
+        h: Any = table(name, cls.head, rest)
         fixed = settings_of(name, h.network, fixed, ("cell", "filters", "width", cls.depth))
         return cls(name, h.network, h.steps, h.operations, h.layers, h.filters, fixed)
 
@@ -159,16 +167,7 @@ class DartsSpace(_CellSpace):
 
     kind: ClassVar[str] = "darts"
     depth: ClassVar[str] = "layers"
-
-    @classmethod
-    def from_table(cls, name: str, given: Mapping[str, Any]) -> DartsSpace:
-        """The space that a TOML file describes.
-
-        Raises:
-            UsageError: an unknown key or an impossible value.
-        """
-        made: DartsSpace = cls._from(_DartsHead, name, given)
-        return made
+    head: ClassVar[type] = _DartsHead
 
     def _step(self, name: str, step: int) -> tuple[Choice, ...]:
         states = tuple(combinations(range(step + 2), 2))
@@ -191,16 +190,7 @@ class NasnetSpace(_CellSpace):
 
     kind: ClassVar[str] = "nasnet"
     depth: ClassVar[str] = "cells"
-
-    @classmethod
-    def from_table(cls, name: str, given: Mapping[str, Any]) -> NasnetSpace:
-        """The space that a TOML file describes.
-
-        Raises:
-            UsageError: an unknown key or an impossible value.
-        """
-        made: NasnetSpace = cls._from(_NasnetHead, name, given)
-        return made
+    head: ClassVar[type] = _NasnetHead
 
     def _step(self, name: str, step: int) -> tuple[Choice, ...]:
         edges = [(op, state) for state in range(step + 2) for op in self.operations]

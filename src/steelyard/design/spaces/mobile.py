@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from typing import Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
-from steelyard.design.spaces.stages import config_of, settings_of, stage_choices, table, tables
+from steelyard.design.spaces.stages import config_of, stage_choices, stages_and_head
 from steelyard.errors import UsageError
 from steelyard.zoo.config import setting
 from steelyard.zoo.mobile_stages import MobileConfig, Stage, blocks_in, rounded, strides_in
@@ -80,11 +80,8 @@ class MobileSpace(SearchSpace):
         Raises:
             UsageError: an unknown key or an impossible value.
         """
-        rest = dict(given)
-        stages = tables(name, "stage", MobileStage, rest.pop("stage", None))
-        fixed = rest.pop("settings", {})
-        head = table(name, _Head, rest)
-        fixed = settings_of(name, head.network, fixed, ("stages", "width", "depth", "resolution"))
+        own = ("stages", "width", "depth", "resolution")
+        stages, head, fixed = stages_and_head(name, MobileStage, _Head, given, own)
         return cls(name, stages, head.network, head.resolution, head.width, fixed)
 
     @cached_property

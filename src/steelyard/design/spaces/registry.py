@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import tomllib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from steelyard._toml import read_toml
 from steelyard.design.spaces.base import SearchSpace
-from steelyard.errors import FileFormatError, UnknownNameError, UsageError
+from steelyard.errors import UnknownNameError, UsageError
 
 Reader = Callable[[str, Mapping[str, Any]], SearchSpace]
 """Makes a space from its name and the file's tables; unknown keys are a `UsageError`."""
@@ -24,7 +24,6 @@ _OURS = {
     "regnet": "steelyard.design.spaces.regnet:RegnetSpace",
 }
 _READY = Path(__file__).parent / "ready"
-_LARGEST = 2**20
 
 
 @lru_cache(maxsize=1)
@@ -116,18 +115,4 @@ def load_space(path: str | Path) -> SearchSpace:
         raise UnknownNameError(
             "search space", text, list_spaces(), hint=f"{', '.join(list_spaces())}, or a file.toml"
         )
-    try:
-        with file.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
-    except OSError as error:
-        raise FileFormatError(
-            f"the search space {file} cannot be read: {error.strerror or error}",
-            expected="a TOML file",
-        ) from error
-    try:
-        if len(content) > _LARGEST:
-            raise FileFormatError(f"{file} is no search space: over {_LARGEST} bytes")
-        values = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise FileFormatError(f"{file} is no TOML: {error}") from error
-    return space_from(values, file.stem)
+    return space_from(read_toml(file, "search space"), file.stem)

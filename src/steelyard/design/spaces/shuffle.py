@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
-from steelyard.design.spaces.stages import config_of, settings_of, stage_choices, table, tables
+from steelyard.design.spaces.stages import config_of, stage_choices, stages_and_head
 from steelyard.errors import UsageError
 from steelyard.zoo.catalog.shufflenet_v2 import ShuffleNetV2Config
 from steelyard.zoo.config import setting
@@ -77,11 +77,7 @@ class ShuffleSpace(SearchSpace):
         Raises:
             UsageError: an unknown key or an impossible value.
         """
-        rest = dict(given)
-        stages = tables(name, "stage", ShuffleStage, rest.pop("stage", None))
-        fixed = rest.pop("settings", {})
-        head = table(name, _Head, rest)
-        fixed = settings_of(name, head.network, fixed, _OWN)
+        stages, head, fixed = stages_and_head(name, ShuffleStage, _Head, given, _OWN)
         return cls(
             name, stages, head.network, head.resolution, head.se_reduction, head.residual, fixed
         )

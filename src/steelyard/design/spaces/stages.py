@@ -11,6 +11,7 @@ from steelyard.errors import UsageError
 from steelyard.zoo import config as zoo_settings
 
 _Table = TypeVar("_Table")
+_Stage = TypeVar("_Stage")
 
 
 def table(where: str, kind: type[_Table], given: Mapping[str, Any]) -> _Table:
@@ -42,6 +43,25 @@ def tables(where: str, key: str, kind: type[_Table], given: object) -> tuple[_Ta
     ):
         raise UsageError(f"{where} has no stages", expected=f"one or more tables [[{key}]]")
     return tuple(table(f"{where}, [[{key}]] {i}", kind, t) for i, t in enumerate(given, 1))
+
+
+def stages_and_head(
+    where: str,
+    stage: type[_Stage],
+    head: type[_Table],
+    given: Mapping[str, Any],
+    taken: Iterable[str],
+) -> tuple[tuple[_Stage, ...], _Table, dict[str, Any]]:
+    """The tables ``[[stage]]`` of a space, what stands above them, and ``[settings]``.
+
+    Raises:
+        UsageError: as `tables`, `table` and `settings_of`.
+    """
+    rest = dict(given)
+    stages = tables(where, "stage", stage, rest.pop("stage", None))
+    fixed = rest.pop("settings", {})
+    above: Any = table(where, head, rest)
+    return stages, above, settings_of(where, above.network, fixed, taken)
 
 
 def stage_choices(stages: Iterable[Any], fixed: Sequence[str] = ()) -> tuple[Choice, ...]:
