@@ -125,7 +125,7 @@ class Controller(nn.Module):
             advantages: R_k - b of each.
             entropy: weight of the entropy, which is wanted large (ENAS, appendix).
         """
-        log_p, spread = self(points)
+        log_p, spread = self.forward(points)
         return -(log_p * torch.tensor(advantages)).mean() - entropy * spread.mean()
 
     def _begin(self, batch: int) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
