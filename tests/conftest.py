@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the modules that tests of several rooms share
 
 
 @pytest.fixture(scope="session", autouse=True)

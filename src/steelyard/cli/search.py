@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._signals import ending_in_order
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
+    from steelyard.hardware.engines import Engine
     from steelyard.train.recipe import Recipe
 
 _PAGES = (".html", ".htm")
@@ -36,7 +41,7 @@ _PAGES = (".html", ".htm")
 @click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="In all.")
 @click.option(
     "--strategy",
-    type=click.Choice(["random", "evolution", "nsga2"]),
+    type=click.Choice(["random", "evolution", "nsga2", "rl"]),
     help="Default: evolution for one objective, nsga2 for several.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
@@ -47,7 +52,21 @@ _PAGES = (".html", ".htm")
     help="Keep trials here; the same line goes on where it ended.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+    "--workers", type=click.IntRange(1), default=1, show_default=True,
+    help="Networks that are evaluated at once.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="Where they are evaluated: processes of this machine, or a Ray cluster.",
+)
+@click.option(
+    "--address",
+    default="",
+    metavar="ADDRESS",
+    help="The cluster: auto (the default), local, HOST:PORT or ray://HOST:PORT.",
 )
 @click.option(
     "--recipe", metavar="NAME|FILE", help="For error: how to train; its network is replaced."
@@ -76,6 +95,8 @@ def command(
     seed: int,
     store: Path | None,
     workers: int,
+    engine: Engine,
+    address: str,
     recipe: str | None,
     overrides: tuple[str, ...],
     export: Path | None,
@@ -97,10 +118,14 @@ def command(
         raise UsageError(
             "--export without --recipe", expected="the recipe to write the network into"
         )
-    with output.bar(f"searching {Path(space).stem}") as show:
+    if address and engine != "ray":
+        raise UsageError(f"--address {address} without a cluster", expected="--engine ray")
+    doing = f"searching {Path(space).stem}"
+    # Ray prints its news on stdout, which is for data
+    with _resumable(output, store), redirect_stdout(sys.stderr), output.bar(doing) as show:
         result = steelyard.search(
             space, objectives, constraints=constraints, trials=trials, strategy=strategy or "", seed=seed, store=store,
-            workers=workers, recipe=chosen, progress=show,
+            workers=workers, engine=engine, address=address or "auto", recipe=chosen, progress=show,
         )  # fmt: skip
     if output.picture is not None:
         from steelyard.design.search import save_search
@@ -113,6 +138,18 @@ def command(
 
         best = result.best
         output.note(f"trial {best.number}: {write_file(export, result.recipe(best).to_toml())}")
+
+
+@contextmanager
+def _resumable(output: Output, store: Path | None) -> Iterator[None]:
+    """Whoever stops this is told what is kept."""
+    try:
+        with ending_in_order():
+            yield
+    except KeyboardInterrupt:
+        if store is not None:
+            output.note(f"finished trials are in {store}: the same command goes on from there")
+        raise
 
 
 def _recipe(name: str | None, overrides: tuple[str, ...]) -> Recipe | None:

@@ -84,10 +84,10 @@ def _pool(
     context = multiprocessing.get_context("spawn")
     leash, end = context.Pipe(duplex=False)
     pool = ProcessPoolExecutor(
-        min(workers, len(jobs)), mp_context=context, initializer=_on_leash, initargs=(leash,)
+        min(workers, len(jobs)), mp_context=context, initializer=on_leash, initargs=(leash,)
     )
     try:
-        with _interrupts_blocked():
+        with interrupts_blocked():
             futures: dict[Future[_Result], str] = {
                 pool.submit(work, job): name for name, job in jobs.items()
             }
@@ -103,7 +103,7 @@ def _pool(
 
 
 @contextmanager
-def _interrupts_blocked() -> Iterator[None]:
+def interrupts_blocked() -> Iterator[None]:
     """Processes started here never hear of Ctrl-C, which a terminal sends to all."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
@@ -115,7 +115,7 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _on_leash(leash: Connection) -> None:
+def on_leash(leash: Connection) -> None:
     """Ends this process as soon as the one that holds the other end of the pipe lets go of it or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=(leash,), daemon=True).start()
@@ -150,16 +150,33 @@ def on_ray(
         BackendError: the cluster does not answer or gave up a job.
     """
     _check_address(address)
+    if not jobs:
+        return
+    with ray_cluster(address, workers) as ray:
+        yield from _stream(ray, work, jobs)
+
+
+@contextmanager
+def ray_cluster(address: str = "auto", workers: int | None = None) -> Iterator[Any]:
+    """Ray, connected to a cluster within: the module `ray`.
+
+    Args:
+        address, workers: as for `on_ray`.
+
+    Raises:
+        MissingExtraError, UsageError, BackendError: as `on_ray`; what the caller does with Ray is looked after, too.
+    """
+    _check_address(address)
     _prepare(address)
     try:
         ray: Any = importlib.import_module("ray")
     except ImportError as error:
         raise MissingExtraError("the engine ray", extra="distributed", package="ray") from error
     mine = not ray.is_initialized()
-    if mine and jobs:
+    if mine:
         _connect(ray, address, workers)
     try:
-        yield from _stream(ray, work, jobs)
+        yield ray
     except (ray.exceptions.RayError, ConnectionError) as error:
         cause = getattr(error, "cause", None)
         if isinstance(cause, SteelyardError):
@@ -219,18 +236,22 @@ def _connect(ray: Any, address: str, workers: int | None) -> None:
             signal.signal(signal.SIGTERM, end)
 
 
+def on_nodes(ray: Any, work: Callable[[_Job], _Result]) -> Callable[[_Job], Any]:
+    """Begins a job somewhere in the cluster, where that machine has this version; gives Ray's reference to the result."""
+    shared = ray.put(work)
+    run = ray.remote(_remote)
+    return lambda job: run.remote(__version__, shared, job)
+
+
 def _stream(
     ray: Any, work: Callable[[_Job], _Result], jobs: Mapping[str, _Job]
 ) -> Generator[tuple[str, _Result], None, None]:
-    if not jobs:
-        return
-    shared = ray.put(work)
-    run = ray.remote(_remote)
+    begin = on_nodes(ray, work)
     waiting = iter(jobs.items())
     running: dict[Any, str] = {}
     while True:
         for name, job in islice(waiting, _AHEAD - len(running)):
-            running[run.remote(__version__, shared, job)] = name
+            running[begin(job)] = name
         if not running:
             return
         done, _ = ray.wait([*running], num_returns=1)

@@ -64,7 +64,8 @@ def _check_placed(evaluator: Evaluator, start: Point) -> None:
         except SteelyardError:
             return float("inf")
 
-    only = Evaluator(evaluator.space, [one.quantity for one in placed], placed, evaluator.proxy)
+    wanted = [one.quantity for one in placed]
+    only = Evaluator(evaluator.space, wanted, placed, evaluator.proxy, evaluator.places)
     least = _down(evaluator, start, macs)
     answer = only(least)
     if answer.state == "infeasible":

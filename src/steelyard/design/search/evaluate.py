@@ -9,9 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from steelyard.design.latency import Clock, clock, energy_device, energy_j
+from steelyard.design.latency import Clock, energy_j
 from steelyard.design.search.goals import Constraint, Quantity
 from steelyard.design.search.parts import Counts, PartCosts, captured
+from steelyard.design.search.places import Places, places
 from steelyard.design.spaces.base import Point, SearchSpace
 from steelyard.errors import SteelyardError, UsageError
 from steelyard.hardware.device import Roofline
@@ -48,6 +49,7 @@ class Evaluator:
         objectives: to be found.
         constraints: to be held.
         proxy: the recipe by which ``error`` is found, its network replaced.
+        found: the devices that are asked about; None: they are looked up.
 
     Raises:
         UsageError: ``error`` without a recipe, or a device that does not tell what is asked.
@@ -60,6 +62,7 @@ class Evaluator:
         objectives: Sequence[Quantity],
         constraints: Sequence[Constraint],
         proxy: Recipe | None = None,
+        found: Places | None = None,
     ) -> None:
         self.space, self.constraints, self.proxy = space, tuple(constraints), proxy
         both = (*objectives, *(one.quantity for one in constraints))
@@ -71,17 +74,7 @@ class Evaluator:
                 expected="a name of steelyard train --list, or a TOML file; its network is replaced",
                 hint="--recipe digits_resnet56 --set epochs=2",
             )
-        self.clocks: dict[str, Clock] = {
-            one.device: clock(one.device) for one in self.wanted if one.name == "latency_ms"
-        }
-        for one in self.wanted:
-            if one.name == "energy_mj":
-                energy_device(one.device)
-
-    @property
-    def measures(self) -> bool:
-        """Whether networks run on this machine to be timed."""
-        return any(found.means == "measured" for found in self.clocks.values())
+        self.places = places(self.wanted) if found is None else found
 
     def counted(self, point: Point) -> dict[str, float]:
         """The counted ones of what is wanted, without a device or a training.
@@ -122,9 +115,9 @@ class Evaluator:
 
     def _value(self, one: Quantity, network: _Captured) -> float:
         if one.name == "latency_ms":
-            return 1e3 * self._seconds(self.clocks[one.device], network)
+            return 1e3 * self._seconds(self.places.clocks[one.device], network)
         if one.name == "energy_mj":
-            return 1e3 * energy_j(network.load, energy_device(one.device))
+            return 1e3 * energy_j(network.load, self.places.chips[one.device])
         if one.name == "naswot":
             return self._naswot(network.point)
         return self._error(network.point)
