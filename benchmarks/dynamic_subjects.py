@@ -78,11 +78,12 @@ def subjects(rows: Mapping[str, dict[str, Any]], folders: Mapping[str, Path]) ->
     """The trained networks of a seed, by label, then the cascades that end in the best without exits."""
     found = [_trained(label, row, folders[label]) for label, row in rows.items()]
     end = best(found)
-    small = [one for one in found if one.name in SMALL and one.macs[-1] < end.macs[-1] / 2]
-    if small:
-        chains = [*([one, end] for one in small), [*small, end]]
-        found += [_cascade(chain) for chain in chains if len(chain) < 4]
-    return found
+    small = [one for one in found if one.name in SMALL and one.macs[0] < end.macs[0]]
+    small.sort(key=lambda one: one.macs[0])
+    chains = [[one, end] for one in small]
+    if len(small) > 1:
+        chains.append([*small, end])
+    return found + [_cascade(chain) for chain in chains]
 
 
 def best(several: list[Subject]) -> Subject:

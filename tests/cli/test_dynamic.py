@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +93,20 @@ def test_table_and_csv(run_cli, run, budget) -> None:
     rows = list(csv.DictReader(run_cli(*line, "--format", "csv").out.splitlines()))
     assert [row["exit"] for row in rows] == ["1", "2", "3", "4"]
     assert sum(float(row["leaving"]) for row in rows) == pytest.approx(1)
+
+
+def test_page_and_picture(run_cli, run, budget, answer, tmp_path) -> None:
+    done = run_cli("evaluate", run, "--budget", budget, "-o", tmp_path / "a.html")
+    assert (done.code, done.out) == (0, "")
+    page = (tmp_path / "a.html").read_text("utf-8")
+    assert 'aria-label="exits of 10 classes"' in page
+    # the bars of all classes together are the table's column
+    bars = re.findall(r"<title>(\d), exit (\d): (\d+) of (\d+)</title>", page)
+    leaving = [sum(int(n) for _, at, n, _ in bars if int(at) == stage) for stage in (1, 2, 3, 4)]
+    assert leaving == answer["check"]["realised"]["leaving"]
+    assert sum(int(every) for _, at, _, every in bars if at == "1") == 180
+    run_cli("evaluate", run, "--budget", budget, "-o", tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture

@@ -167,7 +167,12 @@ def evaluate_within(
             export=export,
             progress=show,
         )
-    output.show(found)
+    if output.picture is not None:
+        from steelyard.train.budget_page import save_budget
+
+        output.note(f"wrote {save_budget(found, output.picture)}")
+    else:
+        output.show(found)
     if save_thresholds is not None:
         from steelyard.dynamic.threshold_file import save_thresholds as save
 

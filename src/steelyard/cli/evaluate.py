@@ -28,7 +28,7 @@ from steelyard.errors import LimitError, UsageError
 @click.option("--min-top1", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit code 1 below it.")  # fmt: skip
 @budget_options
 @evaluation_options
-@output_options(*FORMATS, files=PICTURES, path_help="Write to FILE; its ending chooses the form: .html a page, .png, .svg, .pdf confusion and calibration, .csv, .json, .md, .txt.")  # fmt: skip
+@output_options(*FORMATS, files=PICTURES, path_help="Write to FILE; its ending chooses the form: .html a page, .png, .svg, .pdf confusion and calibration (of a budget exits), .csv, .json, .md, .txt.")  # fmt: skip
 def command(
     network: str,
     data: str | None,
@@ -59,7 +59,7 @@ def command(
 
     \b
     steelyard evaluate runs/digits_lenet
-    steelyard evaluate runs/digits_msdnet --budget 1.5M --policy margin
+    steelyard evaluate runs/digits_msdnet --budget 1.5M --policy margin -o msdnet.html
     steelyard evaluate mobilenet_v2 --data imagenet:/data/imagenet -o mobilenet_v2.html
     torchrun --nproc-per-node 2 -m steelyard evaluate runs/digits_lenet
     steelyard evaluate resnet20_cifar:in_channels=1 --data fashion_mnist --weights my.safetensors --transforms resize:32 --transforms normalize

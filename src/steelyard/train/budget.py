@@ -95,7 +95,8 @@ def evaluate_budget(
     check = check_thresholds(thresholds, validated, held_out, costs)
     found = BudgetEvaluation(
         known.about, asked.backend, asked.accelerator, asked.distribution, thresholds, check,
-        _scores(known, check, thresholds, judging), timed,
+        _scores(known, check, thresholds, judging), tuple(known.dataset.classes),
+        _by_class(known, thresholds, judging), timed,
     )  # fmt: skip
     if export is not None:
         _export(known, found, export)
@@ -143,6 +144,15 @@ def _scores(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+def _by_class(
+    known: ExitSubject, thresholds: Thresholds, judging: NDArray[np.int64]
+) -> tuple[tuple[int, ...], ...]:
+    held_out = known.outputs.rows(judging)
+    counts = np.zeros((len(known.dataset.classes), held_out.exits), dtype=np.int64)
+    np.add.at(counts, (held_out.labels, thresholds.decide(held_out)), 1)
+    return tuple(tuple(row) for row in counts.tolist())
 
 
 def _timed(

@@ -75,6 +75,8 @@ class BudgetEvaluation(Printable):
         thresholds: by which images leave.
         check: expected and realised cost and accuracy, with intervals.
         exits: earliest first.
+        classes: their names.
+        leaving_by_class: held-out images of each class that leave at each exit.
         timed: only of a budget in seconds.
     """
 
@@ -85,6 +87,8 @@ class BudgetEvaluation(Printable):
     thresholds: Thresholds
     check: BudgetCheck
     exits: tuple[ExitScore, ...]
+    classes: tuple[str, ...]
+    leaving_by_class: tuple[tuple[int, ...], ...]
     timed: Timed | None = None
 
     @property
@@ -110,16 +114,10 @@ class BudgetEvaluation(Printable):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, schema ``steelyard.budget-evaluation/1``."""
-        about, timed = self.about, self.timed
+        timed = self.timed
         return {
             "schema": "steelyard.budget-evaluation/1",
-            "network": about.network,
-            "weights": about.weights,
-            "weights_sha256": about.weights_sha256,
-            "data": about.data,
-            "split": about.split,
-            "fingerprint": about.fingerprint,
-            "preprocessing": about.preprocessing,
+            **self.about.to_dict(),
             "backend": self.backend,
             "accelerator": self.accelerator,
             "distribution": self.distribution,
@@ -128,6 +126,8 @@ class BudgetEvaluation(Printable):
             "thresholds": thresholds_dict(self.thresholds),
             "check": self.check.to_dict(),
             "exits": [one.to_dict() for one in self.exits],
+            "classes": list(self.classes),
+            "leaving_by_class": [list(row) for row in self.leaving_by_class],
             "timed": timed
             and {"images": timed.images, "mean_s": timed.mean_s, "all_s": timed.all_s},
             "notes": list(self.notes),
