@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from steelyard.cli import DEBUG
+from steelyard.cli._progress import progress_file
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ class Output:
     @contextmanager
     def steps(self, doing: str = "") -> Iterator[Callable[[str], None]]:
         """As `working`; the function that it yields says what is being done now."""
+        if (file := progress_file(doing)) is not None:
+            yield file.say
+            return
         if self.quiet or not sys.stderr.isatty():
             yield lambda doing: None
             return
@@ -149,6 +153,9 @@ class Output:
 
         The function that it yields is called with (done, all) and, where that helps, the name of what is done.
         """
+        if (file := progress_file(doing)) is not None:
+            yield file.step
+            return
         if self.quiet or not sys.stderr.isatty():
             yield lambda done, every, what="": None
             return

@@ -13,7 +13,7 @@ from typing import Any
 
 import steelyard
 from steelyard.cost import CostReport
-from steelyard.errors import SteelyardError
+from steelyard.errors import SteelyardError, UsageError
 from steelyard.report.jsontext import dumps
 from steelyard.web.graph import graph
 from steelyard.web.placing import placed
@@ -28,6 +28,7 @@ class Answers:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, CostReport] = OrderedDict()
+        self._placed: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def answer(self, request: dict[str, Any]) -> bytes:
         """The answer as JSON.
@@ -52,12 +53,24 @@ class Answers:
         self._kept.move_to_end(key)
         return self._kept[key]
 
+    def placed(
+        self, what: dict[str, Any], device: str, knobs: dict[str, int | float]
+    ) -> dict[str, Any]:
+        """What bounds say about the network on a device."""
+        key = json.dumps([what, device, knobs], sort_keys=True)
+        if key not in self._placed:
+            self._placed[key] = placed(self.cost(what), device, knobs)
+            while len(self._placed) > _KEPT:
+                self._placed.popitem(last=False)
+        self._placed.move_to_end(key)
+        return self._placed[key]
+
     # ---- one network -----------------------------------------------------------------------------
 
     def _warm(self, request: dict[str, Any]) -> object:
         # loads torch, the rules and numpy, so that nobody waits for them later
         self.cost({"source": "lenet5"}).to_dict()
-        placed(self.cost({"source": "lenet5"}), "eyeriss", {})
+        self.placed({"source": "lenet5"}, "eyeriss", {})
         return {}
 
     def _cost(self, request: dict[str, Any]) -> object:
@@ -72,7 +85,7 @@ class Answers:
         report = self.cost(request["what"])
         times: dict[str, float] = {}
         if request.get("device"):
-            found = placed(report, request["device"], request["device_knobs"])
+            found = self.placed(request["what"], request["device"], request["device_knobs"])
             times = {layer["name"]: layer["time_s"] for layer in found["layers"]}
         return graph(report, times)
 
@@ -93,12 +106,12 @@ class Answers:
             "peak_activation_bytes": report.memory.peak_bytes,
         }
         if request.get("device"):
-            there = placed(report, request["device"], request["device_knobs"])
+            there = self.placed(what, request["device"], request["device_knobs"])
             found |= {key: there[key] for key in ("latency_s", "utilization", "limit")}
         return found
 
     def _estimate(self, request: dict[str, Any]) -> object:
-        return placed(self.cost(request["what"]), request["device"], request["device_knobs"])
+        return self.placed(request["what"], request["device"], request["device_knobs"])
 
     def _point(self, request: dict[str, Any]) -> object:
         report = self.cost(request["what"])
@@ -110,7 +123,9 @@ class Answers:
         }
         if request.get("device"):
             try:
-                found["latency_s"] = placed(report, request["device"], {})["latency_s"]
+                found["latency_s"] = self.placed(request["what"], request["device"], {})[
+                    "latency_s"
+                ]
             except SteelyardError as error:
                 found["unavailable"] = error.given
         return found
@@ -154,20 +169,28 @@ class Answers:
         return one_device(request["name"])
 
     def _parse(self, request: dict[str, Any]) -> object:
-        side = request.get("resolution")
-        shape = None
-        if side is not None:
-            plain = steelyard.capture(request["file"], deadline_s=request["limit_s"])
-            first = plain.tensor(plain.inputs[0]).shape if plain.inputs else ()
-            shape = (*first[:-2], side, side) if len(first) == 4 else None
-        load = steelyard.capture(request["file"], input_shape=shape, deadline_s=request["limit_s"])
+        load = steelyard.capture(request["file"], deadline_s=request["limit_s"])
+        load = steelyard.capture(load, name=request["name"])
         return {"layers": len(load.layers), "workload": load.to_json()}
 
 
 def _captured(what: dict[str, Any]) -> Workload:
-    if "file" in what:
+    if "resolution" in what:
+        load = _at_resolution(what["file"], what["resolution"], what.get("batch"), what["name"])
+    elif "file" in what:
         load = Workload.from_json(Path(what["file"]).read_bytes())
         load = steelyard.capture(load, batch=what.get("batch"), name=what["name"])
     else:
         load = steelyard.capture(what["source"], batch=what.get("batch"))
     return load.with_dtype(what["dtype"]) if what.get("dtype") else load
+
+
+def _at_resolution(file: str, side: int, batch: int | None, name: str) -> Workload:
+    """An uploaded network on images of another size, where the file leaves that open."""
+    plain = steelyard.capture(file)
+    shapes = [plain.tensor(image).shape for image in plain.inputs]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or Path(file).suffix != ".onnx":
+        raise UsageError(
+            f"{name} at another resolution", expected="an ONNX file with one input (N, C, H, W)"
+        )
+    return steelyard.capture(file, input_shape=(*shapes[0][:2], side, side), batch=batch, name=name)

@@ -10,9 +10,10 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from steelyard._version import __version__
-from steelyard.web import networks, problems, weighing
+from steelyard.web import job_routes, networks, problems, uploading, weighing
 from steelyard.web.bench import Workbench
 from steelyard.web.guard import Guard
+from steelyard.web.jobs import Jobs
 from steelyard.web.memo import Memo
 from steelyard.web.pool import Pool
 from steelyard.web.settings import Settings
@@ -30,14 +31,18 @@ def create_app(settings: Settings) -> FastAPI:
         Pool(settings.workers, limits.worker_bytes, limits.pending),
         Memo(limits.memo_bytes),
         Uploads(settings.store / "uploads", limits),
+        Jobs(settings.store / "jobs", limits),
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        bench.uploads.open()
+        bench.jobs.start()
         bench.pool.start()
         try:
             yield
         finally:
+            await bench.jobs.close()
             await bench.pool.close()
 
     app = FastAPI(
@@ -49,8 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    for router in (networks.routes(bench), weighing.routes(bench)):
-        app.include_router(router)
+    for room in (networks, weighing, uploading, job_routes):
+        app.include_router(room.routes(bench))
     app.mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False))
     problems.install(app)
     app.add_middleware(Guard, token=settings.token, body_bytes=limits.body_bytes)

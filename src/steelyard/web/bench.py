@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from steelyard.report.jsontext import dumps
 from steelyard.web.bodies import What
+from steelyard.web.jobs import Jobs
 from steelyard.web.knobs import BITS
 from steelyard.web.memo import Memo
 from steelyard.web.naming import zoo_source
@@ -33,12 +34,14 @@ class Workbench:
         pool: answers questions.
         memo: keeps the answers.
         uploads: the files that users handed in.
+        jobs: what was started.
     """
 
     settings: Settings
     pool: Pool
     memo: Memo
     uploads: Uploads
+    jobs: Jobs
 
     async def resolve(self, what: What) -> dict[str, Any]:
         """The network that a request names, as `steelyard.web.answers` takes it.

@@ -61,7 +61,7 @@ def zoo_source(
 
 
 def _settings(rest: str) -> list[tuple[str, object]]:
-    pairs = []
+    pairs: list[tuple[str, object]] = []
     for item in rest.split(","):
         key, equals, value = (part.strip() for part in item.partition("="))
         if not equals or not key.isidentifier() or not value:

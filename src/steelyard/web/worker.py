@@ -31,18 +31,21 @@ def main() -> None:
 
 def limit(memory_bytes: int, file_bytes: int) -> None:
     """Limits this process, where the system knows how to."""
-    try:
+    limit_files(file_bytes)
+    with suppress(ImportError, ValueError, OSError):
         import resource
-    except ImportError:
-        return
-    for what, most in (
-        (resource.RLIMIT_AS, memory_bytes),
-        (resource.RLIMIT_FSIZE, file_bytes),
-        (resource.RLIMIT_NOFILE, _OPEN_FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        with suppress(ValueError, OSError):
-            resource.setrlimit(what, (most, most))
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
+
+
+def limit_files(file_bytes: int) -> None:
+    """Limits the files that this process and its children write; none is written when one crashes."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
