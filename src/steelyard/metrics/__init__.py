@@ -1,5 +1,31 @@
 """The eight key metrics of a network on a device, and the scorecard that holds them."""
 
+from steelyard.metrics.api import scorecard, scorecards
 from steelyard.metrics.card import METRICS, Factor, Figure, Metric, Scorecard, Scorecards
+from steelyard.metrics.flexibility import Flexibility, flexibility
+from steelyard.metrics.machines import DataParallel, measured_machines
+from steelyard.metrics.prices import Price, price, prices
+from steelyard.metrics.scalability import PeScaling, pe_scaling
+from steelyard.metrics.training_cost import training_cost, training_costs
 
-__all__ = ["METRICS", "Factor", "Figure", "Metric", "Scorecard", "Scorecards"]
+__all__ = [
+    "METRICS",
+    "DataParallel",
+    "Factor",
+    "Figure",
+    "Flexibility",
+    "Metric",
+    "PeScaling",
+    "Price",
+    "Scorecard",
+    "Scorecards",
+    "flexibility",
+    "measured_machines",
+    "pe_scaling",
+    "price",
+    "prices",
+    "scorecard",
+    "scorecards",
+    "training_cost",
+    "training_costs",
+]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import fsum, prod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from steelyard._display import Printable
 from steelyard.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from steelyard.report.table import Table
 
 SCHEMA = "steelyard.scorecard/1"
 SCHEMA_MANY = "steelyard.scorecards/1"
@@ -225,6 +228,10 @@ class Scorecard(Printable):
                 return metric
         raise UnknownNameError("metric", name, METRICS)
 
+    def records(self) -> Table:
+        """Every figure as one flat table: what CSV holds."""
+        return _layout.records(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, schema ``steelyard.scorecard/1``."""
         return {
@@ -265,3 +272,7 @@ class Scorecards(Printable):
 
     def __repr__(self) -> str:
         return f"<Scorecards: {len(self.cards)}>"
+
+
+# below the classes that it prints, so that whoever has a card can print it
+from steelyard.metrics import layout as _layout  # noqa: E402
