@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from steelyard.cost import CostReport, LayerCost
+from steelyard.report.describe import family, operator
 
 _COUNTS = ("layers", "params", "macs", "ops", "activation_bytes", "access_bytes", "param_bytes")
 
@@ -18,7 +19,8 @@ def graph(report: CostReport, times: Mapping[str, float]) -> dict[str, Any]:
     """Nodes and edges, schema ``steelyard.graph/1``.
 
     ``nodes``: ``id``, ``parent`` (the id of the block that it is in, null at the top), ``label``, ``type`` (``block``,
-    ``layer``, ``input`` or ``output``), ``kind`` (of a layer; of a block the class of its module), the counts, and
+    ``layer``, ``input`` or ``output``), ``kind`` (of a layer; of a block the class of its module), of a layer ``family`` and ``detail`` as the report
+    colours and names it, the counts, and
     ``live_bytes`` (activations that are live while it runs; of a block the most). Blocks come before what is in them.
     ``edges``: ``[from, to, bytes]`` between layers, inputs and outputs; an edge between closed blocks is that of what
     is in them.
@@ -49,18 +51,28 @@ def graph(report: CostReport, times: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _paths(rows: tuple[LayerCost, ...]) -> dict[str, tuple[str, ...]]:
-    """The blocks around each layer, outermost first; a module that is but one layer is no block."""
-    members: dict[str, int] = {}
-    for row in rows:
+    """The blocks around each layer, outermost first; a module that is but one layer is no block.
+
+    Nor is one without modules in it that is called at several places, as an activation often is: as a block it would
+    draw what lies between its calls as a circle.
+    """
+    members: dict[str, list[int]] = {}
+    for at, row in enumerate(rows):
         for path in _prefixes(row.module):
-            members[path] = members.get(path, 0) + 1
+            members.setdefault(path, []).append(at)
+    blocks = {path for path, places in members.items() if _is_block(path, places, rows)}
     paths = {
-        row.name: tuple(path for path in _prefixes(row.module) if members[path] > 1) for row in rows
+        row.name: tuple(path for path in _prefixes(row.module) if path in blocks) for row in rows
     }
     flat = [row for row in rows if not paths[row.name]]
     if len(flat) == len(rows) > _MANY:
         return {row.name: (_stage(row),) for row in rows}
     return paths
+
+
+def _is_block(path: str, places: list[int], rows: tuple[LayerCost, ...]) -> bool:
+    together = places[-1] - places[0] == len(places) - 1
+    return len(places) > 1 and (together or any(rows[at].module != path for at in places))
 
 
 def _stage(row: LayerCost) -> str:
@@ -113,6 +125,8 @@ def _layer(
         "type": "layer",
         "kind": row.kind,
         "op": row.op,
+        "family": family(row.layer),
+        "detail": operator(row.layer),
         "module_type": row.module_type,
         "shape": list(row.shape),
         **{key: getattr(row.cost, key) for key in _COUNTS},

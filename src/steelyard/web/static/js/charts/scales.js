@@ -1,0 +1,36 @@
+// From values to places along an axis, straight or by powers of ten, and the round values that are marked.
+
+/** {at(value) -> 0..1, ticks, log} over `values`; `log` where asked for and possible. */
+export function scaleOf(values, log) {
+  const found = values.filter((v) => v !== null && v !== undefined && Number.isFinite(v) && (!log || v > 0));
+  if (!found.length) return { at: () => 0, ticks: [], log: false };
+  const low = Math.min(...found), high = Math.max(...found);
+  return log ? powers(low, high) : straight(low, high);
+}
+
+function straight(low, high) {
+  const span = high - low || Math.abs(high) || 1;
+  const step = nice(span / 5);
+  const from = Math.floor((low - span * 0.02) / step) * step, to = Math.ceil((high + span * 0.02) / step) * step;
+  const ticks = [];
+  for (let i = 0; from + i * step <= to + step / 2; i += 1) ticks.push(Number((from + i * step).toPrecision(12)));
+  return { at: (v) => (v - from) / (to - from), ticks, log: false };
+}
+
+function powers(low, high) {
+  const from = Math.log10(low) - 0.06, to = Math.log10(high) + 0.06;
+  const steps = to - from > 4 ? [1] : to - from > 1.6 ? [1, 3] : [1, 2, 5];
+  const ticks = [];
+  for (let power = Math.floor(from); power <= to; power += 1) {
+    for (const step of steps) {
+      const value = step * 10 ** power, place = Math.log10(value);
+      if (place >= from && place <= to) ticks.push(Number(value.toPrecision(6)));
+    }
+  }
+  return { at: (v) => (Math.log10(v) - from) / (to - from || 1), ticks, log: true };
+}
+
+function nice(step) {
+  const power = 10 ** Math.floor(Math.log10(step));
+  return [1, 2, 5, 10].find((s) => s * power >= step * 0.999) * power;
+}

@@ -1,0 +1,56 @@
+// Knobs as the page shows them, from what the server tells of a network, an upload or a device.
+
+const BATCH = { name: "batch", label: "batch", doc: "samples in one inference", type: "int", default: 1, min: 1, max: 64, scale: "log" };
+const RESOLUTION = { name: "resolution", label: "resolution", unit: "pixels", doc: "side of the square image", type: "int", default: null, min: 32, max: 512, step: 8 };
+const BITS = [32, 16, 8, 4];
+const NUMBER_FORMAT = {
+  name: "bits", label: "bits a number", doc: "of weights and activations: 32 and 16 are floating point, 8 and 4 whole numbers",
+  type: "choice", default: null, choices: [null, ...BITS], none: "as it is",
+};
+const UNITS = { resolution: "pixels" };
+const FOREMOST = ["width", "depth", "depths", "resolution", "groups", "kernel", "kernel_size"]; // shown before all others
+
+/** The knobs of a network, those of its input first. */
+export function knobsOfNetwork(about) {
+  const own = (about.knobs ?? []).map(shaped);
+  const first = (knob) => { const at = FOREMOST.indexOf(knob.name); return at < 0 ? FOREMOST.length : at; };
+  own.sort((a, b) => first(a) - first(b));
+  const has = (name) => own.some((knob) => knob.name === name);
+  const input = [BATCH, NUMBER_FORMAT].filter((knob) => !has(knob.name));
+  return about.id && !has("resolution") ? [...input, RESOLUTION, ...own] : [...input, ...own];
+}
+
+export const knobsOfDevice = (about) => (about.knobs ?? []).map(shaped);
+
+// one knob: the range of its slider beside its type
+function shaped(knob) {
+  const { slider } = knob;
+  return {
+    ...knob,
+    label: knob.label ?? knob.name.replaceAll("_", " ").replaceAll(".", ": "),
+    unit: knob.unit || UNITS[knob.name] || "",
+    doc: knob.doc ?? "",
+    ...(slider && { min: slider.min, max: slider.max, step: slider.step, scale: slider.scale }),
+  };
+}
+
+/** `text` as a value of the knob; undefined where it is none. */
+export function valueOf(knob, text) {
+  if (knob.type === "bool") return text === true || text === "true";
+  if (knob.type === "int" || knob.type === "float") {
+    const number = Number(text);
+    return String(text).trim() === "" || !Number.isFinite(number) ? undefined : number;
+  }
+  if (knob.type === "ints") {
+    const items = String(text).split(",").map(Number);
+    return items.every(Number.isInteger) ? items : undefined;
+  }
+  if (knob.type === "choice") return knob.choices.find((choice) => String(choice) === String(text));
+  return String(text);
+}
+
+/** Settings, which may be texts of an address, by their knobs' types; what no knob takes is left out. */
+export function typed(settings, knobs) {
+  const values = knobs.filter((knob) => knob.name in settings).map((knob) => [knob.name, valueOf(knob, settings[knob.name])]);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+}

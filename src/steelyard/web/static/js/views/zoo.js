@@ -1,0 +1,83 @@
+// The zoo as a cloud of points: any metric against any other, on a device, with the Pareto front.
+import { html, useMemo } from "../html.js";
+import { addressOf, change, go, useAddress } from "../address.js";
+import { get } from "../api.js";
+import { usePolled, useLoad } from "../load.js";
+import { front } from "../charts/pareto.js";
+import { Scatter } from "../charts/scatter.js";
+import { METRICS } from "../metrics.js";
+import { NameField } from "../parts/picker.js";
+import { Trouble, Waiting } from "../parts/note.js";
+import { DataTable } from "../parts/table.js";
+import { MOST } from "./compare.js";
+
+const AXES = ["macs", "params", "peak_activation_bytes", "access_bytes", "activation_bytes", "accuracy", "latency_s", "energy_pj"];
+
+export function Zoo() {
+  const address = useAddress();
+  const device = address.one("device");
+  const devices = useLoad("devices", (signal) => get("devices", signal));
+  const zoo = usePolled(device, () => get(`zoo${device ? `?device=${encodeURIComponent(device)}` : ""}`), (data) => (data?.pending ? 1500 : 3_600_000));
+  const all = zoo.data?.points ?? [];
+  const there = AXES.filter((key) => all.some((p) => p[key] !== null && p[key] !== undefined));
+  const pickAxis = (key, otherwise) => (there.includes(address.one(key)) ? address.one(key) : there.includes(otherwise) ? otherwise : there[0]);
+  const x = useAxis(pickAxis("x", "macs"), address.one("xscale")), y = useAxis(pickAxis("y", "accuracy"), address.one("yscale"));
+  const family = address.one("family"), search = address.one("q").toLowerCase();
+  const points = useMemo(() => all.filter((p) => usable(x, p) && usable(y, p)), [zoo.data, x, y]);
+  const best = useMemo(() => front(points, x, y), [points, x, y]);
+  const marked = useMemo(() => new Set(points.filter((p) => (family || search) && (!family || p.family === family) && (!search || p.name.includes(search))).map((p) => p.name)), [points, family, search]);
+  const chosen = address.one("at");
+  const families = useMemo(() => [...new Set(all.map((p) => p.family))].sort(), [zoo.data]);
+  return html`<h1>The zoo</h1>
+    <div class="controls zoo-tools">
+      <${AxisChoice} id="x" label="across" there=${there} axis=${x} />
+      <${AxisChoice} id="y" label="up" there=${there} axis=${y} />
+      <${NameField} id="zoo-device" label="device" names=${["", ...(devices.data?.devices ?? []).map((d) => d.name)]} value=${device} onPick=${(name) => change({ device: name })} />
+      <label class="field">mark a family <select value=${family} onChange=${(e) => change({ family: e.target.value })}>
+        <option value="">none</option>${families.map((f) => html`<option key=${f} value=${f}>${f}</option>`)}</select></label>
+      <label class="field">mark names with <input type="search" value=${address.one("q")} onInput=${(e) => change({ q: e.target.value })} /></label>
+    </div>
+    <${Trouble} error=${zoo.error ?? devices.error} again=${zoo.error && zoo.again} />
+    ${!zoo.data && !zoo.error && html`<${Waiting}>Weighing the zoo…<//>`}
+    ${zoo.data?.pending > 0 && html`<p class="soft" role="status">${zoo.data.pending} networks are still being weighed; the chart fills as they are.</p>`}
+    ${points.length > 0 && html`<div class="zoo-view">
+      <${Scatter} points=${points} best=${best} x=${x} y=${y} chosen=${chosen} marked=${marked} onChoose=${(name) => change({ at: name })}
+        label=${`${points.length} networks, ${x.label} across, ${y.label} up`} />
+      <${Card} point=${points.find((p) => p.name === chosen)} device=${device} there=${there} /></div>
+      <${Front} best=${best} x=${x} y=${y} chosen=${chosen} missing=${all.length - points.length} />`}`;
+}
+
+const usable = (axis, point) => Number.isFinite(axis.value(point)) && (!axis.log || axis.value(point) > 0);
+
+function useAxis(key, scale) {
+  return useMemo(() => {
+    const metric = METRICS[key] ?? METRICS.macs;
+    return { key, ...metric, value: (p) => p[key] ?? NaN, log: key !== "accuracy" && scale !== "straight" };
+  }, [key, scale]);
+}
+
+function AxisChoice({ id, label, there, axis }) {
+  return html`<div class="field"><label for=${`axis-${id}`}>${label}</label><span class="row tight">
+    <select id=${`axis-${id}`} value=${axis.key} onChange=${(e) => change({ [id]: e.target.value })}>
+      ${there.map((key) => html`<option key=${key} value=${key}>${METRICS[key].label}</option>`)}</select>
+    ${axis.key !== "accuracy" && html`<label class="tick"><input type="checkbox" checked=${axis.log} onChange=${(e) => change({ [`${id}scale`]: e.target.checked ? "" : "straight" })} /> powers of ten</label>`}</span></div>`;
+}
+
+function Card({ point, device, there }) {
+  if (!point) return html`<section class="card" aria-label="chosen network"><h2>No network chosen</h2><p class="soft">The line is the Pareto front: no network beats one of its points in both ways.</p></section>`;
+  const compared = new URLSearchParams(addressOf("compare").split("?")[1] ?? "").getAll("n");
+  return html`<section class="card" aria-label="chosen network"><h2>${point.name}</h2>
+    <p class="soft">${point.family}${point.year ? `, ${point.year}` : ""}</p>
+    <dl class="facts">${there.map((key) => html`<dt key=${key}>${METRICS[key].label}</dt><dd>${METRICS[key].show(point[key])}</dd>`)}</dl>
+    ${point.source && html`<p class="soft">Accuracy as published: ${point.source}</p>`}
+    <div class="row"><button type="button" class="small" onClick=${() => go("network", { n: point.name, device })}>Open</button>
+      <button type="button" class="small" onClick=${() => go("compare", { n: [...compared.filter((n) => n !== point.name), point.name].slice(-MOST), device })}>Compare…</button></div></section>`;
+}
+
+function Front({ best, x, y, chosen, missing }) {
+  const rows = useMemo(() => best.map((p) => ({ ...p, id: p.name })), [best]);
+  const columns = [{ key: "name", label: "network" }, { key: "family", label: "family" },
+    ...[x, y].map((axis) => ({ key: axis.key, label: axis.label, number: true, show: (value) => axis.show(value) }))];
+  return html`<h2>On the front</h2>
+    <${DataTable} caption=${`${best.length} networks; ${missing} of the zoo lack one of the two figures and are not drawn`} columns=${columns} rows=${rows} chosen=${chosen} onChoose=${(name) => change({ at: name })} />`;
+}
