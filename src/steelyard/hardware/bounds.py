@@ -25,7 +25,7 @@ from typing import Any
 from steelyard._display import Printable
 from steelyard.errors import UsageError
 from steelyard.hardware.device import Accelerator, Roofline
-from steelyard.hardware.limits import Memories, keeps, least_rounds, spreading_axes
+from steelyard.hardware.limits import Memories, least_rounds, spreading_axes
 from steelyard.hardware.problem import Problem
 from steelyard.hardware.registry import device as find_device
 from steelyard.workload import LoopNest, Workload
@@ -189,10 +189,10 @@ def problem_bounds(
     laid = least_rounds(tuple((dim, problem.size(dim)) for dim in sorted(free)), axes)
     memories = Memories(problem, device)
     best = (inf, inf, inf)
-    for keep in keeps(device):
-        fed = max(float(steps * laid), problem.macs / memories.fed_units(keep))
-        steady = max(fed, memories.port_cycles(keep))
-        best = min(best, (max(steady, fed + memories.stall_cycles(keep)), steady, fed))
+    for units, port_cycles, stall_cycles in memories.limits():
+        fed = max(float(steps * laid), problem.macs / units)
+        steady = max(fed, port_cycles)
+        best = min(best, (max(steady, fed + stall_cycles), steady, fed))
     cycles = (1.0, steps, steps * rounds, steps * laid, *reversed(best))
     return LayerBounds(name, problem.macs, device.pes, tuple(problem.macs / c for c in cycles))
 

@@ -6,6 +6,7 @@ The parts from which `steelyard.hardware.bounds` makes its steps 2 to 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise, product
 from math import ceil, inf, prod
@@ -81,6 +82,7 @@ def least_rounds(sizes: tuple[tuple[str, int], ...], axes: tuple[tuple[int, str]
     return best(0, tuple(size for size, _ in axes))
 
 
+@lru_cache(maxsize=4096)
 def _factors(left: int, size: int) -> tuple[int, ...]:
     """Factors worth trying: of those that leave equally much of the axis the largest."""
     largest = {left // factor: factor for factor in range(1, min(left, size) + 1)}
@@ -89,23 +91,40 @@ def _factors(left: int, size: int) -> tuple[int, ...]:
 
 # ---- steps 5 to 7: memories ------------------------------------------------------------------
 
-Keep = Mapping[Operand, tuple[Memory, ...]]
-"""For each operand the memories that keep it, outermost first; the others it passes by."""
+
+def keeps(device: Accelerator, operand: Operand) -> list[tuple[Memory, ...]]:
+    """Every choice of the memories that keep an operand, outermost first; the others it passes by."""
+    outer, *inner = [memory for memory in device.memories if operand in memory.holds]
+    chosen = product(*([(memory,), ()] for memory in inner))
+    return [(outer, *(m for part in parts for m in part)) for parts in chosen]
 
 
-def keeps(device: Accelerator) -> Iterator[Keep]:
-    """Every choice of the memories that keep each operand; the outermost always does."""
-    choices: list[list[tuple[Memory, ...]]] = []
-    for operand in OPERANDS:
-        outer, *inner = [memory for memory in device.memories if operand in memory.holds]
-        chosen = product(*([(memory,), ()] for memory in inner))
-        choices.append([(outer, *(m for part in parts for m in part)) for parts in chosen])
-    for kept in product(*choices):
-        yield dict(zip(OPERANDS, kept, strict=True))
+def _bandwidths(device: Accelerator) -> list[PerOperand | None]:
+    """Of the ports: of each memory the one to read and the one to write."""
+    return [
+        b for memory in device.memories for b in (memory.read_bandwidth, memory.write_bandwidth)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one operand asks of the memories that keep it.
+
+    Attributes:
+        fed_units: units that find it at once.
+        moved: elements through each port of one instance.
+        busy_cycles: of the port that is busy longest with it alone.
+        wait_cycles: until its tiles have come.
+    """
+
+    fed_units: float
+    moved: list[float]
+    busy_cycles: float
+    wait_cycles: float
 
 
 class Memories:
-    """What the memories of a device allow a layer at best, given what they keep."""
+    """What the memories of a device allow a layer at best."""
 
     def __init__(self, problem: Problem, device: Accelerator) -> None:
         self.device = device
@@ -130,34 +149,68 @@ class Memories:
             for operand in OPERANDS
         }
 
-    def fed_units(self, keep: Keep) -> float:
-        """Units that find their operands: an element in a memory serves at most its reuses at once."""
-        most = float(self.device.pes)
-        for operand, kept in keep.items():
-            for memory in kept:
-                if memory.capacity_bytes is None:
-                    continue
-                width = memory.width(operand, self.device.bits[operand])
-                room = per_operand(memory.capacity_bytes, operand) * 8 / width
-                room //= 2 if operand in memory.double_buffered else 1
-                most = min(most, room * self.reuse[operand] * self.instances[memory.name])
-        return most
+    def limits(self) -> Iterator[tuple[float, float, float]]:
+        """What each choice of the memories that keep each operand allows (the outermost always does).
 
-    def port_cycles(self, keep: Keep) -> float:
-        """Cycles in which some memory is busy with what must pass it."""
-        busy = 0.0
+        Yields:
+            Units that find their operands (an element in a memory serves at most its reuses at once); cycles in
+            which some memory is busy with what must pass it; cycles in which units wait for tiles that are not
+            double buffered.
+        """
+        pes = float(self.device.pes)
+        shared = [
+            (place, bandwidth)
+            for place, bandwidth in enumerate(_bandwidths(self.device))
+            if bandwidth is not None and not isinstance(bandwidth, Mapping)
+        ]
+        options = [
+            [self._share(operand, kept) for kept in keeps(self.device, operand)]
+            for operand in OPERANDS
+        ]
+        for i, w, o in product(*options):
+            busy = max(i.busy_cycles, w.busy_cycles, o.busy_cycles)
+            for place, bandwidth in shared:
+                busy = max(busy, (i.moved[place] + w.moved[place] + o.moved[place]) / bandwidth)
+            fed = min(pes, i.fed_units, w.fed_units, o.fed_units)
+            yield fed, busy, i.wait_cycles + w.wait_cycles + o.wait_cycles
+
+    def _share(self, operand: Operand, kept: tuple[Memory, ...]) -> _Share:
+        """One operand's part, which is the same whatever the others do."""
+        moved: list[float] = []
         for memory in self.device.memories:
-            reads: dict[Operand, float] = {}
-            writes: dict[Operand, float] = {}
-            for operand, kept in keep.items():
-                if memory in kept:
-                    read, write = self._passing(memory, operand, kept)
-                    reads[operand] = read / self.instances[memory.name]
-                    writes[operand] = write / self.instances[memory.name]
-            busy = max(
-                busy, _port(reads, memory.read_bandwidth), _port(writes, memory.write_bandwidth)
-            )
-        return busy
+            read = write = 0.0
+            if any(memory is one for one in kept):
+                read, write = self._passing(memory, operand, kept)
+            moved += [read / self.instances[memory.name], write / self.instances[memory.name]]
+        own = [
+            _port({operand: count}, bandwidth)
+            for count, bandwidth in zip(moved, _bandwidths(self.device), strict=True)
+            if count
+        ]
+        return _Share(
+            min((self._fed(operand, memory) for memory in kept), default=inf),
+            moved,
+            max(own, default=0.0),
+            sum(self._wait(operand, *pair) for pair in pairwise(kept)),
+        )
+
+    def _fed(self, operand: Operand, memory: Memory) -> float:
+        if memory.capacity_bytes is None:
+            return inf
+        width = memory.width(operand, self.device.bits[operand])
+        room = per_operand(memory.capacity_bytes, operand) * 8 / width
+        room //= 2 if operand in memory.double_buffered else 1
+        return room * self.reuse[operand] * self.instances[memory.name]
+
+    def _wait(self, operand: Operand, parent: Memory, child: Memory) -> float:
+        if operand in child.double_buffered:
+            return 0.0
+        up = operand == "O"
+        outer = parent.write_bandwidth if up else parent.read_bandwidth
+        inner = child.read_bandwidth if up else child.write_bandwidth
+        above = self.whole[operand] / self.instances[parent.name]
+        below = self.whole[operand] / self.instances[child.name]
+        return max(_port({operand: above}, outer), _port({operand: below}, inner))
 
     def _passing(
         self, memory: Memory, operand: Operand, kept: tuple[Memory, ...]
@@ -173,21 +226,6 @@ class Memories:
             # sums come back to be added to; the last ones leave
             return passed - whole + outside, passed
         return passed, outside
-
-    def stall_cycles(self, keep: Keep) -> float:
-        """Cycles in which the units wait for tiles that are not double buffered."""
-        waits = 0.0
-        for operand, kept in keep.items():
-            for parent, child in pairwise(kept):
-                if operand in child.double_buffered:
-                    continue
-                up = operand == "O"
-                outer = parent.write_bandwidth if up else parent.read_bandwidth
-                inner = child.read_bandwidth if up else child.write_bandwidth
-                above = self.whole[operand] / self.instances[parent.name]
-                below = self.whole[operand] / self.instances[child.name]
-                waits += max(_port({operand: above}, outer), _port({operand: below}, inner))
-        return waits
 
 
 def _port(moved: Mapping[Operand, float], bandwidth: PerOperand | None) -> float:

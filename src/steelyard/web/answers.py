@@ -39,7 +39,8 @@ class Answers:
         answers = {
             "warm": self._warm, "cost": self._cost, "graph": self._graph, "whatif": self._whatif,
             "estimate": self._estimate, "compare": self._compare, "point": self._point,
-            "report": self._report, "parse": self._parse, "device": self._device, "devices": self._devices,
+            "report": self._report, "parse": self._parse, "device": self._device,
+            "models": self._models, "runs": self._runs, "run": self._run,
         }  # fmt: skip
         return dumps(answers[request["do"]](request)).encode()
 
@@ -114,18 +115,14 @@ class Answers:
         return self.placed(request["what"], request["device"], request["device_knobs"])
 
     def _point(self, request: dict[str, Any]) -> object:
-        report = self.cost(request["what"])
-        found = {
-            **report.total.to_dict(),
-            "peak_activation_bytes": report.memory.peak_bytes,
-            "latency_s": None,
-            "unavailable": "",
-        }
-        if request.get("device"):
+        # not kept: there are hundreds, each asked for once
+        name = request["what"]["source"]
+        report = steelyard.cost(steelyard.capture(name))
+        found = {**zoo_facts(name), **report.total.to_dict()}
+        found |= {"peak_activation_bytes": report.memory.peak_bytes, "latency_s": None}
+        if request["device"]:
             try:
-                found["latency_s"] = self.placed(request["what"], request["device"], {})[
-                    "latency_s"
-                ]
+                found["latency_s"] = placed(report, request["device"], {})["latency_s"]
             except SteelyardError as error:
                 found["unavailable"] = error.given
         return found
@@ -158,15 +155,24 @@ class Answers:
 
     # ---- devices and files -----------------------------------------------------------------------
 
-    def _devices(self, request: dict[str, Any]) -> object:
-        from steelyard.web.devices import all_devices
-
-        return all_devices()
-
     def _device(self, request: dict[str, Any]) -> object:
         from steelyard.web.devices import one_device
 
         return one_device(request["name"])
+
+    def _models(self, request: dict[str, Any]) -> object:
+        infos = [steelyard.info(name) for name in steelyard.list_models(request["pattern"])]
+        return {"schema": "steelyard.models/1", "models": [info.to_dict() for info in infos]}
+
+    def _runs(self, request: dict[str, Any]) -> object:
+        from steelyard.web.training_runs import list_runs
+
+        return list_runs(request["folder"])
+
+    def _run(self, request: dict[str, Any]) -> object:
+        from steelyard.web.training_runs import one_run
+
+        return one_run(request["folder"], request["key"])
 
     def _parse(self, request: dict[str, Any]) -> object:
         load = steelyard.capture(request["file"], deadline_s=request["limit_s"])
@@ -183,6 +189,31 @@ def _captured(what: dict[str, Any]) -> Workload:
     else:
         load = steelyard.capture(what["source"], batch=what.get("batch"))
     return load.with_dtype(what["dtype"]) if what.get("dtype") else load
+
+
+def zoo_facts(name: str) -> dict[str, Any]:
+    """What is known of a network of the zoo: family, year, and the accuracy that was published for it as it is."""
+    about = steelyard.info(name)
+    figures = [f for f in about.published if not f.settings and f.top1_error is not None]
+    figures.sort(key=lambda figure: "1 crop" not in figure.protocol)
+    accuracy = None
+    best = figures[0] if figures else None
+    if best is not None and best.top1_error is not None:
+        accuracy = {
+            "top1": round(100 - best.top1_error, 4),
+            "top5": None if best.top5_error is None else round(100 - best.top5_error, 4),
+            "dataset": best.dataset,
+            "protocol": best.protocol,
+            "source": best.source,
+            "evidence": best.evidence,
+        }
+    return {
+        "name": name,
+        "family": about.family,
+        "year": about.paper.year,
+        "resolution": about.input_shape[-1],
+        "accuracy": accuracy,
+    }
 
 
 def _at_resolution(file: str, side: int, batch: int | None, name: str) -> Workload:

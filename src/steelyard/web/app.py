@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.staticfiles import StaticFiles
 
 from steelyard._version import __version__
 from steelyard.web import job_routes, networks, problems, uploading, weighing
@@ -15,23 +13,24 @@ from steelyard.web.bench import Workbench
 from steelyard.web.guard import Guard
 from steelyard.web.jobs import Jobs
 from steelyard.web.memo import Memo
+from steelyard.web.page import mount_page
 from steelyard.web.pool import Pool
 from steelyard.web.settings import Settings
 from steelyard.web.uploads import Uploads
-
-STATIC = Path(__file__).with_name("static")
-"""The page."""
+from steelyard.web.zoo_table import ZooTable
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The server as an ASGI application; its processes begin and end with its lifespan."""
     limits = settings.limits
+    pool = Pool(settings.workers, limits.worker_bytes, limits.pending)
     bench = Workbench(
         settings,
-        Pool(settings.workers, limits.worker_bytes, limits.pending),
+        pool,
         Memo(limits.memo_bytes),
         Uploads(settings.store / "uploads", limits),
         Jobs(settings.store / "jobs", limits),
+        ZooTable(pool, settings.store / "zoo"),
     )
 
     @asynccontextmanager
@@ -42,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             yield
         finally:
+            await bench.zoo.close()
             await bench.jobs.close()
             await bench.pool.close()
 
@@ -56,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     for room in (networks, weighing, uploading, job_routes):
         app.include_router(room.routes(bench))
-    app.mount("/", StaticFiles(directory=STATIC, html=True, check_dir=False))
+    mount_page(app)
     problems.install(app)
     app.add_middleware(Guard, token=settings.token, body_bytes=limits.body_bytes)
     return app

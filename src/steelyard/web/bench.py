@@ -21,6 +21,7 @@ from steelyard.web.pool import Pool
 from steelyard.web.problems import Refused
 from steelyard.web.settings import Settings
 from steelyard.web.uploads import Uploads
+from steelyard.web.zoo_table import ZooTable
 
 _Result = TypeVar("_Result")
 
@@ -35,6 +36,7 @@ class Workbench:
         memo: keeps the answers.
         uploads: the files that users handed in.
         jobs: what was started.
+        zoo: every network as a point.
     """
 
     settings: Settings
@@ -42,6 +44,7 @@ class Workbench:
     memo: Memo
     uploads: Uploads
     jobs: Jobs
+    zoo: ZooTable
 
     async def resolve(self, what: What) -> dict[str, Any]:
         """The network that a request names, as `steelyard.web.answers` takes it.
@@ -78,6 +81,11 @@ class Workbench:
             return self.pool.ask(question, limit_s, urgency=urgency)
 
         return told(await while_there(request, self.memo.get(key, make)))
+
+    async def fresh(self, request: Request, question: dict[str, Any]) -> Response:
+        """The answer to a question about files that change, which is not kept."""
+        limit_s = self.settings.limits.answer_s
+        return told(await while_there(request, self.pool.ask(question, limit_s)))
 
     async def thread(self, key: str, make: Callable[[], object]) -> Response:
         """What is quickly computed here, in a thread, and kept."""

@@ -11,10 +11,11 @@ import steelyard
 from steelyard._version import __version__
 from steelyard.errors import UnknownNameError
 from steelyard.web.bench import Workbench, told
-from steelyard.web.bodies import Name
+from steelyard.web.bodies import Identifier, Name
 from steelyard.web.describing import answers
 from steelyard.web.devices import all_devices
 from steelyard.web.knobs import BITS, network_knobs
+from steelyard.web.problems import Refused
 
 Pattern = Annotated[str, Query(max_length=100, description="A shell pattern: resnet*.")]
 
@@ -29,9 +30,9 @@ def routes(bench: Workbench) -> APIRouter:
         return told(_about(bench))
 
     @router.get("/models", responses=answers("steelyard.models/1"))
-    async def models(pattern: Pattern = "*") -> Response:
-        """The networks of the zoo as `steelyard models --json` lists them, each with its knobs."""
-        return await bench.thread(f"models {pattern}", lambda: _models(pattern))
+    async def models(request: Request, pattern: Pattern = "*") -> Response:
+        """The networks of the zoo as `steelyard models --json` lists them."""
+        return await bench.answer(request, {"do": "models", "pattern": pattern})
 
     @router.get("/models/{name}", responses=answers("steelyard.model/1"))
     async def model(name: Name) -> Response:
@@ -47,6 +48,26 @@ def routes(bench: Workbench) -> APIRouter:
     async def device(request: Request, name: Name) -> Response:
         """One device as `steelyard devices NAME --json` tells it, and its knobs. `cpu` is measured, the first time."""
         return await bench.answer(request, {"do": "device", "name": name})
+
+    @router.get("/zoo", responses=answers("steelyard.zoo/1"))
+    async def zoo(device: Annotated[Name | None, Query()] = None) -> Response:
+        """Every network of the zoo as a point; what is not weighed yet is missing until `complete`: ask again."""
+        return told(await bench.zoo.points(device or ""))
+
+    @router.get("/runs", responses=answers("steelyard.runs/1"))
+    async def runs(request: Request) -> Response:
+        """The training runs in the folder that the server was started with."""
+        if bench.settings.runs is None:
+            return told({"schema": "steelyard.runs/1", "runs": []})
+        return await bench.fresh(request, {"do": "runs", "folder": str(bench.settings.runs)})
+
+    @router.get("/runs/{name}", responses=answers("steelyard.run-view/1"))
+    async def run(request: Request, name: Identifier) -> Response:
+        """A training run: recipe, the rows of its epochs and steps."""
+        if bench.settings.runs is None:
+            raise Refused(404, "NotFound", "no runs are shown", hint="steelyard serve --runs runs")
+        question = {"do": "run", "folder": str(bench.settings.runs), "key": name}
+        return await bench.fresh(request, question)
 
     return router
 
@@ -70,14 +91,6 @@ def _about(bench: Workbench) -> dict[str, Any]:
             "compare": 6,
         },
         "bits": list(BITS),
-    }
-
-
-def _models(pattern: str) -> dict[str, Any]:
-    infos = [steelyard.info(name) for name in steelyard.list_models(pattern)]
-    return {
-        "schema": "steelyard.models/1",
-        "models": [{**info.to_dict(), "knobs": network_knobs(info.name)} for info in infos],
     }
 
 

@@ -25,6 +25,9 @@ _GRACE_S = 3.0
 
 _LINE = 2**20
 
+_CACHES = 2**30
+"""Bytes of the largest file that a process of the pool may write: what was measured and mapped is kept."""
+
 
 @dataclass(order=True, slots=True)
 class _Question:
@@ -122,7 +125,7 @@ class Pool:
     """
 
     def __init__(self, workers: int, memory_bytes: int, pending: int) -> None:
-        self._helpers = [Helper(memory_bytes) for _ in range(workers)]
+        self._helpers = [Helper(memory_bytes, _CACHES) for _ in range(workers)]
         self._pending = pending
         self._numbers = itertools.count()
         self._questions: asyncio.PriorityQueue[_Question] = asyncio.PriorityQueue()
