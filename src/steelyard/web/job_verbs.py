@@ -89,6 +89,24 @@ REPORT = "report.html"
 """What a job of the verb report writes."""
 
 
+OBJECTIVES = (
+    "macs",
+    "params",
+    "access",
+    "peak_memory",
+    "latency_ms@cpu",
+    "energy_mj@eyeriss",
+    "naswot",
+)
+"""Of a search; after the @ stands a device."""
+
+
+def spaces() -> list[str]:
+    """`steelyard.design.spaces.list_spaces`, without loading torch into the server."""
+    ready = Path(steelyard.__file__).parent / "design/spaces/ready"
+    return sorted(path.stem for path in ready.glob("*.toml"))
+
+
 def whats_of(job: Measure | Estimate | Scorecard | Report | Search) -> list[What]:
     """The networks that a job is about."""
     if isinstance(job, Search):
@@ -145,9 +163,7 @@ def _measure(job: Measure, sources: list[dict[str, Any]]) -> list[str]:
 
 
 def _search(job: Search) -> list[str]:
-    # steelyard.design.spaces.list_spaces, without loading torch into the server
-    ready = Path(steelyard.__file__).parent / "design/spaces/ready"
-    _known("search space", [job.space], (path.stem for path in ready.glob("*.toml")))
+    _known("search space", [job.space], spaces())
     objectives = [*job.objectives, *(limit.objective for limit in job.constraints)]
     for text in objectives:
         name, at, device = text.partition("@")

@@ -14,6 +14,7 @@ from steelyard.web.bench import Workbench, told
 from steelyard.web.bodies import Identifier, Name
 from steelyard.web.describing import answers
 from steelyard.web.devices import all_devices
+from steelyard.web.job_verbs import OBJECTIVES, spaces
 from steelyard.web.knobs import BITS, network_knobs
 from steelyard.web.problems import Refused
 
@@ -27,7 +28,7 @@ def routes(bench: Workbench) -> APIRouter:
     @router.get("/about", responses=answers("steelyard.about/1"))
     async def about() -> Response:
         """Version, limits and what a request may hold."""
-        return told(_about(bench))
+        return await bench.thread("about", lambda: _about(bench))
 
     @router.get("/models", responses=answers("steelyard.models/1"))
     async def models(request: Request, pattern: Pattern = "*") -> Response:
@@ -91,6 +92,9 @@ def _about(bench: Workbench) -> dict[str, Any]:
             "compare": 6,
         },
         "bits": list(BITS),
+        "backends": list(steelyard.list_backends()),
+        "spaces": spaces(),
+        "objectives": list(OBJECTIVES),
     }
 
 

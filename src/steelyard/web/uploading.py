@@ -39,6 +39,11 @@ def routes(bench: Workbench) -> APIRouter:
         made = await bench.uploads.add(name, request.stream(), length)
         return told({"schema": "steelyard.upload/1", **asdict(made)}, 201)
 
+    @router.get("/uploads/{name}", responses=answers("steelyard.upload/1"))
+    async def one(name: Identifier) -> Response:
+        """A file that is kept."""
+        return told({"schema": "steelyard.upload/1", **asdict(bench.uploads.find(name))})
+
     @router.delete("/uploads/{name}", responses=answers("steelyard.upload/1"))
     async def forget(name: Identifier) -> Response:
         """Deletes a file."""

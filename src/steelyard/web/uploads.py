@@ -86,7 +86,7 @@ class Uploads:
         Raises:
             Refused: there is none.
         """
-        found = self._find(name)
+        found = self.find(name)
         return self._folder / found.id / f"network.{found.kind}"
 
     async def workload(self, name: str, resolution: int | None) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class Uploads:
         Raises:
             Refused: there is none.
         """
-        found = self._find(name)
+        found = self.find(name)
         plain = str(self._folder / found.id / "workload.json")
         if resolution is None:
             return {"file": plain, "plain": plain, "name": found.name}
@@ -149,12 +149,17 @@ class Uploads:
         Raises:
             Refused: there is none.
         """
-        found = self._find(name)
+        found = self.find(name)
         del self._known[name]
         await asyncio.to_thread(remove, self._folder / found.id)
         return found
 
-    def _find(self, name: str) -> Upload:
+    def find(self, name: str) -> Upload:
+        """The upload of that name.
+
+        Raises:
+            Refused: there is none.
+        """
         if name not in self._known:
             raise Refused(404, "NotFound", f"there is no upload {name}", hint="GET /api/uploads")
         return self._known[name]
