@@ -38,6 +38,7 @@ NETWORKS = {
     "look twice": ("look_twice", ""),
     "coarse first": ("coarse_first", ""),
     "quick look": ("quick_look", ""),
+    "quick look, width 1.5": ("quick_look", "first = 24, deep = 48"),
     "ResNet": ("resnet20_cifar", "blocks = [1, 1, 1]"),
     "ResNet, width 0.5": ("resnet20_cifar", "blocks = [1, 1, 1], width = 0.5"),
     "ResNet, width 1.5": ("resnet20_cifar", "blocks = [1, 1, 1], width = 1.5"),

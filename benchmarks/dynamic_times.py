@@ -48,8 +48,8 @@ def place(one: Subject, seed: int, runs: Path) -> Path:
 
 
 def deciding(one: Subject) -> nn.Module:
-    """The network as it is timed: with its exits combined by weights of the half for solving."""
-    if len(one.macs) == 1:
+    """The network as it is timed: if the plan says so with its exits combined, by weights of the half for solving."""
+    if len(one.macs) == 1 or not PLAN.combined:
         return one.network
     solve, _ = halves(one.outputs.samples)[0]
     return CombinedExits(one.network, fit_combination(one.outputs.rows(solve))).eval()
