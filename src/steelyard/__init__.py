@@ -77,6 +77,10 @@ if TYPE_CHECKING:
     from steelyard.measure.sparsity import MeasuredSparsity as MeasuredSparsity
     from steelyard.measure.sparsity import measure_sparsity as measure_sparsity
     from steelyard.measure.store import measurement_history as measurement_history
+    from steelyard.metrics.api import scorecard as scorecard
+    from steelyard.metrics.api import scorecards as scorecards
+    from steelyard.metrics.card import Scorecard as Scorecard
+    from steelyard.metrics.card import Scorecards as Scorecards
     from steelyard.report.api import Report as Report
     from steelyard.report.api import report as report
     from steelyard.report.charts import save_chart as save_chart
@@ -171,6 +175,10 @@ _WHERE = {
     "LatencyPredictions": "steelyard.measure.predictor.prediction",
     "measure_sparsity": "steelyard.measure.sparsity",
     "MeasuredSparsity": "steelyard.measure.sparsity",
+    "scorecard": "steelyard.metrics.api",
+    "scorecards": "steelyard.metrics.api",
+    "Scorecard": "steelyard.metrics.card",
+    "Scorecards": "steelyard.metrics.card",
     "report": "steelyard.report.api",
     "Report": "steelyard.report.api",
     "save_chart": "steelyard.report.charts",

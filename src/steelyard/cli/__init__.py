@@ -32,7 +32,7 @@ from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
 VERBS = (
-    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "calibrate", "optimize", "guidelines", "sparsity", "rewrite", "scale", "search", "report", "predict", "data", "train", "evaluate", "surface", "tables",
+    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "calibrate", "optimize", "guidelines", "sparsity", "rewrite", "scale", "search", "scorecard", "report", "predict", "data", "train", "evaluate", "surface", "tables",
     "explain", "doctor", "serve",
 )  # fmt: skip
 """The verbs, in the order in which ``--help`` lists them."""

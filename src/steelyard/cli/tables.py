@@ -99,3 +99,12 @@ def network_energy(output: Output) -> None:
     with output.steps() as step:
         result = tables.network_energy(progress=step)
     output.show(result)
+
+
+@command.command("training-costs")
+@output_options(*FORMATS)
+def training_costs(output: Output) -> None:
+    """What trainings and searches cost, as published and as devices x hours x a dated price."""
+    from steelyard import metrics
+
+    output.show(metrics.training_costs())

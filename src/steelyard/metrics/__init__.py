@@ -2,11 +2,11 @@
 
 from steelyard.metrics.api import scorecard, scorecards
 from steelyard.metrics.card import METRICS, Factor, Figure, Metric, Scorecard, Scorecards
-from steelyard.metrics.flexibility import Flexibility, flexibility
+from steelyard.metrics.fitting import Flexibility, flexibility
 from steelyard.metrics.machines import DataParallel, measured_machines
-from steelyard.metrics.prices import Price, price, prices
+from steelyard.metrics.pricelist import Price, price, prices
 from steelyard.metrics.scalability import PeScaling, pe_scaling
-from steelyard.metrics.training_cost import training_cost, training_costs
+from steelyard.metrics.trainings import training_cost, training_costs
 
 __all__ = [
     "METRICS",

@@ -27,10 +27,10 @@ from steelyard.metrics.card import Metric, Scorecard, Scorecards, unavailable
 from steelyard.metrics.comparison import unlike
 from steelyard.metrics.equations import ENERGY, LATENCY, POWER, THROUGHPUT
 from steelyard.metrics.expense import cost
-from steelyard.metrics.flexibility import flexibility
+from steelyard.metrics.fitting import flexibility
 from steelyard.metrics.growth import Growth
 from steelyard.metrics.machines import LINK_BYTES_PER_S
-from steelyard.metrics.prices import Price
+from steelyard.metrics.pricelist import Price
 from steelyard.metrics.scalability import FACTORS, Rule
 from steelyard.metrics.subject import Subject, subject
 from steelyard.workload import Workload

@@ -9,8 +9,8 @@ from steelyard.cost.memory import peak_activation_memory
 from steelyard.errors import InputError
 from steelyard.hardware.device import Accelerator, Memory, Roofline
 from steelyard.metrics.card import Factor, Figure, Metric, product, unavailable
-from steelyard.metrics.prices import Price, find_price
-from steelyard.metrics.training_cost import run_hours, training_cost
+from steelyard.metrics.pricelist import Price, find_price
+from steelyard.metrics.trainings import run_hours, training_cost
 from steelyard.workload import Workload
 from steelyard.workload.tensor import dtype_bits
 
@@ -53,9 +53,7 @@ def cost(
     stated = [("memory", "of the device, and what the network needs of it")]
     missing = []
     if device.node_nm is not None:
-        stated.insert(
-            0, ("process node", f"{device.node_nm:g} nm: areas of different nodes do not compare")
-        )
+        stated.insert(0, ("process node", f"{device.node_nm:g} nm"))
     else:
         missing.append(("process node", f"none is stated of {device.name}"))
     if rate is not None:

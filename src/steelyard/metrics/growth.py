@@ -14,7 +14,7 @@ from steelyard.measure.measurement import Measurement
 from steelyard.metrics.card import Factor, Figure, Metric, product, unavailable
 from steelyard.metrics.machines import GRADIENT_BYTES, MACHINES, DataParallel, measured_machines
 from steelyard.metrics.scalability import RULES, PeScaling, Rule, pe_scaling
-from steelyard.metrics.training_cost import run_hours
+from steelyard.metrics.trainings import run_hours
 from steelyard.workload import Workload
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Growth:
         parallel = DataParallel(load.params * GRADIENT_BYTES, self.link_bytes_per_s)
         machines = (
             Figure(
-                f"speed-up of {MACHINES} machines, inference", float(MACHINES), basis="modelled"
+                f"inference, speed-up of {MACHINES} machines", float(MACHINES), basis="modelled"
             ),
             parallel.all_reduce(MACHINES),
             self._training(parallel, runs),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from steelyard.metrics.card import BASES, Figure, Metric, Scorecard, Scorecards
+from steelyard.metrics.card import BASES, METRICS, Figure, Metric, Scorecard, Scorecards
+from steelyard.metrics.comparison import labels
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
 from steelyard.units import format_bytes, format_si
@@ -77,14 +78,13 @@ def shown(value: float | None, unit: str) -> str:
     if value is None:
         return ""
     if unit == "share":
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.3g} %"
     if unit == "B":
         return format_bytes(value)
     if unit in ("s", "J", "W") or unit.startswith(("MAC", "J/", "cycles", "elements")):
         return format_si(value, unit)
-    if unit == "USD" and value >= 100:
-        return f"{value:,.0f} USD"
-    return f"{value:,.4g} {'mm²' if unit == 'mm2' else unit.replace('mm2', 'mm²')}".strip()
+    digits = ",.0f" if value >= 1000 or float(value).is_integer() else ".4g"
+    return f"{value:{digits}} {'mm²' if unit == 'mm2' else unit.replace('mm2', 'mm²')}".strip()
 
 
 def equation(figure: Figure) -> str:
@@ -212,20 +212,23 @@ def _unlike(result: Scorecards) -> tuple[Table, ...]:
 def _all_gaps(result: Scorecards) -> tuple[Table, ...]:
     columns = (
         Column("metric", "metric"),
-        Column("cards", "missing for"),
-        Column("reason", "unavailable because", wrap=True),
+        Column("text", "unavailable because", wrap=True),
     )
-    found: dict[tuple[str, str], list[str]] = {}
-    for card in result.cards:
-        for metric in card.metrics:
-            figure = metric.figure
-            if figure.value is None:
-                found.setdefault((metric.name, figure.unavailable), []).append(
-                    f"{card.network} on {card.device}"
-                )
-            elif metric.name == "energy" and figure.unit != "J":
-                found.setdefault(
-                    (metric.name, "energies are multiples of an operation's, no joules"), []
-                ).append(f"{card.network} on {card.device}")
-    rows = tuple((metric, ", ".join(cards), why) for (metric, why), cards in found.items())
-    return (Table("what is missing", columns, rows),) if rows else ()
+    rows: list[tuple[Cell, ...]] = []
+    for name in METRICS:
+        why = [_why_blank(card.metric(name)) for card in result.cards]
+        groups: dict[str, dict[str, None]] = {}
+        for label, text in zip(labels(result.cards, why), why, strict=True):
+            groups.setdefault(text, {})[label] = None
+        rows += [(name, f"{text} ({', '.join(found)})") for text, found in groups.items() if text]
+    return (Table("what is missing", columns, tuple(rows)),) if rows else ()
+
+
+def _why_blank(metric: Metric) -> str:
+    """Why the table of cards has no figure of it; "" if it has one."""
+    figure = metric.figure
+    if figure.value is None:
+        return figure.unavailable
+    if metric.name == "energy" and figure.unit != "J":
+        return "energies are multiples of an operation's, no joules"
+    return ""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from steelyard.errors import UsageError
 from steelyard.metrics.card import Factor, Figure, product, unavailable
-from steelyard.metrics.training_cost import run_hours
+from steelyard.metrics.trainings import run_hours
 
 if TYPE_CHECKING:
     from steelyard.train.run import Run

@@ -78,7 +78,7 @@ class PeScaling(Printable):
     def figure(self) -> Figure:
         """Speed-up of the largest size over how much larger it is: 1 is a device that scales."""
         first, last = self.sizes[0], self.sizes[-1]
-        name = f"speed-up per PE, {first.pes} to {last.pes}"
+        name = "speed-up per PE"
         if not first.per_s or not last.per_s:
             reason = next((one.problem for one in self.sizes if one.problem), "nothing takes time")
             return unavailable(name, "share", reason)
@@ -247,3 +247,7 @@ def _times(bandwidth: PerOperand | None, factor: float) -> PerOperand | None:
     if isinstance(bandwidth, Mapping):
         return {operand: value * factor for operand, value in bandwidth.items()}
     return bandwidth * factor
+
+
+# below the classes that it prints, so that whoever has a result can print it
+from steelyard.metrics import layout_tables as _layout  # noqa: E402, F401

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard._display import Printable
 from steelyard.errors import InputError, UsageError
 from steelyard.metrics.card import Factor, Figure, product
-from steelyard.metrics.prices import Price, find_price, prices, read_csv
+from steelyard.metrics.pricelist import Price, find_price, prices, read_csv
 
 if TYPE_CHECKING:
     from steelyard.train.run import Run
@@ -162,3 +162,7 @@ def _published(row: dict[str, str]) -> PublishedCost:
         evidence=row["evidence"],
         note=row["note"],
     )
+
+
+# below the classes that it prints, so that whoever has a result can print it
+from steelyard.metrics import layout_tables as _layout  # noqa: E402, F401

@@ -30,7 +30,7 @@ from steelyard.workload import Workload
 from steelyard.zoo.registry import list_models
 
 SCHEMA = "steelyard.flexibility/1"
-EQUATION = "networks of which every layer maps / networks tried; beside it the utilisation of those that map"
+EQUATION = "networks (layers, of a single network) that map / tried; beside it the utilisation of what maps"
 
 Progress = Callable[[int, int, str], None]
 
@@ -115,7 +115,7 @@ class Flexibility(Printable):
                 "operations that map",
                 sum(o.mapped_macs for o in tried),
                 sum(o.macs for o in tried),
-                "MAC",
+                "operations",
             ),
         ]
         return (*(_share(*one) for one in counts), *self._spread())
@@ -135,20 +135,26 @@ class Flexibility(Printable):
         )
 
     def metric(self) -> Metric:
-        """As the card's metric."""
+        """As the card's metric; of a single network the layers stand for it."""
         figure, *others = self.figures()
-        names = ", ".join(one.network for one in self.tried[:4])
-        of = "layers of it" if len(self.networks) == 1 else "networks that map"
-        more = f" and {len(self.tried) - 4} more" if len(self.tried) > 4 else ""
+        single = len(self.networks) == 1
+        missing = [(one.network, one.problem) for one in self.networks if one.problem]
+        if single and others:
+            figure, others = others[0], others[1:]
+            missing.append(("other networks", "only this one was tried: --zoo PATTERNS"))
         stated = (
-            ("networks", f"{len(self.tried)} tried: {names}{more}; utilisation: over the {of}"),
+            ("networks", self._which() if not single else "this one, by its layers"),
             (
                 "dataflow",
                 f"{self.dataflow or 'any'}; each layer's mapping minimises {self.objective}",
             ),
         )
-        missing = tuple((one.network, one.problem) for one in self.networks if one.problem)
-        return Metric("flexibility", figure, tuple(others), EQUATION, stated, missing)
+        return Metric("flexibility", figure, tuple(others), EQUATION, stated, tuple(missing))
+
+    def _which(self) -> str:
+        names = ", ".join(one.network for one in self.tried[:4])
+        more = f" and {len(self.tried) - 4} more" if len(self.tried) > 4 else ""
+        return f"{len(self.tried)} tried: {names}{more}; utilisation is over those that map"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, schema ``steelyard.flexibility/1``."""
@@ -319,3 +325,7 @@ def _share(name: str, part: float, whole: float, unit: str) -> Figure:
         return unavailable(name, "share", f"there are no {unit}")
     factors = (Factor(f"{unit} that map", part), Factor(f"{unit} tried", whole, divides=True))
     return product(name, "share", factors, "modelled")
+
+
+# below the classes that it prints, so that whoever has a result can print it
+from steelyard.metrics import layout_tables as _layout  # noqa: E402, F401
