@@ -159,7 +159,7 @@ def test_report_takes_devices_and_every_form_knows_them(small, chip, tmp_path, m
     found = report(small, devices=[chip, "h100"])
     assert [type(on.device) is Accelerator for on in found.placed[0]] == [True, False]
     assert "On chip" in found.to_html()
-    assert "## small on chip" in found.to_markdown()
+    assert "| energy, chip | latency, chip | latency, h100 |" in found.to_markdown()
     (network,) = json.loads(found.to_json())["networks"]
     assert [one["device"] for one in network["devices"]] == ["chip", "h100"]
     assert "devices" not in json.loads(report(small).to_json())["networks"][0]

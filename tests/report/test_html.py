@@ -186,7 +186,7 @@ def test_tables_are_made_for_everybody(pages):
     assert {attrs["aria-sort"] for attrs in sortable} == {"none"}
     charts = page.tags("svg")
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in charts)
-    assert len(charts) == 2 * 4
+    assert len(charts) == 2 * 4 + 1  # of each network, and both among the zoo's
 
 
 def test_the_page_says_in_words_what_the_network_is(pages):

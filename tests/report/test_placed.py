@@ -18,7 +18,8 @@ from steelyard.report.layerpanels import (
     utilisation,
 )
 from steelyard.report.placed import place, place_on
-from steelyard.report.roofplot import ceiling_groups, roof_axes, roofline_chart
+from steelyard.report.plotdata import ceiling_groups
+from steelyard.report.roofplot import roof_axes, roofline_chart
 
 
 def test_every_layer_that_costs_something_has_a_row(placed, small):

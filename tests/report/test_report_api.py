@@ -92,7 +92,7 @@ def test_csv_holds_the_layers_of_every_network(alexnet, deep):
 
 def test_several_networks_are_set_side_by_side(alexnet, deep):
     made = report(alexnet, deep)
-    for text in (str(made), made.to_markdown(), made._repr_html_()):
+    for text in (str(made), made._repr_html_()):
         assert "Totals of each network" in text
         assert "60.97" in text
     assert made.title == "The cost of alexnet and deep"

@@ -52,6 +52,46 @@ class Source:
             output.warn(note)
         return load.with_dtype(self.dtype) if self.dtype else load
 
+    def rewritten(self, source: str) -> dict[str, steelyard.Workload]:
+        """By rule of `steelyard rewrite`, the network after it; rules that find nothing to change are left out."""
+        found = self._kept_rewritten(source)
+        if self.dtype is None:
+            return found
+        return {rule: load.with_dtype(self.dtype) for rule, load in found.items()}
+
+    def _kept_rewritten(self, source: str) -> dict[str, steelyard.Workload]:
+        from steelyard.report.gather import RULES
+
+        shape, kept = self._input_shape(), _kept()
+        before = kept.get(source, shape, self.batch) if kept and not self.fresh else None
+        if kept is None or before is None:
+            return self._rewritten(source, shape)
+        found = {}
+        for rule in RULES:
+            load = kept.get(source, ("rewritten", rule, shape), self.batch)
+            if load is None:
+                made = self._rewritten(source, shape)
+                for each in RULES:
+                    # where a rule finds nothing the network itself stands
+                    after = made.get(each, before)
+                    kept.put(source, ("rewritten", each, shape), self.batch, after)
+                return made
+            if load.digest != before.digest:
+                found[rule] = load
+        return found
+
+    def _rewritten(self, source: str, shape: Any) -> dict[str, steelyard.Workload]:
+        from steelyard.capture.source import parse_source
+
+        if parse_source(source).kind not in ("zoo", "callable"):
+            return {}
+        from steelyard.design.rewrite import try_rules
+        from steelyard.report.gather import RULES
+
+        with _stdout_to_stderr():
+            found = try_rules(source, RULES, input_shape=shape)
+        return {rule: one.comparison.b.workload for rule, one in found.items()}
+
     def _captured(
         self, source: str, shape: Any, kept: Captures | None, output: Output
     ) -> steelyard.Workload:

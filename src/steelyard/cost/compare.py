@@ -124,7 +124,7 @@ def compare(a: Workload | CostReport, b: Workload | CostReport) -> Comparison:
         UsageError: something that is neither a workload nor a report.
     """
     first, second = _report(a), _report(b)
-    return Comparison(first, second, _align(first.rows, second.rows))
+    return Comparison(first, second, align(first.rows, second.rows))
 
 
 def _report(value: Workload | CostReport) -> CostReport:
@@ -139,7 +139,12 @@ def _report(value: Workload | CostReport) -> CostReport:
     )
 
 
-def _align(a: tuple[LayerCost, ...], b: tuple[LayerCost, ...]) -> tuple[LayerChange, ...]:
+def align(a: tuple[LayerCost, ...], b: tuple[LayerCost, ...]) -> tuple[LayerChange, ...]:
+    """The layers of two networks beside one another, as `compare` matches them.
+
+    Args:
+        a, b: their rows, in order of execution.
+    """
     where = {row.name: i for i, row in enumerate(a)}
     partner = {j: where[row.name] for j, row in enumerate(b) if row.name in where}
     named = set(partner.values())

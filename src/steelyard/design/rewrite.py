@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,7 +15,7 @@ from steelyard._display import Printable
 from steelyard.capture.source import load_module, parse_source
 from steelyard.capture.weightless import weightless
 from steelyard.cost.compare import Comparison, compare
-from steelyard.design.probe import Shape, probe
+from steelyard.design.probe import Probe, Shape, probe
 from steelyard.design.rules import Replacement, Rule, parse_rule
 from steelyard.design.rules.base import Weights
 from steelyard.errors import ModelError, SteelyardError, UsageError
@@ -126,7 +126,47 @@ def rewrite(
     given = probe(model, input_shape, inputs, kwargs)
     chosen = parse_rule(rule) if isinstance(rule, str) else rule
     patterns = [only] if isinstance(only, str) else list(only)
+    return _rewritten(model, given, given.capture(model), chosen, patterns, keep_weights)
+
+
+def try_rules(
+    model: nn.Module | str,
+    rules: Sequence[str],
+    *,
+    input_shape: Shape | Sequence[Shape] | None = None,
+) -> dict[str, Rewrite]:
+    """The network by each of several rules, everywhere it applies, without weights of any use.
+
+    Args:
+        model: as in `rewrite`.
+        rules: names with their options; one that finds nothing to change, or after which the network does not run,
+            is left out.
+        input_shape: what to capture it with; networks of the zoo know their own.
+
+    Raises:
+        UnknownNameError: no rule of that name.
+        InputError: the network cannot be captured.
+    """
+    if isinstance(model, str):
+        model = _load(model)
+    given = probe(model, input_shape, None, None)
     before = given.capture(model)
+    found = {}
+    for name in rules:
+        rule = parse_rule(name)
+        with suppress(UsageError, ModelError):
+            found[name] = _rewritten(model, given, before, rule, ["*"], keep_weights=False)
+    return found
+
+
+def _rewritten(
+    model: nn.Module,
+    given: Probe,
+    before: Workload,
+    chosen: Rule,
+    patterns: list[str],
+    keep_weights: bool,
+) -> Rewrite:
     new = copy.deepcopy(model)
     sites, skipped = _sites(new, before, chosen, patterns)
     if not sites:

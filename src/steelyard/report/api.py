@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,16 +15,26 @@ from steelyard._version import __version__
 from steelyard.cost import CostReport
 from steelyard.errors import UsageError
 from steelyard.report import csvtext, jsontext, render, terminal
+from steelyard.report.advice import advise
+from steelyard.report.against import Against
 from steelyard.report.costs import layer_records
-from steelyard.report.escape import markdown_text, printable
+from steelyard.report.escape import printable
 from steelyard.report.files import write_file
+from steelyard.report.gather import Gatherer, Rewritten
 from steelyard.report.html import networks_table, page
+from steelyard.report.neighbours import Neighbours
+from steelyard.report.parts import Parts
+from steelyard.report.partsdata import parts_dict
+from steelyard.report.provenance import provenance
+from steelyard.report.pullrequest import pull_request
 from steelyard.report.table import Column, Document, Table
 from steelyard.workload import Workload
 
 if TYPE_CHECKING:
     from steelyard.hardware.mapper_answer import Objective
     from steelyard.measure.against_macs import AgainstMacs
+    from steelyard.measure.breakdown import Breakdown
+    from steelyard.metrics import Scorecard
     from steelyard.report.placed import Placed
     from steelyard.report.plotdata import Scatter
 
@@ -42,6 +51,12 @@ class Report:
         created: when it was made (UTC).
         placed: for each network itself on the devices that were asked for; empty without any.
         measured: MACs against latency of what was measured on this machine, if that was asked for.
+        against: for each network itself held against an earlier report; empty if that was not asked for.
+        cards: for each network its scorecards; empty without devices.
+        neighbours: for each network itself among the zoo's, None where accuracies cannot be compared; or empty.
+        splits: for each network where its measured time went, None where it was not measured; or empty.
+        rewritten: for each network, by rule, the network after it, and that on devices; empty if none was tried.
+        command: line that made it; "" if it was made from Python.
     """
 
     costs: tuple[CostReport, ...]
@@ -49,6 +64,32 @@ class Report:
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
     placed: tuple[tuple[Placed, ...], ...] = ()
     measured: tuple[AgainstMacs, ...] = ()
+    against: tuple[Against, ...] = ()
+    cards: tuple[tuple[Scorecard, ...], ...] = ()
+    neighbours: tuple[Neighbours | None, ...] = ()
+    splits: tuple[Breakdown | None, ...] = ()
+    rewritten: tuple[Rewritten, ...] = ()
+    command: str = ""
+
+    @cached_property
+    def parts(self) -> tuple[Parts, ...]:
+        """All that is known of each network."""
+        found = []
+        for n, cost in enumerate(self.costs):
+            placed = self.placed[n] if self.placed else ()
+            rewritten = self.rewritten[n] if self.rewritten else {}
+            found.append(
+                Parts(
+                    cost,
+                    placed,
+                    advise(cost, placed, rewritten, cost.workload.name if rewritten else ""),
+                    self.cards[n] if self.cards else (),
+                    self.neighbours[n] if self.neighbours else None,
+                    self.splits[n] if self.splits else None,
+                    self.against[n] if self.against else None,
+                )
+            )
+        return tuple(found)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes the report in the form that the suffix of ``path`` names, completely or not at all.
@@ -78,26 +119,11 @@ class Report:
 
     @cached_property
     def _html(self) -> str:
-        pairs = [
-            ("steelyard", __version__),
-            ("made", self._when),
-            ("Python", f"{platform.python_version()} on {platform.system()}"),
-        ]
-        for cost in self.costs:
-            load = cost.workload
-            text = f"captured from {load.source}; content SHA-256 {load.digest[:16]}…"
-            pairs.append((load.name, text))
-        devices = {placed.device.name: placed.device.title for one in self.placed for placed in one}
-        pairs += [
-            (name, f"{text}; steelyard devices {name} shows the source of each number")
-            for name, text in devices.items()
-        ]
         return page(
-            self.costs,
+            self.parts,
             title=self.title,
             created=self._when,
-            provenance=pairs,
-            placed=self.placed,
+            provenance=provenance(self.parts, self._when, self.command),
             measured=[(one.sentences(), _charts(one)) for one in self.measured],
         )
 
@@ -110,12 +136,8 @@ class Report:
         return self._html
 
     def to_markdown(self) -> str:
-        """Headings and pipe tables."""
-        parts = [f"# {markdown_text(self.title)}\n"]
-        parts += [render.to_markdown(document) for document in self._documents()]
-        parts += [markdown_text(line) + "\n" for line in self._said()]
-        parts.append(f"Made by steelyard {__version__}, {self._when}.\n")
-        return "\n".join(parts)
+        """Short, for a pull request: totals first, what changed, what would help most, the heaviest layers."""
+        return pull_request(self.parts, self.title, self._when, self._said())
 
     def to_csv(self) -> str:
         """Every layer of every network, the network's name in the first column."""
@@ -130,31 +152,20 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Plain data under the schema ``steelyard.report/1``.
 
-        Keys: ``schema``, ``steelyard`` (version), ``title``, ``created`` (ISO 8601, UTC),
-        ``networks`` (`CostReport.to_dict` of each, with ``training_memory``, ``findings`` and, if devices
-        were asked for, ``devices``), and ``measured`` if that was asked for.
+        Keys: ``schema``, ``steelyard`` (version), ``title``, ``created`` (ISO 8601, UTC), ``command``,
+        ``networks`` (`CostReport.to_dict` of each, with ``in_short``, ``training_memory``, ``findings``, ``advice`` and,
+        as far as they were asked for, ``devices``, ``scorecards``, ``neighbours``, ``breakdown``, ``against``), and
+        ``measured`` if that was asked for.
         """
         return {
             "schema": SCHEMA,
             "steelyard": __version__,
             "title": self.title,
             "created": self.created.astimezone(UTC).isoformat(timespec="seconds"),
-            "networks": [
-                {
-                    **cost.to_dict(),
-                    "training_memory": cost.training_memory().to_dict(),
-                    "findings": [finding.to_dict() for finding in cost.findings],
-                    **self._devices(number),
-                }
-                for number, cost in enumerate(self.costs)
-            ],
+            "command": self.command,
+            "networks": [parts_dict(parts) for parts in self.parts],
             **({"measured": [one.to_dict() for one in self.measured]} if self.measured else {}),
         }
-
-    def _devices(self, number: int) -> dict[str, Any]:
-        if not self.placed:
-            return {}
-        return {"devices": [placed.to_dict() for placed in self.placed[number]]}
 
     def to_json(self) -> str:
         """`to_dict` as JSON text."""
@@ -203,6 +214,10 @@ def report(
     objective: Objective = "energy",
     dataflow: str = "",
     measured: bool = False,
+    against: object = None,
+    rewrites: bool | Sequence[Mapping[str, Workload]] = False,
+    splits: Sequence[Breakdown | None] = (),
+    command: str = "",
     progress: Callable[[str], None] | None = None,
 ) -> Report:
     """Weighs ``networks``, estimates them on ``devices``, and returns their report.
@@ -216,10 +231,16 @@ def report(
         objective, dataflow: of the mappings, as in `steelyard.estimate`.
         measured: add MACs against latency, and latency against published accuracy, of all networks that
             `steelyard.measure` was ever told to measure on this machine.
+        against: what the networks are held against: the name of a JSON file that an earlier report or cost was saved
+            as, such a `Report`, or a network, which is weighed and estimated, too.
+        rewrites: also exchange layers by the rules of `steelyard.rewrite` and see what that would save, which takes
+            seconds a network; or what came out of it, for each network by rule.
+        splits: for each network what `steelyard.breakdown` measured of it, or None.
+        command: line that asked for the report, for its provenance.
         progress: called with what is being done.
 
     Raises:
-        InputError: ``measured``, and too few networks were.
+        InputError: ``measured``, and too few networks were; or ``against`` does not have these networks.
         UsageError: no network was given, or a device has no peak for the network's data type.
         SteelyardError: whatever `steelyard.capture`, `steelyard.device` and `steelyard.estimate` raise.
     """
@@ -229,18 +250,25 @@ def report(
         )
     if isinstance(devices, str):
         raise UsageError(f"devices={devices!r}", expected="several", hint=f"devices=[{devices!r}]")
-    costs = tuple(_cost(network, input_shape) for network in networks)
+    gather = Gatherer(devices, objective, dataflow, input_shape, progress)
+    costs = tuple(gather.weigh(network) for network in networks)
     heading = title if title is not None else _title(costs)
-    placed: tuple[tuple[Placed, ...], ...] = ()
-    if devices:
-        # looked up when needed: the hardware room loads numpy
-        on = importlib.import_module("steelyard.report.placed").place_on
-        settings = (objective, dataflow, progress)
-        placed = tuple(on(cost.workload, devices, *settings) for cost in costs)
-    here: tuple[AgainstMacs, ...] = ()
-    if measured:
-        here = importlib.import_module("steelyard.measure.here").measured_here()
-    return Report(costs, printable(heading), placed=placed, measured=here)
+    # read first: it may be no report at all
+    old = gather.earlier(against) if against is not None else None
+    placed = tuple(gather.place(cost.workload) for cost in costs) if devices else ()
+    after = gather.rewritten(networks, costs, placed, rewrites) if rewrites is not False else ()
+    return Report(
+        costs,
+        printable(heading),
+        placed=placed,
+        measured=gather.measured_here() if measured else (),
+        against=gather.hold(costs, placed, old) if old is not None else (),
+        cards=gather.cards(costs, placed),
+        neighbours=gather.neighbours(costs),
+        splits=tuple(splits),
+        rewritten=after,
+        command=printable(command),
+    )
 
 
 def _charts(found: AgainstMacs) -> tuple[Scatter, ...]:
@@ -248,17 +276,6 @@ def _charts(found: AgainstMacs) -> tuple[Scatter, ...]:
         found
     )
     return charts
-
-
-def _cost(network: object, input_shape: object) -> CostReport:
-    if isinstance(network, CostReport):
-        return network
-    if isinstance(network, Workload):
-        return CostReport(network)
-    # looked up by name: capture imports torch where it must, this room never does
-    capture = importlib.import_module("steelyard.capture.api").capture
-    load = capture(network, input_shape=input_shape)
-    return CostReport(load)
 
 
 def _title(costs: tuple[CostReport, ...]) -> str:

@@ -7,88 +7,86 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from steelyard.cost import Comparison, CostReport, compare
+from steelyard.report.cardwords import cards_table
 from steelyard.report.chartdata import layer_bars, module_tree
 from steelyard.report.describe import FAMILIES, family
 from steelyard.report.differences import changes_table, groups_table, totals_table
-from steelyard.report.document import findings_table
 from steelyard.report.escape import html_text
+from steelyard.report.htmladvice import advice_html, neighbours_html, split_html
 from steelyard.report.htmlpage import frame
+from steelyard.report.htmlshort import against_html, card_html, short_html
 from steelyard.report.htmltables import layer_table, table_html
+from steelyard.report.inshort import extremes
+from steelyard.report.parts import Parts
+from steelyard.report.plots import scatter_data, scatter_html
 from steelyard.report.svg import bar_charts, legend, timeline
 from steelyard.report.table import Cell, Column, Table
 from steelyard.report.words import (
     coverage_sentence,
     peak_sentence,
-    summary,
     unused_sentence,
 )
 from steelyard.units import format_bytes, format_si
 
 if TYPE_CHECKING:
-    from steelyard.report.placed import Placed
     from steelyard.report.plotdata import Scatter
 
-_MOST_FINDINGS = 25
 _SCRIPT_TITLES = {"macs": "MACs", "params": "parameters", "memory": "memory of the outputs"}
 
 
 def page(
-    costs: Sequence[CostReport],
+    several: Sequence[Parts],
     *,
     title: str,
     created: str,
     provenance: Sequence[tuple[str, str]],
-    placed: Sequence[Sequence[Placed]] = (),
     measured: Sequence[tuple[Sequence[str], Sequence[Scatter]]] = (),
 ) -> str:
     """The whole page.
 
     Args:
-        costs: one network or several.
+        several: one network or more.
         title: its heading.
         created: date and time, as it is printed.
         provenance: (what, value) pairs for the foot of the page.
-        placed: for each network itself on devices; none where no device was asked for.
         measured: sentences and charts of what was measured, for each setting.
     """
     plots: dict[str, Any] = {}
-    devices = list(placed) or [()] * len(costs)
     return frame(
-        _body(costs, devices, measured, plots),
+        _body(several, measured, plots),
         title=title,
         created=created,
         units="MACs are multiply-accumulates; FLOPs are 2 × MACs. 1 MB is 10<sup>6</sup> bytes.",
-        links=_links(costs, devices) + ([("measured", "Measured here")] if measured else []),
+        links=_links(several) + ([("measured", "Measured here")] if measured else []),
         provenance=provenance,
         # the body is drawn before this is read
         data={
             "titles": _SCRIPT_TITLES,
-            "networks": [{"modules": module_tree(cost).to_dict()} for cost in costs],
+            "networks": [{"modules": module_tree(parts.cost).to_dict()} for parts in several],
             "plots": plots,
         },
     )
 
 
 def _body(
-    costs: Sequence[CostReport],
-    devices: Sequence[Sequence[Placed]],
+    several: Sequence[Parts],
     measured: Sequence[tuple[Sequence[str], Sequence[Scatter]]],
     plots: dict[str, Any],
 ) -> Iterator[str]:
-    if len(costs) > 1:
-        yield from _side_by_side(costs, devices)
-    for number, cost in enumerate(costs):
-        yield from _network(cost, number, devices[number], plots)
+    if len(several) > 1:
+        yield from _side_by_side(several)
+    for number, parts in enumerate(several):
+        yield from _network(parts, number, plots)
+    if found := [parts.neighbours for parts in several if parts.neighbours is not None]:
+        yield from neighbours_html(found, plots)
     if measured:
-        # looked up when there is something: it loads numpy
-        plotted = importlib.import_module("steelyard.report.plots")
         yield '<section class="network" id="measured"><h2>Measured on this machine</h2>\n'
         for number, (sentences, charts) in enumerate(measured):
             yield from (f"<p>{html_text(sentence)}</p>" for sentence in sentences)
             for place, chart in enumerate(charts):
                 key = f"measured{number}-{place}"
-                plots[key] = plotted.scatter_data(chart)
-                yield plotted.scatter_html(chart, key=key)
+                plots[key] = scatter_data(chart)
+                yield scatter_html(chart, key=key)
         yield "</section>\n"
 
 
@@ -97,32 +95,60 @@ def _devices() -> Any:
     return importlib.import_module("steelyard.report.htmldevices")
 
 
-def _links(
-    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]]
-) -> list[tuple[str, str]]:
-    links = [("comparison", "Comparison")] if len(costs) > 1 else []
-    for number, cost in enumerate(costs):
-        if len(costs) > 1:
-            links.append((f"network-{number}", cost.workload.name))
-        if devices[number]:
-            links += _devices().device_links(devices[number], str(number))
-    return links
+def _links(several: Sequence[Parts]) -> list[tuple[str, str]]:
+    links = [("comparison", "Comparison")] if len(several) > 1 else []
+    for number, parts in enumerate(several):
+        if len(several) > 1:
+            links.append((f"network-{number}", parts.name))
+        if parts.placed:
+            links += _devices().device_links(parts.placed, str(number))
+        if len(several) == 1:
+            if parts.advice is not None and (parts.advice.findings or parts.advice.tried):
+                links.append((f"help-{number}", "What would help"))
+            links.append((f"layers-{number}", "Layers"))
+    if any(parts.neighbours is not None for parts in several):
+        links.append(("neighbours", "Among the zoo"))
+    return [*links, ("provenance", "Where this comes from")]
 
 
 # ---- one network ---------------------------------------------------------------------------
 
 
-def _network(
-    cost: CostReport, number: int, placed: Sequence[Placed], plots: dict[str, Any]
-) -> Iterator[str]:
+def _network(parts: Parts, number: int, plots: dict[str, Any]) -> Iterator[str]:
+    cost = parts.cost
     load = cost.workload
     yield f'<section class="network" id="network-{number}"><h2>{html_text(load.name)}</h2>\n'
-    for sentence in summary(cost):
-        yield f"<p>{html_text(sentence)}</p>"
+    yield from short_html(parts)
     for warning in cost.warnings:
         yield f'<p class="warning"><strong>Warning:</strong> {html_text(warning)}</p>'
+    if parts.against is not None:
+        yield from against_html(parts.against)
+    for card in parts.cards:
+        yield from card_html(card)
+    yield from _charts(cost, number)
+    if parts.split is not None:
+        yield from split_html(parts.split)
+    if parts.placed:
+        yield from _devices().devices_html(parts.placed, str(number), plots)
+    if parts.advice is not None:
+        yield f'<div id="help-{number}">'
+        yield from advice_html(parts.advice, load.name)
+        yield "</div>"
+    yield f'<h3 id="layers-{number}">Layers</h3>'
+    yield (
+        '<p class="note">MACs are multiply-accumulates, other ops element operations that are none; '
+        "memory is the bytes of the outputs, access the bytes moved when each tensor moves once. A "
+        "click on a heading sorts.</p>"
+    )
+    yield layer_table(cost)
+    yield "</section>\n"
+
+
+def _charts(cost: CostReport, number: int) -> Iterator[str]:
+    """Totals, bars over the layers, the map of modules, memory over time."""
+    yield "<h3>Cost</h3>"
     yield _tiles(cost)
-    for sentence in (coverage_sentence(cost.coverage), unused_sentence(load)):
+    for sentence in (coverage_sentence(cost.coverage), unused_sentence(cost.workload)):
         if sentence:
             yield f'<p class="note">{html_text(sentence[0].upper() + sentence[1:])}.</p>'
     bars = layer_bars(cost)
@@ -136,17 +162,6 @@ def _network(
         yield "<h3>Activation memory over time</h3>"
         yield f'<p class="note">{html_text(_capital(peak_sentence(cost.memory)))}.</p>'
         yield timeline(cost, cost.memory)
-    yield from _findings(cost)
-    yield "<h3>Layers</h3>"
-    yield (
-        '<p class="note">MACs are multiply-accumulates, other ops element operations that are none; '
-        "memory is the bytes of the outputs, access the bytes moved when each tensor moves once. A "
-        "click on a heading sorts.</p>"
-    )
-    yield layer_table(cost)
-    if placed:
-        yield from _devices().devices_html(placed, str(number), plots)
-    yield "</section>\n"
 
 
 def _bars_note(cost: CostReport, shown: int) -> str:
@@ -210,32 +225,20 @@ def _module_map(cost: CostReport, number: int) -> str:
     )
 
 
-def _findings(cost: CostReport) -> Iterator[str]:
-    findings = cost.findings
-    if not findings:
-        return
-    yield "<h3>Guidelines for fast networks</h3>"
-    yield (
-        '<p class="note">Where the network departs from the guidelines of Ma et al., ShuffleNet V2 '
-        "(2018): G1 equal channel widths, G2 few groups, G3 few parallel branches, G4 few "
-        "element-wise operations; and how many bytes of memory access meeting them would save.</p>"
-    )
-    table = findings_table(findings, limit=_MOST_FINDINGS)
-    name = f"Findings for {cost.workload.name}, greatest saving first"
-    yield table_html(Table(name, table.columns, table.rows, notes=table.notes))
-
-
 # ---- several networks ----------------------------------------------------------------------
 
 
-def _side_by_side(
-    costs: Sequence[CostReport], devices: Sequence[Sequence[Placed]]
-) -> Iterator[str]:
+def _side_by_side(several: Sequence[Parts]) -> Iterator[str]:
+    costs = [parts.cost for parts in several]
     yield '<section id="comparison"><h2>Comparison</h2>'
+    yield f"<p>{html_text(extremes(several))}</p>"
     yield table_html(networks_table(costs), sortable=True)
-    found = [placed for several in devices for placed in several]
+    found = [placed for parts in several for placed in parts.placed]
     if found:
         yield table_html(_devices().placed_table(found), sortable=True)
+    cards = [card for parts in several for card in parts.cards]
+    if cards:
+        yield table_html(cards_table(cards))
     if len(costs) == 2:
         yield from _difference(compare(costs[0], costs[1]))
     yield "</section>\n"

@@ -18,7 +18,7 @@ from steelyard.report.layerpanels import (
 )
 from steelyard.report.placed import BUSY, STALL, WAITS, Placed, row_heads
 from steelyard.report.plots import (
-    legend_html,
+    lying_bars,
     panels_data,
     panels_html,
     scatter_data,
@@ -90,39 +90,10 @@ def _totals(estimated: Sequence[Placed]) -> Iterator[str]:
             operands.append((name, words, energy))
             levels.append((name, _levels(placed), energy))
         times.append((name, _seconds(placed), format_si(placed.estimate.latency_s, "s")))
-    yield _rows("Energy by memory, links and operations", levels, _ROLES)
+    yield lying_bars("Energy by memory, links and operations", levels, _ROLES)
     colours = {OPERAND_COLOURS[key]: word for key, word in OPERAND_WORDS.items()}
-    yield _rows("Energy by type of data", operands, colours)
-    yield _rows("Latency", times, _TIME)
-
-
-_Bar = tuple[str, list[tuple[str, float]], str]
-
-
-def _rows(title: str, bars: Sequence[_Bar], words: dict[str, str]) -> str:
-    """Lying stacked bars with their numbers, all in one scale."""
-    top = max((sum(value for _, value in parts) for _, parts, _ in bars), default=0.0) or 1.0
-    lines = []
-    for name, parts, text in bars:
-        whole = sum(value for _, value in parts)
-        said = ", ".join(f"{words[key]} {v / whole:.0%}" for key, v in parts if v and whole)
-        pieces = "".join(
-            f'<i style="width:{value / top:.3%};background:var(--{key})"></i>'
-            for key, value in parts
-            if value
-        )
-        tip = f"{html_text(name)}&#10;{html_text(text)}&#10;{html_text(said)}"
-        lines.append(
-            f'<span class="who">{html_text(name)}</span><span class="bar" role="img" '
-            f'aria-label="{html_text(f"{name}: {text}, {said}")}" data-tip="{tip}">{pieces}</span>'
-            f'<span class="what">{html_text(text)}</span>'
-        )
-    used = {key for _, parts, _ in bars for key, value in parts if value}
-    legend = legend_html([(key, word) for key, word in words.items() if key in used])
-    return (
-        f"<figure><figcaption>{html_text(title)}{legend}</figcaption>"
-        f'<div class="lying">{"".join(lines)}</div></figure>'
-    )
+    yield lying_bars("Energy by type of data", operands, colours)
+    yield lying_bars("Latency", times, _TIME)
 
 
 def _levels(placed: Placed) -> list[tuple[str, float]]:

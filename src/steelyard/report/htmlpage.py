@@ -69,7 +69,7 @@ def _page(
     yield from body
     yield "</main>\n"
     facts = "".join(f"<dt>{html_text(k)}</dt><dd>{html_text(v)}</dd>" for k, v in provenance)
-    yield f'<footer><h2>Where this comes from</h2><dl class="facts">{facts}</dl></footer>\n'
+    yield f'<footer id="provenance"><h2>Where this comes from</h2><dl class="facts">{facts}</dl></footer>\n'
     yield '<noscript><p class="soft">Sorting, filtering, the module map and what the pointer shows '
     yield "need JavaScript.</p></noscript>"
     yield '<div id="tip" role="tooltip" hidden></div><p id="said" role="status"></p>\n'

@@ -215,3 +215,26 @@ def _round_step(least: float) -> float:
     """The next of 1, 2, 5 times a power of ten."""
     power = 10.0 ** floor(log10(least))
     return next(step * power for step in (1, 2, 5, 10) if step * power >= least * (1 - 1e-9))
+
+
+def ceiling_groups(heights: Sequence[float]) -> list[tuple[float, str]]:
+    """Height and label of the ceilings that can be told apart; those off the top of the axis are left out.
+
+    >>> ceiling_groups([1.0, 0.8, 0.8, 0.5])
+    [(0.8, 'steps 2–3'), (0.5, 'step 4')]
+    """
+    groups: list[list[int]] = []
+    for step, height in enumerate(heights):
+        if height >= 1.0:
+            continue
+        if groups and heights[groups[-1][0]] - height < 0.02:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return [
+        (
+            heights[group[-1]],
+            f"step {group[0] + 1}" if len(group) == 1 else f"steps {group[0] + 1}–{group[-1] + 1}",
+        )
+        for group in groups
+    ]

@@ -12,9 +12,8 @@ from steelyard.report.charts import COLOURS as FAMILY_COLOURS
 from steelyard.report.figures import save_figure, short
 from steelyard.report.layerpanels import energy_by_level, layer_panels
 from steelyard.report.placed import Placed
-from steelyard.report.plotdata import COLOURS, Panel, Scatter, Tick
+from steelyard.report.plotdata import COLOURS, Panel, Scatter, Tick, ceiling_groups
 from steelyard.report.plots import tail
-from steelyard.report.roofplot import ceiling_groups
 from steelyard.report.svg import nice_ceiling
 
 _ALL_COLOURS = COLOURS | FAMILY_COLOURS

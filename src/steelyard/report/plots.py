@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from steelyard.report.escape import html_text
-from steelyard.report.plotdata import Band, Dot, Panel, Scatter, Tick
-from steelyard.report.roofplot import ceiling_groups
+from steelyard.report.plotdata import Band, Dot, Panel, Scatter, Tick, ceiling_groups
 
 _NARROWEST_BAR = 13
 _LONGEST_NAME = 24
@@ -121,6 +120,44 @@ def _scale(ticks: Sequence[Tick]) -> str:
 
 def _lines(ticks: Sequence[Tick]) -> str:
     return "".join(f'<i class="rule" style="bottom:{tick.at:.2%}"></i>' for tick in ticks)
+
+
+# ---- lying bars ----------------------------------------------------------------------------
+
+LyingBar = tuple[str, list[tuple[str, float]], str]
+"""Name, (colour, value) of each piece, and what stands behind it."""
+
+
+def lying_bars(title: str, bars: Sequence[LyingBar], words: dict[str, str]) -> str:
+    """Lying stacked bars with their numbers, all in one scale.
+
+    Args:
+        title: of the chart.
+        bars: from top to bottom.
+        words: what each colour means.
+    """
+    top = max((sum(value for _, value in parts) for _, parts, _ in bars), default=0.0) or 1.0
+    lines = []
+    for name, parts, text in bars:
+        whole = sum(value for _, value in parts)
+        said = ", ".join(f"{words[key]} {v / whole:.0%}" for key, v in parts if v and whole)
+        pieces = "".join(
+            f'<i style="width:{value / top:.3%};background:var(--{key})"></i>'
+            for key, value in parts
+            if value
+        )
+        tip = f"{html_text(name)}&#10;{html_text(text)}&#10;{html_text(said)}"
+        lines.append(
+            f'<span class="who">{html_text(name)}</span><span class="bar" role="img" '
+            f'aria-label="{html_text(f"{name}: {text}, {said}")}" data-tip="{tip}">{pieces}</span>'
+            f'<span class="what">{html_text(text)}</span>'
+        )
+    used = {key for _, parts, _ in bars for key, value in parts if value}
+    legend = legend_html([(key, word) for key, word in words.items() if key in used])
+    return (
+        f"<figure><figcaption>{html_text(title)}{legend}</figcaption>"
+        f'<div class="lying">{"".join(lines)}</div></figure>'
+    )
 
 
 # ---- points --------------------------------------------------------------------------------

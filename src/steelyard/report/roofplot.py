@@ -105,29 +105,6 @@ def roof_axes(several: Sequence[Placed]) -> tuple[LogAxis, LogAxis]:
     )
 
 
-def ceiling_groups(heights: Sequence[float]) -> list[tuple[float, str]]:
-    """Height and label of the ceilings that can be told apart; those off the top of the axis are left out.
-
-    >>> ceiling_groups([1.0, 0.8, 0.8, 0.5])
-    [(0.8, 'steps 2–3'), (0.5, 'step 4')]
-    """
-    groups: list[list[int]] = []
-    for step, height in enumerate(heights):
-        if height >= 1.0:
-            continue
-        if groups and heights[groups[-1][0]] - height < 0.02:
-            groups[-1].append(step)
-        else:
-            groups.append([step])
-    return [
-        (
-            heights[group[-1]],
-            f"step {group[0] + 1}" if len(group) == 1 else f"steps {group[0] + 1}–{group[-1] + 1}",
-        )
-        for group in groups
-    ]
-
-
 def step_words() -> str:
     """The seven steps in one sentence."""
     return ", ".join(f"{n + 1} {step}" for n, step in enumerate(STEPS))
