@@ -32,6 +32,10 @@ class Body(BaseModel):
 class What(Body):
     """A network: of the zoo, with settings, or an uploaded file."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["model"]}, {"required": ["upload"]}]}
+    )
+
     model: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
         None, description="A network of the zoo: resnet50, or resnet50:width=0.5."
     )

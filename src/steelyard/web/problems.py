@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -87,9 +88,21 @@ async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await _mistake(request, error)
     kinds = {404: "NotFound", 405: "MethodNotAllowed", 400: "Invalid"}
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "GET")
     kind = kinds.get(error.status_code, "Refused")
     return reply(error.status_code, content(kind, str(error.detail)), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What may be done at a path, by all endpoints together."""
+    found: set[str] = set()
+    for template, operations in request.app.openapi()["paths"].items():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, request.url.path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
 
 
 async def _mistake(request: Request, error: Exception) -> Response:
