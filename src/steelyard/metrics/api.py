@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from steelyard.cost import CostReport
-from steelyard.errors import InputError, UsageError
+from steelyard.errors import BackendError, InputError, UsageError
 from steelyard.hardware.device import Accelerator, Roofline
 from steelyard.hardware.estimate import estimate
 from steelyard.hardware.estimate_result import Estimate
@@ -17,7 +17,7 @@ from steelyard.hardware.mapper_answer import Objective
 from steelyard.hardware.registry import MEASURED
 from steelyard.hardware.registry import device as find_device
 from steelyard.hardware.roofline import roofline
-from steelyard.measure.api import measure
+from steelyard.measure.api import measure, measure_all
 from steelyard.measure.child import available_cores
 from steelyard.measure.measurement import Measurement
 from steelyard.measure.predictor.prediction import BACKENDS, LatencyPrediction, predict_latency
@@ -42,8 +42,11 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str], None]
 
-BUDGET_S = 3.0
-"""Of samples, where the machine is measured."""
+_PROGRAMMED = unavailable(
+    "networks that map",
+    "share",
+    "a CPU or GPU is programmed, nothing is mapped to it; steelyard measure says what runs",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,49 +215,47 @@ def _on_processor(
     net: Subject, device: Roofline, settings: _Settings, runnable: str | nn.Module | None
 ) -> Scorecard:
     growth = settings.growth
+    notes: tuple[str, ...] = ()
+    flexible = Metric("flexibility", _PROGRAMMED)
     if settings.measured and runnable is not None:
         rows = _measured(net, runnable, settings)
+        notes = tuple(note for row in rows for note in row.warnings)
         speed = timed.measured(rows[-1], net.load.macs, device)
+        flexible = timed.flexibility(rows[-1])
         grown = growth.of_threads(net.load, rows, settings.runs)
     else:
         told = _predicted(net, settings) if device.name == MEASURED else None
         if told is not None:
+            notes = told.warnings
             speed = timed.predicted(told, net.load.macs, device)
         else:
             speed = bounded.metrics(roofline(net.load, device), device, net.load.batch)
         grown = growth.of_processor(net.load, device, settings.runs)
-    flexible = Metric(
-        "flexibility",
-        unavailable(
-            "networks that map",
-            "share",
-            "a CPU or GPU is programmed: nothing is mapped, so nothing can fail to",
-        ),
-        equation="networks that run / networks tried",
-    )
-    return _card(
-        net, device, (*speed, _cost(net, device, speed[0], settings), flexible, grown), settings
-    )
+    metrics = (*speed, _cost(net, device, speed[0], settings), flexible, grown)
+    return _card(net, device, metrics, settings, notes)
 
 
-def _measured(net: Subject, runnable: str | nn.Module, settings: _Settings) -> list[Measurement]:
-    """With one thread, if more are asked for, and with as many as are asked for."""
-    most = settings.threads or available_cores()
-    rows = []
-    for threads in sorted({1, most}):
-        settings.progress(f"measuring {net.name} with {threads} threads")
-        shape = net.input_shape or None
-        rows.append(
+def _measured(
+    net: Subject, runnable: str | nn.Module, settings: _Settings
+) -> tuple[Measurement, ...]:
+    """With one thread, if more are asked for, and with as many as are asked for; a SOURCE's rows take turns."""
+    threads = sorted({1, settings.threads or available_cores()})
+    batch, shape = net.load.batch, net.input_shape or None
+    settings.progress(f"measuring {net.name}")
+    if not isinstance(runnable, str):
+        return tuple(
             measure(
-                runnable,
-                backend=settings.backend,
-                batch=net.load.batch,
-                threads=threads,
-                input_shape=shape,
-                budget_s=BUDGET_S,
+                runnable, backend=settings.backend, batch=batch, threads=count, input_shape=shape
             )
+            for count in threads
         )
-    return rows
+    found = measure_all(
+        [runnable], backends=[settings.backend], batches=[batch], threads=threads, input_shape=shape,
+        progress=lambda doing, share: settings.progress(doing),
+    )  # fmt: skip
+    if found.failures:
+        raise BackendError(found.failures[0].reason)
+    return found.rows
 
 
 def _predicted(net: Subject, settings: _Settings) -> LatencyPrediction | None:

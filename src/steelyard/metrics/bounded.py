@@ -9,7 +9,7 @@ from steelyard.metrics.equations import ENERGY, LATENCY, POWER, in_flight
 
 THROUGHPUT = "inferences/s <= peak x attainable share of the peak / operations per inference"
 
-_NO_PES = "only the device's ceilings are known"
+_NO_PES = "only the device's ceilings are known; this machine can be measured: --measured"
 
 
 def metrics(roof: RooflineReport, device: Roofline, batch: int) -> tuple[Metric, ...]:
@@ -20,7 +20,9 @@ def metrics(roof: RooflineReport, device: Roofline, batch: int) -> tuple[Metric,
         device: itself.
         batch: images of one pass.
     """
-    return (_throughput(roof, batch), _latency(roof, batch), _energy(), no_power(device))
+    energy = unavailable("energy per inference", "J", _NO_PES)
+    energies = Metric("energy", energy, equation=ENERGY)
+    return (_throughput(roof, batch), _latency(roof, batch), energies, no_power(device))
 
 
 def _throughput(roof: RooflineReport, batch: int) -> Metric:
@@ -67,10 +69,6 @@ def _latency(roof: RooflineReport, batch: int) -> Metric:
         ("from where to where", "every tensor moved once, layer after layer"),
     )
     return Metric("latency", product("latency", "s", factors, "bound", "sum"), (), LATENCY, stated)
-
-
-def _energy() -> Metric:
-    return Metric("energy", unavailable("energy per inference", "J", _NO_PES), equation=ENERGY)
 
 
 def no_power(device: Roofline, reason: str = "") -> Metric:

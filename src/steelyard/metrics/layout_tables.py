@@ -134,7 +134,7 @@ def costs_document(result: TrainingCosts) -> Document:
         Column("usd_per_hour", "USD/h", "ratio"),
         Column("usd", "USD", "ratio", fine=True),
         Column("published_usd", "published", "ratio", fine=True),
-        Column("difference", "difference", "share", signed=True),
+        Column("difference", "difference", "share", signed=True, rank=4),
     )
     rows = tuple(
         (

@@ -126,3 +126,18 @@ def _energy(found: Measurement, device: Roofline) -> tuple[Metric, Metric]:
         (("utilisation", "as under throughput"),), (("DRAM power", "the counter does not tell it apart"),),
     )  # fmt: skip
     return energy, power
+
+
+def flexibility(found: Measurement) -> Metric:
+    """What a measurement says of it: this network runs, and its outputs are right."""
+    factors = (Factor("networks that run", 1.0), Factor("networks tried", 1.0, divides=True))
+    stated = (
+        ("networks", "this one"),
+        (
+            "dataflow",
+            f"none: {found.ran} programs it; outputs within {found.deviation:.1e} of float32's, {found.tolerance:.1e} allowed",
+        ),
+    )
+    missing = (("other networks", "only this one was run: steelyard measure NETWORK..."),)
+    figure = product("networks that run", "share", factors, "measured")
+    return Metric("flexibility", figure, (), "networks that run / networks tried", stated, missing)
