@@ -15,13 +15,13 @@ from steelyard.dynamic.pictures import Static, save_accuracy, save_examples, sav
 
 PICTURES = HERE.parent / "docs" / "pictures"
 BUDGETS = 16
-RUNTIME, BATCH = "ONNX Runtime", 1
-"""Of the picture of times."""
+RUNTIMES = {"ONNX Runtime": "dynamic_times.png", "eager": "dynamic_times_eager.png"}
+"""Pictures of times, one image at a time."""
 
 
 def pictures(
     several: Sequence[Subject],
-    decided: Mapping[str, Mapping[Way, Settled]],
+    plans: Mapping[str, Settled],
     times: Sequence[Mapping[str, Any]],
 ) -> None:
     """Writes them: of the networks of a seed."""
@@ -31,7 +31,7 @@ def pictures(
     early = dynamic[0]
     _policies(early, several)
     _networks(dynamic, several, times)
-    way = decided[early.name][PLAN]
+    way = plans[early.name]
     test, labels = data(), early.outputs.labels
     save_exits(way.exits, labels, test.classes, PICTURES / "dynamic_exits.png", number=len(early.macs), title=f"Where the test images of each class leave: {early.name}")  # fmt: skip
     save_examples(
@@ -44,7 +44,7 @@ def pictures(
 def _policies(early: Subject, several: Sequence[Subject]) -> None:
     """One network, every policy, against MACs."""
     curves = [anytime_curve(early.outputs, early.macs)]
-    curves += [_both(early, Way(name, "free", False), early.macs, name) for name in ("confidence", "entropy", "patience", "learnt")]  # fmt: skip
+    curves += [_both(early, Way(name, "geometric", False), early.macs, name) for name in ("confidence", "entropy", "patience", "learnt")]  # fmt: skip
     curves.append(_both(early, PLAN, early.macs, "confidence, exits combined"))
     points = [Static(one.name, one.macs[0], one.top1 / 100) for one in several if len(one.macs) == 1]  # fmt: skip
     save_accuracy(curves, PICTURES / "dynamic_accuracy.png", statics=points, title=f"Fashion-MNIST: accuracy against mean MACs of an image, {early.name} by policy")  # fmt: skip
@@ -58,12 +58,15 @@ def _networks(
     points = [Static(one.name, one.macs[0], one.top1 / 100) for one in statics]
     curves = [_both(one, PLAN, one.macs, one.name) for one in dynamic]
     save_accuracy(curves, PICTURES / "dynamic_networks.png", statics=points, title="Fashion-MNIST: accuracy against mean MACs of an image, by network")  # fmt: skip
-    ms = {row["network"]: row["exits_ms"] for row in times if (row["runtime"], row["batch"]) == (RUNTIME, BATCH)}  # fmt: skip
-    known = [one for one in dynamic if one.name in ms]
-    if known:
-        points = [Static(one.name, ms[one.name][0], one.top1 / 100) for one in statics if one.name in ms]  # fmt: skip
-        curves = [_both(one, PLAN, np.array(ms[one.name]), one.name, "ms") for one in known]
-        save_accuracy(curves, PICTURES / "dynamic_times.png", statics=points, title=f"Fashion-MNIST: accuracy against mean time of an image, one at a time in {RUNTIME}")  # fmt: skip
+    for runtime, name in RUNTIMES.items():
+        ms = {row["network"]: row["exits_ms"] for row in times if (row["runtime"], row["batch"]) == (runtime, 1)}  # fmt: skip
+        known = [one for one in dynamic if one.name in ms]
+        if known:
+            points = [Static(one.name, ms[one.name][0] / 1e3, one.top1 / 100) for one in statics if one.name in ms]  # fmt: skip
+            curves = [
+                _both(one, PLAN, np.array(ms[one.name]) / 1e3, one.name, "s") for one in known
+            ]
+            save_accuracy(curves, PICTURES / name, statics=points, title=f"Fashion-MNIST: accuracy against mean time of an image, one at a time, {runtime}")  # fmt: skip
 
 
 def _both(one: Subject, way: Way, costs: np.ndarray, name: str, unit: str = "MACs") -> Curve:

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from common import RESULTS, machine
-from dynamic_decisions import PLAN, halves, settled_on
+from dynamic_decisions import FEWER, PLAN, halves, within
 from dynamic_subjects import Subject, best, exported, prepared
 from steelyard.dynamic.combination import fit_combination
 from steelyard.dynamic.combined_exits import CombinedExits
@@ -48,8 +48,8 @@ def place(one: Subject, seed: int, runs: Path) -> Path:
 
 
 def deciding(one: Subject) -> nn.Module:
-    """The network as it is timed: if the plan says so with its exits combined, by weights of the half for solving."""
-    if len(one.macs) == 1 or not PLAN.combined:
+    """The network as it is timed: with its exits combined, by weights of the half for solving."""
+    if len(one.macs) == 1:
         return one.network
     solve, _ = halves(one.outputs.samples)[0]
     return CombinedExits(one.network, fit_combination(one.outputs.rows(solve))).eval()
@@ -82,7 +82,9 @@ def _timed(several: list[Subject], made: Mapping[str, Stages]) -> Iterator[dict[
         if len(one.macs) == 1:
             programs[one.name] = lambda x, s=stages: run_all(s, x)
         else:
-            found = settled_on(one.outputs, one.macs, reference.right, PLAN, solve)
+            half = one.outputs.rows(solve)
+            budget = reference.macs[-1] / FEWER
+            found = within(PLAN.prepared(half, half), one.macs, budget, PLAN)
             programs[one.name] = Engine(stages, found).run
     for batch, number in LOADS:
         parts = prepared()[judge][:number].split(batch)
@@ -92,17 +94,17 @@ def _timed(several: list[Subject], made: Mapping[str, Stages]) -> Iterator[dict[
                 taken[name].append(_seconds(program, parts))
         for one in several:
             ratios = [a / b for a, b in zip(taken[reference.name], taken[one.name], strict=True)]
-            yield {
+            row = {
                 "network": one.name, "batch": batch, "ms": 1e3 * median(taken[one.name][1:]) / number,
                 "times_less": median(ratios[1:]), "than": reference.name,
-                "exits_ms": _exits(made[one.name], parts[0]),
             }  # fmt: skip
+            yield row | ({"exits_ms": _exits(made[one.name], parts[0])} if batch == 1 else {})
 
 
-def _exits(stages: Stages, images: Tensor) -> list[float]:
-    """ms of an image from the start to each exit's decision."""
-    found = exit_times(stages, images, budget_s=_EXIT_SECONDS, clock=time.process_time)
-    return [1e3 * one.median_s / len(images) for one in found]
+def _exits(stages: Stages, image: Tensor) -> list[float]:
+    """ms from the start to each exit's decision."""
+    found = exit_times(stages, image, budget_s=_EXIT_SECONDS, clock=time.process_time)
+    return [1e3 * one.median_s for one in found]
 
 
 def _seconds(program: Program, parts: tuple[Tensor, ...]) -> float:
