@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -87,7 +88,7 @@ def make(
         UsageError: an unknown setting, a value of another type, or out of bounds.
     """
     fields = {field.name: field for field in dataclasses.fields(config) if field.init}
-    hints = get_type_hints(config)
+    hints = _hints(config)
     values = dict(defaults)
     for name, value in given.items():
         if name not in fields:
@@ -99,6 +100,11 @@ def make(
             )
         values[name] = _checked(model, fields[name], hints[name], value)
     return config(**values)
+
+
+@cache
+def _hints(config: type) -> dict[str, Any]:
+    return get_type_hints(config)
 
 
 def _checked(model: str, field: dataclasses.Field[Any], hint: Any, value: object) -> object:

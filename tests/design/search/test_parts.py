@@ -46,7 +46,7 @@ def calibration(random: Random) -> Calibration:
 def test_every_part_is_captured_once() -> None:
     costs, random, found = PartCosts(space()), Random(0), space()
     points = [found.sample(random) for _ in range(20)]
-    keys = {part.key for point in points for part in found.parts(point)}
+    keys = {(part.key, part.shape) for point in points for part in found.parts(point)}
     first = [costs(point) for point in points]
     assert costs.remembered == len(keys) < 20 * 4
     assert [costs(point) for point in points] == first

@@ -24,8 +24,8 @@ from steelyard.design.spaces.base import Part, Point, SearchSpace
 from steelyard.errors import ModelError, SteelyardError
 from steelyard.measure.predictor.calibration import Calibration
 from steelyard.measure.predictor.correction import summed
-from steelyard.measure.predictor.prediction import predict, works_of
-from steelyard.measure.predictor.work import Surroundings, surroundings
+from steelyard.measure.predictor.prediction import works_of
+from steelyard.measure.predictor.work import Surroundings, Work, surroundings
 from steelyard.workload import Workload
 
 if TYPE_CHECKING:
@@ -106,9 +106,11 @@ class PartCosts:
     def __init__(self, space: SearchSpace, calibration: Calibration | None = None) -> None:
         self.space = space
         self.calibration = calibration
-        self._known: dict[Hashable, _Known] = {}
+        self._known: dict[tuple[Hashable, tuple[int, ...]], _Known] = {}
+        self._modules: dict[Hashable, nn.Module] = {}
         self._around: Surroundings | None = None
         self._factor: float | None = None
+        self._drawn: list[tuple[Point, tuple[Work, ...]]] = []
 
     @property
     def remembered(self) -> int:
@@ -126,7 +128,7 @@ class PartCosts:
             return whole_costs(self.space, point)
         params = macs = access = peak = 0
         for part in parts:
-            known = self._known.get(part.key) or self._look(part)
+            known = self._known.get((part.key, part.shape)) or self._look(part)
             params += known.params
             macs += known.macs
             access += known.access_bytes
@@ -143,48 +145,56 @@ class PartCosts:
         return self._factor * self._sum(parts)
 
     def _sum(self, parts: Sequence[Part]) -> float:
-        return sum((self._known.get(part.key) or self._look(part)).seconds for part in parts)
+        return sum(
+            (self._known.get((part.key, part.shape)) or self._look(part)).seconds for part in parts
+        )
 
     def _whole_over_parts(self, calibration: Calibration) -> float:
         """The median over the typical networks."""
         ratios = [
-            predict(captured(self.space, point), calibration).seconds
-            / self._sum(self.space.parts(point) or ())
-            for point in self._typical_points()
+            _seconds(calibration, works) / self._sum(self.space.parts(point) or ())
+            for point, works in self._typical(calibration)
         ]
         return float(np.median(ratios))
 
     def _look(self, part: Part) -> _Known:
-        load = capture(_built(part.make), input_shape=part.shape)
-        found = counts_of(load)
-        known = _Known(
-            found.params, found.macs, found.access_bytes, found.peak_bytes, self._seconds(load)
-        )
-        self._known[part.key] = known
+        module = self._modules.get(part.key)
+        if module is None:
+            module = self._modules[part.key] = _built(part.make)
+        load = capture(module, input_shape=part.shape)
+        found, seconds = counts_of(load), 0.0
+        if self.calibration is not None:
+            works = _works(load, self.calibration)
+            seconds = _seconds(self.calibration, works, self._surroundings(self.calibration))
+        known = _Known(found.params, found.macs, found.access_bytes, found.peak_bytes, seconds)
+        self._known[part.key, part.shape] = known
         return known
 
-    def _seconds(self, load: Workload) -> float:
-        """With the correction for whole networks, which is linear in the parts."""
-        if self.calibration is None:
-            return 0.0
-        record = self.calibration.record
-        works, _ = works_of(load, record.backend, record.environment)
-        seconds, _ = self.calibration.model.seconds(works, self._typical())
-        return self.calibration.correction.seconds(summed(works, seconds), len(works))
-
-    def _typical(self) -> Surroundings:
-        """What surrounds a part: the medians over the typical networks."""
-        if self._around is None and self.calibration is not None:
-            record = self.calibration.record
-            found = []
-            for point in self._typical_points():
-                load = captured(self.space, point)
-                works, _ = works_of(load, record.backend, record.environment)
-                one = surroundings(works)
-                found.append((one.weights, one.largest, one.moved))
+    def _surroundings(self, calibration: Calibration) -> Surroundings:
+        """Of a part: the medians over the typical networks."""
+        if self._around is None:
+            every = [surroundings(works) for _, works in self._typical(calibration)]
+            found = [(one.weights, one.largest, one.moved) for one in every]
             self._around = Surroundings(*(float(x) for x in np.median(np.array(found), axis=0)))
-        return self._around or Surroundings(0.0, 0.0, 0.0)
+        return self._around
 
-    def _typical_points(self) -> list[Point]:
-        random = Random(0)  # noqa: S311
-        return [self.space.sample(random) for _ in range(TYPICAL)]
+    def _typical(self, calibration: Calibration) -> list[tuple[Point, tuple[Work, ...]]]:
+        """Some networks, and what the backend executes of them."""
+        if not self._drawn:
+            random = Random(0)  # noqa: S311
+            points = [self.space.sample(random) for _ in range(TYPICAL)]
+            self._drawn = [(p, _works(captured(self.space, p), calibration)) for p in points]
+        return self._drawn
+
+
+def _works(load: Workload, calibration: Calibration) -> tuple[Work, ...]:
+    works, _ = works_of(load, calibration.record.backend, calibration.record.environment)
+    return works
+
+
+def _seconds(
+    calibration: Calibration, works: Sequence[Work], around: Surroundings | None = None
+) -> float:
+    """With the correction for whole networks, which is linear in the parts."""
+    seconds, _ = calibration.model.seconds(works, around)
+    return calibration.correction.seconds(summed(works, seconds), len(works))

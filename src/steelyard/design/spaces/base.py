@@ -52,9 +52,9 @@ class Part:
     """One link of a network that is a chain: what it is captured from, and what makes it equal to others.
 
     Attributes:
-        key: parts with equal keys cost the same.
+        key: parts with equal keys are built alike, and with equal shapes, too, cost the same.
         shape: of its input (N, C, H, W).
-        make: builds it; called under `weightless`.
+        make: builds it; called under `weightless`, once for each key.
     """
 
     key: Hashable

@@ -153,19 +153,19 @@ class MobileSpace(SearchSpace):
         )
         side = config.resolution
         shape = (1, config.in_channels, side, side)
-        yield Part(("stem", shape, stem, first), shape, partial(self._stem, stem))
+        yield Part(("stem", stem, first), shape, partial(self._stem, stem))
         side, channels = -(-side // first), stem
         for stage, count, stride in zip(config.stages, blocks_in(config), strides, strict=True):
             out = rounded(stage.channels * config.width)
             for i in range(count):
                 here = stride if i == 0 else 1
-                key = (channels, out, stage.kernel, here, stage.expansion, stage.se, side)
+                key = (channels, out, stage.kernel, here, stage.expansion, stage.se)
                 one = (stage, channels, out, here)
                 yield Part(key, (1, channels, side, side), partial(self._block, *one))
                 side, channels = -(-side // here), out
         last = config.stages[-1]
         shape = (1, channels, side, side)
-        yield Part(("tail", shape, config.width), shape, partial(self._tail, last, config.width))
+        yield Part(("tail", channels, config.width), shape, partial(self._tail, last, config.width))
 
     # Each part is cut out of a network that the family itself builds, with one stage around it.
 

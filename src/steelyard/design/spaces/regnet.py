@@ -131,17 +131,17 @@ class RegnetSpace(SearchSpace):
 
         side, group_width = values["resolution"], values["group_width"]
         shape = (1, self.in_channels, side, side)
-        yield Part(("stem", shape), shape, partial(made.stem, self.in_channels))
+        yield Part("stem", shape, partial(made.stem, self.in_channels))
         side, channels = -(-side // 2), STEM
         for width, blocks in _line(values):
             for i in range(blocks):
                 stride = 2 if i == 0 else 1
-                key = (channels, width, stride, group_width, side)
+                key = (channels, width, stride, group_width)
                 make = partial(made.block, channels, width, stride, group_width)
                 yield Part(key, (1, channels, side, side), make)
                 side, channels = -(-side // stride), width
         shape = (1, channels, side, side)
-        yield Part(("tail", shape), shape, partial(made.tail, channels, self.num_classes))
+        yield Part(("tail", channels), shape, partial(made.tail, channels, self.num_classes))
 
 
 def _line(values: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:

@@ -141,14 +141,10 @@ class ShuffleSpace(SearchSpace):
         units = (values["se_reduction"], values["residual"])
         side, channels = values["resolution"], self._config.stem[-1]
         shape = (1, self._config.in_channels, side, side)
-        yield Part(
-            ("stem", side), shape, partial(self._cut, 0, channels, channels * 2 + 2, 2, units)
-        )
+        yield Part("stem", shape, partial(self._cut, 0, channels, channels * 2 + 2, 2, units))
         side = -(-side // 2)
         shape = (1, channels, side, side)
-        yield Part(
-            ("pool", side), shape, partial(self._cut, 1, channels, channels * 2 + 2, 2, units)
-        )
+        yield Part("pool", shape, partial(self._cut, 1, channels, channels * 2 + 2, 2, units))
         side = -(-side // 2)
         for i in range(1, len(self.stages) + 1):
             out = values[f"stage{i}.channels"]
@@ -156,13 +152,13 @@ class ShuffleSpace(SearchSpace):
             for repeat in range(values[f"stage{i}.repeats"]):
                 place = 2 if repeat == 0 else 3
                 width = channels if repeat == 0 else out
-                key = (place, channels, out, stride if place == 2 else 1, side, units)
+                key = (place, channels, out, stride if place == 2 else 1, units)
                 make = partial(self._cut, place, channels, out, stride, units)
                 yield Part(key, (1, width, side, side), make)
                 side = -(-side // stride) if place == 2 else side
             channels = out
         shape = (1, channels, side, side)
-        yield Part(("tail", shape), shape, partial(self._tail, channels))
+        yield Part(("tail", channels), shape, partial(self._tail, channels))
 
     # Each part is cut out of a network that the zoo itself builds, with one stage of two units.
 

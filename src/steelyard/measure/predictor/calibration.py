@@ -7,6 +7,7 @@ import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ class Calibration(Printable):
     record: Record
     model: Model
 
-    @property
+    @cached_property
     def correction(self) -> Correction:
         """What the references say of networks as a whole."""
         return corrected(self.record.references)
