@@ -34,7 +34,7 @@ class Saving:
     @property
     def share(self) -> float:
         """Of what it was before; below 0 where it grows."""
-        return -(self.quantity.change or 0.0)
+        return 0.0 - (self.quantity.change or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -107,8 +107,9 @@ def advise(
 ) -> Advice:
     """Ranks what would help.
 
-    Remedies are ranked by the first device's energy (of an accelerator) or time (of ceilings), without one by memory
-    access, and rewrites then by multiply-accumulates.
+    Findings are ranked by the first device's energy (of an accelerator) or time (of ceilings), without one by memory
+    access; rewrites likewise, without a device by multiply-accumulates. Rewrites that were not looked at on the first
+    device come last.
 
     Args:
         cost: of the network.
@@ -127,9 +128,18 @@ def advise(
     return Advice(
         tuple(sorted(findings, key=lambda one: -one.share)),
         len(cost.findings) - len(chosen),
-        tuple(sorted((one for one in rewrites if one.share > 0), key=lambda one: -one.share)),
+        _ranked([one for one in rewrites if one.share > 0], placed),
         tuple(rewritten),
     )
+
+
+def _ranked(rewrites: Sequence[Remedy], placed: Sequence[Placed]) -> tuple[Remedy, ...]:
+    first = placed[0].device.name if placed else ""
+
+    def elsewhere(one: Remedy) -> bool:
+        return one.savings[0].quantity.device != first
+
+    return tuple(sorted(rewrites, key=lambda one: (elsewhere(one), -one.share)))
 
 
 # ---- findings ----------------------------------------------------------------------------------
@@ -208,15 +218,15 @@ def _words(
         return "fewer, wider branches; no rule does it", "", ""
     best = _best_rule(rows, cost, access)
     plain = {
-        "G1": "equal widths when it is designed anew",
-        "G2": "fewer groups and fewer channels when it is designed anew",
+        "G1": "equal widths in a new design",
+        "G2": "fewer groups and channels in a new design",
     }[found.guideline]
     if best is None:
-        return f"{plain}; no rule keeps its shape and does it", "", ""
+        return f"{plain}; no rule does it", "", ""
     rule, saved = best
     module = rows[0].module
     command = f'steelyard rewrite {source} {rule} --only "{module}"' if source else ""
-    return f"{plain}; or {rule}, which saves {saved:.0%} of this layer's access", rule, command
+    return f"{plain}; or {rule}: {saved:.0%} less access of this layer", rule, command
 
 
 def _by_module(cost: CostReport) -> dict[str, int]:
@@ -290,7 +300,7 @@ def _of_rewrite(
         "",
         rule,
         f"{len(gone)} of {computing} layers with MACs",
-        f"they do {macs:.0%} of the MACs",
+        f"{macs:.0%} of the MACs",
         RULE_WORDS.get(rule, ""),
         f"steelyard rewrite {source} {rule}" if source else "",
         tuple(savings),

@@ -131,7 +131,7 @@ def _network(parts: Parts, number: int, plots: dict[str, Any]) -> Iterator[str]:
     if parts.placed:
         yield from _devices().devices_html(parts.placed, str(number), plots)
     if parts.advice is not None:
-        yield f'<div id="help-{number}">'
+        yield f'<div class="help" id="help-{number}">'
         yield from advice_html(parts.advice, load.name)
         yield "</div>"
     yield f'<h3 id="layers-{number}">Layers</h3>'

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from steelyard.report.advice import Advice, Remedy
 from steelyard.report.escape import html_text
 from steelyard.report.htmltables import table_html
-from steelyard.report.inshort import BY, say_saving
 from steelyard.report.neighbours import Neighbours, neighbours_chart, neighbours_table
 from steelyard.report.plots import lying_bars, scatter_data, scatter_html
 from steelyard.report.table import Column, Table
@@ -39,24 +38,7 @@ def advice_html(advice: Advice, name: str) -> Iterator[str]:
     yield "<h3>What would help</h3>"
     if advice.findings:
         yield f'<p class="note">{html_text(_GUIDELINES + _predicted(advice.findings))}</p>'
-        hidden = f"{advice.hidden} more findings with smaller savings are not listed"
-        yield table_html(
-            Table(
-                f"Guidelines that {name} does not meet, greatest saving first",
-                (
-                    Column("guideline", "guideline"),
-                    Column("where", "where"),
-                    Column("saving", "would save", wrap=True),
-                    Column("problem", "finding", wrap=True),
-                    Column("fix", "what to do", wrap=True),
-                ),
-                tuple(
-                    (one.guideline, one.where, _savings(one), one.problem, _todo(one))
-                    for one in advice.findings
-                ),
-                notes=(hidden,) if advice.hidden else (),
-            )
-        )
+        yield table_html(findings_table(advice, name))
     if advice.tried:
         yield f'<p class="note">{html_text(_REWRITES + _predicted(advice.rewrites))}</p>'
     if advice.rewrites:
@@ -65,37 +47,77 @@ def advice_html(advice: Advice, name: str) -> Iterator[str]:
         yield f"<p>None of {html_text(', '.join(advice.tried))} would save anything.</p>"
 
 
+def findings_table(advice: Advice, name: str) -> Table:
+    """A row a finding: what meeting the guideline would save of each quantity at most, and what to do."""
+    columns, shares = _shares(advice.findings)
+    hidden = f"{advice.hidden} more findings with smaller savings are not listed"
+    return Table(
+        f"Guidelines that {name} does not meet, greatest saving first",
+        (
+            Column("guideline", "guideline"),
+            Column("where", "where", wrap=True),
+            *columns,
+            Column("problem", "finding", wrap=True),
+            Column("fix", "what to do", wrap=True),
+        ),
+        tuple(
+            (one.guideline, one.where, *row, one.problem, _todo(one))
+            for one, row in zip(advice.findings, shares, strict=True)
+        ),
+        notes=(hidden,) if advice.hidden else (),
+    )
+
+
 def rewrites_table(advice: Advice, name: str) -> Table:
     """A row a rule that would save something, the greatest saving first."""
+    columns, shares = _shares(advice.rewrites)
     return Table(
-        f"Rewrites of {name}, greatest saving first",
+        f"Rewrites of {name}, greatest saving first; below 0 they cost more",
         (
             Column("rule", "rule"),
-            Column("where", "where"),
-            Column("saving", "would save", wrap=True),
+            Column("where", "where", wrap=True),
+            *columns,
             Column("fix", "in place of them", wrap=True),
             Column("command", "to type", wrap=True),
         ),
         tuple(
-            (one.rule, f"{one.where}; {one.problem}", _savings(one), one.fix, one.command)
-            for one in advice.rewrites
+            (one.rule, f"{one.where}, {one.problem}", *row, one.fix, one.command)
+            for one, row in zip(advice.rewrites, shares, strict=True)
         ),
     )
 
 
+def _shares(remedies: Sequence[Remedy]) -> tuple[list[Column], list[list[float | None]]]:
+    """A column for each quantity that something is saved of, and the shares; None where it was not looked at."""
+    columns: dict[tuple[str, str], Column] = {}
+    for one in remedies:
+        for saving in one.savings:
+            quantity = saving.quantity
+            title = f"{quantity.title}, {quantity.device}" if quantity.device else quantity.title
+            key = f"{quantity.key} {quantity.device}".strip()
+            saved = Column(key, f"{title} saved", "share")
+            columns.setdefault((quantity.key, quantity.device), saved)
+    rows = []
+    for one in remedies:
+        known = {(s.quantity.key, s.quantity.device): s.share for s in one.savings}
+        rows.append([known.get(key) for key in columns])
+    return list(columns.values()), rows
+
+
 def _predicted(remedies: Sequence[Remedy]) -> str:
-    used = {saving.by for one in remedies for saving in one.savings}
-    words = {
-        "cost": "counted: steelyard cost of the network with the change",
-        "estimate": "estimated: steelyard estimate, each layer with its best mapping",
-        "roofline": "by the ceilings: steelyard roofline, which no program beats",
-    }
-    said = "; ".join(text for key, text in words.items() if key in used)
-    return f" Predicted how ({', '.join(BY[key] for key in words if key in used)}): {said}." if said else ""  # fmt: skip
-
-
-def _savings(one: Remedy) -> str:
-    return "; ".join(say_saving(saving) for saving in one.savings)
+    """By what the savings are predicted, in words."""
+    words = {"cost": "counted (steelyard cost)"}
+    for one in remedies:
+        for saving in one.savings:
+            if saving.by == "estimate":
+                most = "at most; " if saving.at_most else ""
+                words[saving.quantity.device] = (
+                    f"on {saving.quantity.device} estimated ({most}steelyard estimate)"
+                )
+            elif saving.by == "roofline":
+                device = saving.quantity.device
+                words[device] = f"on {device} by its ceilings (at most; steelyard roofline)"
+    return f" Predicted how: {', '.join(words.values())}." if remedies else ""
 
 
 def _todo(one: Remedy) -> str:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from steelyard.metrics import Metric, Scorecard
 
 
+_HEADS = ("figure", "computed from", "to be stated beside it", "not known")
+
+
 def short_html(parts: Parts) -> Iterator[str]:
     """The questions and their answers."""
     answers = "".join(
@@ -38,15 +41,25 @@ def card_html(card: Scorecard) -> Iterator[str]:
     name = f"Scorecard of {card.network} on {card.device}"
     yield f"<h3>{html_text(name)}</h3>"
     yield f'<div class="scroll" tabindex="0" role="region" aria-label="{html_text(name)}">'
-    yield f'<table class="card"><caption>The eight metrics, batch {card.batch}; what is not known is named, '
-    yield 'never guessed</caption><thead><tr><th scope="col">metric</th><th scope="col">figure</th>'
-    yield '<th scope="col">computed from</th><th scope="col">to be stated beside it</th>'
-    yield '<th scope="col">not known</th></tr></thead><tbody>'
+    # the roles are said, since on a narrow screen its parts are laid out as blocks
+    yield f'<table class="card" role="table"><caption>The eight metrics, batch {card.batch}; what is not known is '
+    yield 'named, never guessed</caption><thead role="rowgroup"><tr role="row">'
+    yield "".join(
+        f'<th scope="col" role="columnheader">{head}</th>' for head in ("metric", *_HEADS)
+    )
+    yield '</tr></thead><tbody role="rowgroup">'
     for metric in card.metrics:
-        yield f'<tr><th scope="row">{html_text(metric.name)}</th>'
-        yield f"<td>{_figures(metric)}</td><td>{_origin(metric)}</td>"
-        yield f"<td>{_list(f'{what}: {text}' for what, text in metric.stated)}</td>"
-        yield f"<td>{_list(f'{what}: {why}' for what, why in metric.gaps)}</td></tr>"
+        yield f'<tr role="row"><th scope="row" role="rowheader">{html_text(metric.name)}</th>'
+        cells = (
+            _figures(metric),
+            _origin(metric),
+            _list(f"{what}: {text}" for what, text in metric.stated),
+            _list(f"{what}: {why}" for what, why in metric.gaps),
+        )
+        for number, (head, cell) in enumerate(zip(_HEADS, cells, strict=True)):
+            label = f' data-label="{head}"' if number else ""
+            yield f'<td role="cell"{label}>{cell}</td>'
+        yield "</tr>"
     yield "</tbody></table></div>"
     for note in card.notes:
         yield f'<p class="note">{html_text(note)}</p>'

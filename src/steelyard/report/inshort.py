@@ -82,19 +82,22 @@ def _help(parts: Parts) -> Iterator[str]:
     advice = parts.advice
     if advice is None:
         return
-    best = [one for one in advice.findings[:1] if one.share > 0]
-    for one in best:
-        yield (
-            f"Of the guidelines, {one.guideline} at {one.where}: {one.problem}; meeting it would save "
-            f"{say_savings(one)}."
-        )
-    for one in advice.rewrites[:1]:
-        yield (
-            f"Of the rewrites, {one.rule} ({one.fix}) in {one.where}: it would save {say_savings(one)}, and the "
-            "network must be trained again."
-        )
-    if not best and not advice.rewrites:
-        yield "Neither the guidelines for fast networks nor a rewrite of its layers promises a gain."
+    best = [*advice.findings[:1], *advice.rewrites[:1]]
+    # stable: where both save as much, what needs no other design comes first
+    for one in sorted((one for one in best if one.share > 0), key=lambda one: -one.share):
+        if one.guideline:
+            yield (
+                f"Of the guidelines {one.guideline} at {one.where} ({one.problem}): meeting it would save "
+                f"{say_savings(one)}."
+            )
+        else:
+            yield (
+                f"Of the rewrites {one.rule}, {one.fix}, in {one.where}: it would save {say_savings(one)}; the network "
+                "must then be trained again."
+            )
+    if not any(one.share > 0 for one in best):
+        tried = " nor a rewrite of its layers" if advice.tried else ""
+        yield f"{'Neither the' if tried else 'No'} guidelines for fast networks{tried} promise a gain."
 
 
 def say_savings(one: Remedy, most: int = 2) -> str:

@@ -202,6 +202,7 @@ def neighbours_chart(found: Sequence[Neighbours]) -> Scatter:
 
     front = _front(points)
     names = {name for name, _, _ in front}
+    near = {other.name for one in found for other in one.nearest}
     dots = tuple(
         Dot(
             across.at(macs),
@@ -209,7 +210,7 @@ def neighbours_chart(found: Sequence[Neighbours]) -> Scatter:
             name,
             _OWN if name in own else _FRONT if name in names else _OTHER,
             f"{format_si(macs)} MACs, {error:.1f} % top-1 error",
-            weight=2.0 if name in own else 0.0,
+            weight=2.0 if name in own else float(name in near),
         )
         # the report's own last, so that nothing covers them
         for name, macs, error in points
