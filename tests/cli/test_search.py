@@ -105,7 +105,10 @@ def test_store_and_export(run_cli, space, tmp_path) -> None:
         (["--objective", "macs", "--constraint", "macs<=10"], 3, "the least found is"),
         (["--objective", "error"], 2, "--recipe digits_resnet56"),
         (["--objective", "macs", "--set", "epochs=1"], 2, "--set without --recipe"),
-        (["--objective", "macs", "--export", "x.toml"], 2, "--export without --recipe"),
+        (["--objective", "macs", "--export", "x.toml"], 2, "--export x.toml without --recipe"),
+        (["--objective", "macs", "--export", "x.txt"], 2, "a .toml for the recipe, or a .yaml"),
+        (["--objective", "macs", "--address", "auto"], 2, "expected: --engine ray"),
+        (["--objective", "macs", "--address", "x", "--engine", "ray"], 2, "HOST:PORT"),
         (["--objective", "energy_mj@h100"], 2, "does not tell joules"),
     ],
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from steelyard.train.recipe import Recipe
 
 _PAGES = (".html", ".htm")
+_DEVICES = (".yaml", ".yml")
 
 
 @click.command("search")
@@ -29,7 +30,8 @@ _PAGES = (".html", ".htm")
     multiple=True,
     required=True,
     metavar="NAME[,NAME]",
-    help="Minimised: macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, naswot, error.",
+    help="Minimised: macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, area_mm2@device, naswot, "
+    "error; @device is the one that the space searches.",
 )
 @click.option(
     "--constraint",
@@ -52,7 +54,10 @@ _PAGES = (".html", ".htm")
     help="Keep trials here; the same line goes on where it ended.",
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True,
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
     help="Networks that are evaluated at once.",
 )
 @click.option(
@@ -76,9 +81,11 @@ _PAGES = (".html", ".htm")
 )
 @click.option(
     "--export",
+    "exports",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE.toml",
-    help="Write the recipe with the best network, for steelyard train.",
+    metavar="FILE",
+    help="Write the best: FILE.toml is the recipe with its network, for steelyard train; FILE.yaml the searched device.",
 )
 @output_options(
     *FORMATS,
@@ -99,7 +106,7 @@ def command(
     address: str,
     recipe: str | None,
     overrides: tuple[str, ...],
-    export: Path | None,
+    exports: tuple[Path, ...],
     output: Output,
 ) -> None:
     """Search a space of networks for those that no other beats.
@@ -109,15 +116,15 @@ def command(
     \b
     steelyard search mnasnet --objective macs --constraint "params<=2M" --trials 500
     steelyard search space.toml --objective params,latency_ms@cpu --store search.db -o front.html
+    steelyard search chip.toml --objective energy_mj@device,latency_ms@device,area_mm2@device --export chip.yaml
     steelyard search digits_mobile --objective error,macs --recipe digits_resnet56 --set epochs=3 --export best.toml
     """
     import steelyard
+    from steelyard.report.files import write_file
 
     chosen = _recipe(recipe, overrides)
-    if export is not None and chosen is None:
-        raise UsageError(
-            "--export without --recipe", expected="the recipe to write the network into"
-        )
+    for path in exports:
+        _check_export(path, chosen)
     if address and engine != "ray":
         raise UsageError(f"--address {address} without a cluster", expected="--engine ray")
     doing = f"searching {Path(space).stem}"
@@ -133,11 +140,25 @@ def command(
         output.note(f"wrote {save_search(result, output.picture)}")
     else:
         output.show(result)
-    if export is not None:
-        from steelyard.report.files import write_file
-
+    for path in exports:
         best = result.best
-        output.note(f"trial {best.number}: {write_file(export, result.recipe(best).to_toml())}")
+        text = (
+            result.device(best).to_yaml()
+            if path.suffix in _DEVICES
+            else result.recipe(best).to_toml()
+        )
+        output.note(f"trial {best.number}: {write_file(path, text)}")
+
+
+def _check_export(path: Path, recipe: Recipe | None) -> None:
+    if path.suffix not in (*_DEVICES, ".toml"):
+        raise UsageError(
+            f"--export {path}", expected="a .toml for the recipe, or a .yaml for the device"
+        )
+    if path.suffix == ".toml" and recipe is None:
+        raise UsageError(
+            f"--export {path} without --recipe", expected="the recipe to write the network into"
+        )
 
 
 @contextmanager

@@ -121,6 +121,24 @@ def mac_pj(bits: int, accumulator_bits: int = 32, node_nm: float = 45) -> float:
     return (multiply + add) * process_factor(45, node_nm)
 
 
+def mac_um2(bits: int, node_nm: float = 45) -> float:
+    """Square micrometres of one integer multiply-accumulate with a sum of 32 bits.
+
+    The multiplier follows the power of the width that passes through the two stated figures (8 and 32 bits: 1.82); areas
+    go with the square of the process.
+
+    >>> round(mac_um2(8)), round(mac_um2(16))
+    (419, 1130)
+
+    Raises:
+        UsageError: a width below 1.
+    """
+    if bits < 1:
+        raise UsageError(f"a multiply-accumulate of {bits} bits", expected="a width from 1")
+    stated = {8: OPERATION_UM2["int8_mult"], 32: OPERATION_UM2["int32_mult"]}
+    return (_through(stated, bits) + OPERATION_UM2["int32_add"]) * (node_nm / 45) ** 2
+
+
 def sram_pj(capacity_bytes: float, bits: int = 16, node_nm: float = 45) -> float:
     """pJ of one access of ``bits`` bits to an SRAM: in proportion to the width.
 

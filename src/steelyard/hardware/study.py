@@ -22,9 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
 from steelyard.errors import InputError, UnknownNameError, UsageError
+from steelyard.hardware.area import LARGE_UM2, storage_um2
 from steelyard.hardware.device import OPERANDS, Operand
 from steelyard.workload.loopnest import LoopNest
 
@@ -347,15 +347,6 @@ FLOWS: Mapping[str, Flow] = {
 
 WORD_BYTES = 2
 
-# Area per byte of a memory of so many bytes, in square micrometres (65 nm), linear between these sizes:
-# the table in the study's simulator (github.com/ominux/eyeriss-dataflow, a public copy).
-_UM2_PER_BYTE = (
-    (2, 103.47), (4, 172.07), (8, 177.07), (16, 169.89), (32, 96.06), (64, 59.15), (128, 39.94),
-    (256, 27.48), (512, 20.87), (1024, 16.14), (2048, 13.89), (4096, 12.70),
-)  # fmt: skip
-_LARGE_UM2 = 52020 / 4096
-"""Per byte of a large memory, the same table unrounded."""
-
 
 def storage(name: str, pes: int) -> Storage:
     """What a dataflow has of storage when all have the same area for it.
@@ -367,16 +358,6 @@ def storage(name: str, pes: int) -> Storage:
     65534
     """
     which = flow(name)
-    total = _area(512 * pes) + pes * _area(512)
-    buffer = (total - pes * _area(which.rf_bytes)) / _LARGE_UM2
+    total = storage_um2(512 * pes) + pes * storage_um2(512)
+    buffer = (total - pes * storage_um2(which.rf_bytes)) / LARGE_UM2
     return Storage(pes, int(buffer) // WORD_BYTES, which.rf_bytes // WORD_BYTES)
-
-
-def _area(size: int) -> float:
-    """Square micrometres of a memory of so many bytes."""
-    if size >= _UM2_PER_BYTE[-1][0]:
-        return size * _UM2_PER_BYTE[-1][1]
-    for (small, dear), (large, cheap) in pairwise(_UM2_PER_BYTE):
-        if small <= size < large:
-            return size * (dear + (cheap - dear) * (size - small) / (large - small))
-    return 0.0

@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from steelyard.design.search.crew import Job, crew
-from steelyard.design.search.goals import constraint, quantities
+from steelyard.design.search.goals import SEARCHED, constraint, quantities
 from steelyard.design.search.loop import Loop, Progress, lag_of
 from steelyard.design.search.result import SearchResult
 from steelyard.design.search.store import Store, sole_search
 from steelyard.design.search.strategies import STRATEGIES
 from steelyard.design.spaces.base import SearchSpace
+from steelyard.design.spaces.codesign import Codesign
 from steelyard.design.spaces.registry import load_space
 from steelyard.errors import UnknownNameError, UsageError
 from steelyard.hardware.engines import ENGINES, Engine
@@ -121,6 +122,7 @@ def _result(loop: Loop) -> SearchResult:
 
 def _facts(loop: Loop) -> dict[str, str]:
     facts = {f"latency_ms@{d}": str(c) for d, c in loop.evaluator.places.clocks.items()}
+    facts |= _device_facts(loop)
     wanted = {one.name for one in loop.evaluator.wanted}
     if "error" in wanted and loop.job.proxy is not None:
         proxy = loop.job.proxy
@@ -134,6 +136,20 @@ def _facts(loop: Loop) -> dict[str, str]:
             "minus the score of Mellor et al. 2021 of the untrained network on noise: a proxy for accuracy"
         )
         facts |= _correlation(loop)
+    return facts
+
+
+def _device_facts(loop: Loop) -> dict[str, str]:
+    """Where the quantities of a device come from that is searched, too; and areas."""
+    facts, space = {}, loop.job.space
+    if isinstance(space, Codesign):
+        changed = ", ".join(sweep.path for sweep in space.sweeps)
+        facts[SEARCHED] = (
+            f"{space.device.name} with another {changed}; energy and latency are those of one run, each layer mapped for "
+            f"least {' or '.join(space.mappings)}"
+        )
+    if any(one.name == "area_mm2" for one in loop.evaluator.wanted):
+        facts["area"] = "of memories and multipliers alone, by published densities"
     return facts
 
 

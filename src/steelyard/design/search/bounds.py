@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from steelyard.design.search.evaluate import Evaluator
 from steelyard.design.spaces.base import Point
+from steelyard.design.spaces.codesign import Codesign
 from steelyard.errors import InputError, SteelyardError
 
 LOOKS, DESCENT = {True: 200, False: 12}, {True: 300, False: 60}
@@ -68,6 +69,9 @@ def _check_placed(evaluator: Evaluator, start: Point) -> None:
     only = Evaluator(evaluator.space, wanted, placed, evaluator.proxy, evaluator.places)
     least = _down(evaluator, start, macs)
     answer = only(least)
+    if answer.state == "infeasible" and isinstance(evaluator.space, Codesign):
+        least = _best_device(only, evaluator.space, least)
+        answer = only(least)
     if answer.state == "infeasible":
         raise InputError(
             f"no network of {evaluator.space.name} is likely to hold {answer.reason} in that with the fewest MACs "
@@ -76,11 +80,34 @@ def _check_placed(evaluator: Evaluator, start: Point) -> None:
         )
 
 
-def _down(evaluator: Evaluator, point: Point, value: Callable[[Point], float]) -> Point:
-    """From a point to one of least value among its neighbours, choice by choice."""
+def _best_device(evaluator: Evaluator, space: Codesign, point: Point) -> Point:
+    """The network of a point on the device on which it comes nearest to holding the constraints."""
+
+    def excess(point: Point) -> float:
+        answer = evaluator(point)
+        if answer.state == "done":
+            return 0.0
+        found = [
+            answer.values[str(one.quantity)] / max(one.limit, 1e-12)
+            for one in evaluator.constraints
+            if str(one.quantity) in answer.values
+        ]
+        return max(found, default=float("inf"))
+
+    return _down(evaluator, point, excess, range(len(space.networks.choices), len(point)))
+
+
+def _down(
+    evaluator: Evaluator,
+    point: Point,
+    value: Callable[[Point], float],
+    places: Sequence[int] | None = None,
+) -> Point:
+    """From a point to one of least value among its neighbours, choice by choice; None: all choices."""
     space, looked, least = evaluator.space, 0, value(point)
     most = DESCENT[space.parts(point) is not None]
-    for place, choice in enumerate(space.choices):
+    for place in range(len(point)) if places is None else places:
+        choice = space.choices[place]
         ends = {0, len(choice.values) // 2, len(choice.values) - 1} - {point[place]}
         for index in sorted(ends):
             other = (*point[:place], index, *point[place + 1 :])

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from steelyard.design.latency import Clock, energy_j
-from steelyard.design.search.goals import Constraint, Quantity
+from steelyard.design.search.goals import COUNTED, SEARCHED, Constraint, Quantity
 from steelyard.design.search.parts import Counts, PartCosts, captured
 from steelyard.design.search.places import Places, places
 from steelyard.design.spaces.base import Point, SearchSpace
+from steelyard.design.spaces.codesign import Codesign
 from steelyard.errors import SteelyardError, UsageError
+from steelyard.hardware.area import silicon_area
 from steelyard.hardware.device import Roofline
+from steelyard.hardware.estimate_result import Estimate
 from steelyard.hardware.roofline import roofline
 from steelyard.measure.api import measure
 from steelyard.measure.predictor.prediction import predict
@@ -75,6 +78,13 @@ class Evaluator:
                 hint="--recipe digits_resnet56 --set epochs=2",
             )
         self.places = places(self.wanted) if found is None else found
+        searched = [one for one in self.wanted if one.device == SEARCHED]
+        self._codesign = space if isinstance(space, Codesign) else None
+        if searched and self._codesign is None:
+            raise UsageError(
+                f"{searched[0]}: {space.name} searches no device",
+                expected="a space with a table [device]", hint=f"{searched[0].name}@eyeriss",
+            )  # fmt: skip
 
     def counted(self, point: Point) -> dict[str, float]:
         """The counted ones of what is wanted, without a device or a training.
@@ -82,9 +92,15 @@ class Evaluator:
         Raises:
             SteelyardError: the network cannot be built or captured.
         """
-        if not any(one.counted for one in self.wanted):
-            return {}
-        return _named(self.costs(point), self.wanted)
+        areas = {str(one): self._area(one, point) for one in self.wanted if one.name == "area_mm2"}
+        if not any(one.name in COUNTED for one in self.wanted):
+            return areas
+        return areas | _named(self.costs(point), self.wanted)
+
+    def _area(self, one: Quantity, point: Point) -> float:
+        if one.device == SEARCHED and self._codesign is not None:
+            return silicon_area(self._codesign.chip(point)).mm2
+        return self.places.areas[one.device]
 
     def broken(self, values: dict[str, float]) -> Constraint | None:
         """The first constraint that these values break."""
@@ -114,6 +130,9 @@ class Evaluator:
         return Answer("done", values)
 
     def _value(self, one: Quantity, network: _Captured) -> float:
+        if one.device == SEARCHED and network.mapped is not None:
+            found = network.mapped
+            return 1e3 * found.latency_s if one.name == "latency_ms" else 1e-9 * found.energy_pj
         if one.name == "latency_ms":
             return 1e3 * self._seconds(self.places.clocks[one.device], network)
         if one.name == "energy_mj":
@@ -164,6 +183,13 @@ class _Captured:
     def load(self) -> Workload:
         return captured(self.space, self.point)
 
+    @cached_property
+    def mapped(self) -> Estimate | None:
+        """On the device that is searched with it."""
+        return (
+            self.space.mapped(self.point, self.load) if isinstance(self.space, Codesign) else None
+        )
+
 
 def recipe_of(space: SearchSpace, point: Point, base: Recipe | None) -> Recipe:
     """A recipe with its network replaced by that of a point.
@@ -194,7 +220,7 @@ def _named(counts: Counts, wanted: Iterable[Quantity]) -> dict[str, float]:
     known = {
         "macs": counts.macs, "params": counts.params, "access": counts.access_bytes, "peak_memory": counts.peak_bytes,
     }  # fmt: skip
-    return {str(one): float(known[one.name]) for one in wanted if one.counted}
+    return {str(one): float(known[one.name]) for one in wanted if one.name in COUNTED}
 
 
 def _said(broken: Constraint, values: dict[str, float]) -> str:

@@ -6,11 +6,12 @@
 ``peak_memory``        bytes of activations at once
 ``latency_ms@cpu``     on this machine: by its calibration, else measured; or on a device
 ``energy_mj@eyeriss``  on an accelerator, each layer with its best mapping
+``area_mm2@eyeriss``   of an accelerator's memories and multipliers
 ``naswot``             a score without training, its sign turned: a proxy
 ``error``              share of test images that are wrong after a short training: a proxy
 =====================  ======================================================================
 
-All are minimised. A constraint is a quantity with ``<=`` and a number: ``macs<=300M``, ``peak_memory<=2MB``.
+Where a device is searched, too, it is called ``device``: ``energy_mj@device``. All are minimised. A constraint is a quantity with ``<=`` and a number: ``macs<=300M``, ``peak_memory<=2MB``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,13 @@ from steelyard.units import format_bytes, format_si, parse_bytes, parse_count
 COUNTED = ("macs", "params", "access", "peak_memory")
 """Known from the network alone, at once."""
 
-PLACED = ("latency_ms", "energy_mj")
+PLACED = ("area_mm2", "latency_ms", "energy_mj")
 """On a device."""
+
+SEARCHED = "device"
+"""What quantities call the device of a space that searches one."""
+
+UNITS = {"area_mm2": "mm²", "latency_ms": "ms", "energy_mj": "mJ"}
 
 UNTRAINED = ("naswot",)
 """From a freshly initialised network, see `steelyard.design.search.zero_cost`."""
@@ -34,7 +40,7 @@ UNTRAINED = ("naswot",)
 TRAINED = ("error",)
 """After a training."""
 
-_EXAMPLES = "macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, naswot or error"
+_EXAMPLES = "macs, params, access, peak_memory, latency_ms@cpu, energy_mj@eyeriss, area_mm2@device, naswot or error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +60,8 @@ class Quantity:
 
     @property
     def counted(self) -> bool:
-        """Whether it needs neither a device nor a training."""
-        return self.name in COUNTED
+        """Whether it is known at once: without a mapping, a measurement or a training."""
+        return self.name in (*COUNTED, "area_mm2")
 
     @property
     def expense(self) -> int:
@@ -69,7 +75,7 @@ class Quantity:
         if self.name in COUNTED:
             return format_si(value)
         if self.name in PLACED:
-            return f"{value:.4g} {'ms' if self.name == 'latency_ms' else 'mJ'}"
+            return f"{value:.4g} {UNITS[self.name]}"
         return f"{value:.2%}" if self.name in TRAINED else f"{value:.1f}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steelyard.design.search.goals import Quantity
+from steelyard.design.search.goals import COUNTED, UNITS, Quantity
 from steelyard.design.search.result import SearchResult, Trial
 from steelyard.report.document import document
 from steelyard.report.table import Cell, Column, Document, Table
@@ -75,13 +75,12 @@ def _column(one: Quantity) -> Column:
     key = str(one).replace("@", "_")
     if one.name in ("access", "peak_memory"):
         return Column(f"{key}_bytes", one.name.replace("_", " "), "bytes")
-    if one.counted:
+    if one.name in COUNTED:
         return Column(key, "MACs" if one.name == "macs" else one.name, "count")
     if one.name == "error":
         return Column(key, "error", "share")
     if one.name == "naswot":
         return Column(key, "naswot, sign turned", "ratio")
-    name, unit = one.name.rsplit("_", 1)
-    return Column(
-        key, f"{name} on {one.device}", "ratio", unit={"ms": "ms", "mj": "mJ"}[unit], fine=True
-    )
+    name, _ = one.name.rsplit("_", 1)
+    where = "of" if name == "area" else "on"
+    return Column(key, f"{name} {where} {one.device}", "ratio", unit=UNITS[one.name], fine=True)

@@ -12,7 +12,9 @@ from steelyard.design.search.evaluate import Answer, State, recipe_of
 from steelyard.design.search.goals import Constraint, Quantity
 from steelyard.design.search.strategies import dominates
 from steelyard.design.spaces.base import SearchSpace
-from steelyard.errors import InputError
+from steelyard.design.spaces.codesign import Codesign
+from steelyard.errors import InputError, UsageError
+from steelyard.hardware.device import Accelerator
 from steelyard.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -137,6 +139,18 @@ class SearchResult(Printable):
             UsageError: no recipe, or a space whose networks the zoo does not have.
         """
         return recipe_of(self.space, self.space.decode(trial.key), base or self.proxy)
+
+    def device(self, trial: Trial) -> Accelerator:
+        """The device of a trial, where one was searched.
+
+        Raises:
+            UsageError: the space searches no device.
+        """
+        if not isinstance(self.space, Codesign):
+            raise UsageError(
+                f"{self.space.name} searches no device", expected="a space with a table [device]"
+            )
+        return self.space.described_chip(self.space.decode(trial.key))
 
     def counts(self) -> dict[str, int]:
         """Trials by state."""

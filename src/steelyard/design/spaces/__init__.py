@@ -2,6 +2,7 @@
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
 from steelyard.design.spaces.cells import DartsSpace, NasnetSpace
+from steelyard.design.spaces.codesign import Codesign
 from steelyard.design.spaces.mobile import MobileSpace, MobileStage
 from steelyard.design.spaces.registry import (
     list_kinds,
@@ -16,6 +17,7 @@ from steelyard.design.spaces.wiring import Generator, WiringSpace
 
 __all__ = [
     "Choice",
+    "Codesign",
     "DartsSpace",
     "Generator",
     "MobileSpace",

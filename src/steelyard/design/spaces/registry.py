@@ -10,6 +10,7 @@ from typing import Any
 
 from steelyard._toml import read_toml
 from steelyard.design.spaces.base import SearchSpace
+from steelyard.design.spaces.codesign import Codesign
 from steelyard.errors import UnknownNameError, UsageError
 
 Reader = Callable[[str, Mapping[str, Any]], SearchSpace]
@@ -74,7 +75,7 @@ def space_from(given: Mapping[str, Any], name: str) -> SearchSpace:
     """The space that a TOML file's tables describe.
 
     Args:
-        given: as `tomllib` reads them; ``kind`` says what kind of space it is.
+        given: as `tomllib` reads them; ``kind`` says what kind of space it is; with a table ``device``, see `Codesign`.
         name: of the space, where there is no key ``name``.
 
     Raises:
@@ -92,7 +93,13 @@ def space_from(given: Mapping[str, Any], name: str) -> SearchSpace:
         raise UnknownNameError(
             "kind of search space", kind, list_kinds(), hint=", ".join(list_kinds())
         )
-    return _readers()[kind](name, rest)
+    device = rest.pop("device", None)
+    found = _readers()[kind](name, rest)
+    if device is None:
+        return found
+    if not isinstance(device, Mapping):
+        raise UsageError(f"device = {device!r}", expected="a table: [device]")
+    return Codesign.from_table(found, device)
 
 
 def load_space(path: str | Path) -> SearchSpace:
