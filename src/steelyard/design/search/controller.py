@@ -144,30 +144,32 @@ class Controller(nn.Module):
         return logits
 
 
+@dataclass(slots=True)
 class Baseline:
     """A moving mean of what was told, and how far that spreads: the advantage of a network over those before it.
 
     The mean is Zoph and Le's baseline (2016, sec. 3.2): an exponential moving average of the rewards before. Division by
     the standard deviation of all rewards so far is ours: objectives come in any unit.
 
-    Args:
+    Attributes:
         decay: share of the old mean that stays.
+        mean: the moving one, None before the first reward.
+        count, middle, squares: of all rewards: their number, mean, and squared distances from it, summed (Welford 1962).
     """
 
-    def __init__(self, decay: float = 0.9) -> None:
-        self.decay = decay
-        self.mean: float | None = None
-        self.count, self._middle, self._squares = 0, 0.0, 0.0
+    decay: float = 0.9
+    mean: float | None = None
+    count: int = 0
+    middle: float = 0.0
+    squares: float = 0.0
 
     def advantage(self, reward: float) -> float:
         """Of a reward over those before it, in standard deviations; 0 for the first."""
-        over = reward - self.mean if self.mean is not None else 0.0
-        kept = self.mean if self.mean is not None else reward
-        self.mean = self.decay * kept + (1 - self.decay) * reward
-        # Welford 1962
+        before = reward if self.mean is None else self.mean
+        self.mean = self.decay * before + (1 - self.decay) * reward
         self.count += 1
-        away = reward - self._middle
-        self._middle += away / self.count
-        self._squares += away * (reward - self._middle)
-        deviation = math.sqrt(self._squares / self.count)
-        return over / deviation if deviation > 0 else 0.0
+        away = reward - self.middle
+        self.middle += away / self.count
+        self.squares += away * (reward - self.middle)
+        deviation = math.sqrt(self.squares / self.count)
+        return (reward - before) / deviation if deviation > 0 else 0.0
