@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import steelyard
 from steelyard.cost import CostReport
-from steelyard.errors import SteelyardError, UsageError
+from steelyard.errors import ShapeError, SteelyardError, UsageError
 from steelyard.report.jsontext import dumps
 from steelyard.web.graph import graph
 from steelyard.web.placing import placed
@@ -21,6 +22,10 @@ from steelyard.workload import Workload
 
 _KEPT = 48
 """Networks that are kept; one takes about 1 MB."""
+
+
+_SIDE = 224
+"""Of an image whose size a file leaves open."""
 
 
 class Answers:
@@ -175,14 +180,19 @@ class Answers:
         return one_run(request["folder"], request["key"])
 
     def _parse(self, request: dict[str, Any]) -> object:
-        load = steelyard.capture(request["file"], deadline_s=request["limit_s"])
+        file, note = request["file"], ""
+        try:
+            load = steelyard.capture(file)
+        except ShapeError:
+            load = _on_images(file, _SIDE, None, request["name"])
+            note = f"the file leaves the size of its image open: {_SIDE} x {_SIDE} unless another is asked for"
         load = steelyard.capture(load, name=request["name"])
-        return {"layers": len(load.layers), "workload": load.to_json()}
+        return {"layers": len(load.layers), "workload": load.to_json(), "note": note}
 
 
 def _captured(what: dict[str, Any]) -> Workload:
     if "resolution" in what:
-        load = _at_resolution(what["file"], what["resolution"], what.get("batch"), what["name"])
+        load = _on_images(what["file"], what["resolution"], what.get("batch"), what["name"])
     elif "file" in what:
         load = Workload.from_json(Path(what["file"]).read_bytes())
         load = steelyard.capture(load, batch=what.get("batch"), name=what["name"])
@@ -216,12 +226,15 @@ def zoo_facts(name: str) -> dict[str, Any]:
     }
 
 
-def _at_resolution(file: str, side: int, batch: int | None, name: str) -> Workload:
+def _on_images(file: str, side: int, batch: int | None, name: str) -> Workload:
     """An uploaded network on images of another size, where the file leaves that open."""
-    plain = steelyard.capture(file)
-    shapes = [plain.tensor(image).shape for image in plain.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4 or Path(file).suffix != ".onnx":
+    if not file.endswith(".onnx"):
         raise UsageError(
-            f"{name} at another resolution", expected="an ONNX file with one input (N, C, H, W)"
+            f"{name} at another resolution", expected="an ONNX file that leaves it open"
         )
-    return steelyard.capture(file, input_shape=(*shapes[0][:2], side, side), batch=batch, name=name)
+    try:
+        return steelyard.capture(file, input_shape=(batch or 1, 3, side, side), name=name)
+    except ShapeError as error:
+        with suppress(ShapeError):
+            return steelyard.capture(file, input_shape=(batch or 1, 1, side, side), name=name)
+        raise error

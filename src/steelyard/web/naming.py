@@ -42,12 +42,6 @@ def zoo_source(
     given |= lists
     if resolution is not None:
         given["resolution"] = resolution
-    for key, value in given.items():
-        if isinstance(value, str) and not _WORD.fullmatch(value):
-            raise UsageError(
-                f"{name}: {key}={value[:80]!r} is not possible here",
-                expected="letters, digits and _",
-            )
     default: Any = zoo_settings.make(name, family.config, model.defaults, {})
     chosen: Any = zoo_settings.make(name, family.config, model.defaults, given)
     differing = {
@@ -57,6 +51,12 @@ def zoo_source(
     }
     if not differing:
         return name
+    for key, value in differing.items():
+        if isinstance(value, str) and not _WORD.fullmatch(value):
+            raise UsageError(
+                f"{name}: {key}={value[:80]!r} is not possible here",
+                expected="letters, digits and _",
+            )
     return f"{name}:" + ",".join(f"{key}={_text(value)}" for key, value in differing.items())
 
 

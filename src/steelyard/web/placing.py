@@ -10,6 +10,7 @@ from steelyard.cost import CostReport
 from steelyard.errors import UsageError
 from steelyard.hardware.device import Accelerator
 from steelyard.hardware.sweep import variant
+from steelyard.web.knobs import device_knobs
 
 
 def placed(report: CostReport, device: str, knobs: Mapping[str, int | float]) -> dict[str, Any]:
@@ -74,7 +75,9 @@ def device_with(name: str, knobs: Mapping[str, int | float]) -> Any:
         return found
     if not isinstance(found, Accelerator):
         raise UsageError(f"{name} has no knobs: its inside is not known", expected="an accelerator")
-    return variant(found, {key: _whole(value) for key, value in knobs.items()})
+    now = {knob["name"]: knob["default"] for knob in device_knobs(found)}
+    turned = {key: _whole(value) for key, value in knobs.items() if now.get(key) != value}
+    return variant(found, turned)
 
 
 def _whole(value: int | float) -> int | float:

@@ -42,6 +42,7 @@ class Upload:
         sha256: of its content.
         layers: of the network in it.
         created: UTC, ISO 8601.
+        note: what was assumed; "" if nothing.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Upload:
     sha256: str
     layers: int
     created: str
+    note: str = ""
 
 
 class Uploads:
@@ -131,10 +133,12 @@ class Uploads:
                 await asyncio.to_thread(arriving.mkdir, parents=True)
                 digest = await self._receive(arriving / f"network.{kind}", chunks, taken)
                 label = printable(Path(name.replace("\\", "/")).name)[-120:]
-                workload, layers = await self._read(arriving / f"network.{kind}", label)
+                found = await self._read(arriving / f"network.{kind}", label)
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")
-                made = Upload(identifier, label, kind, taken[0], digest, layers, now)
-                await asyncio.to_thread(write_file, arriving / "workload.json", workload)
+                made = Upload(
+                    identifier, label, kind, taken[0], digest, found["layers"], now, found["note"]
+                )
+                await asyncio.to_thread(write_file, arriving / "workload.json", found["workload"])
                 await asyncio.to_thread(write_file, arriving / "upload.json", dumps(asdict(made)))
                 arriving.rename(self._folder / identifier)
         finally:
@@ -207,8 +211,8 @@ class Uploads:
             self._check(size)
         self._check(0)
 
-    async def _read(self, path: Path, name: str) -> tuple[str, int]:
-        """What is in a file, as a workload in JSON, and its layers; read by a process that does only that."""
+    async def _read(self, path: Path, name: str) -> dict[str, Any]:
+        """What is in a file: ``workload`` (as JSON), ``layers``, ``note``; read by a process that does only that."""
         limits = self._limits
         async with self._reading:
             helper = Helper(limits.parse_bytes)
@@ -220,8 +224,8 @@ class Uploads:
                 raise _without_path(error, path) from None
             finally:
                 await helper.close()
-        found = await asyncio.to_thread(json.loads, answer)
-        return found["workload"], found["layers"]
+        found: dict[str, Any] = await asyncio.to_thread(json.loads, answer)
+        return found
 
 
 def _store(file: BinaryIO, digest: Any, content: bytes) -> None:
