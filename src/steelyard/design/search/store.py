@@ -58,7 +58,14 @@ class Store:
         Raises:
             InputError: it cannot be written.
         """
-        self._kept.put(f"{_TRIAL}{trial.number:09d}", json.dumps(trial.to_dict()))
+        try:
+            self._kept.put(f"{_TRIAL}{trial.number:09d}", json.dumps(trial.to_dict()))
+        except InputError as error:
+            raise InputError(
+                error.given,
+                expected="room on its disk, and nobody else who holds it",
+                hint="the same command again: finished trials are kept, and it goes on from there",
+            ) from error
 
     def _same(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         old, new = _flat(before), _flat(now)
