@@ -135,6 +135,7 @@ def test_a_method_that_a_path_does_not_have(client: Client) -> None:
     found = client.request("PATCH", "/api/uploads/0123456789abcdef")
     assert found.status_code == 405
     assert found.headers["allow"] == "DELETE, GET"
+    assert client.get("/api/compare").headers["allow"] == "POST"
 
 
 def test_settings_that_cannot_be_built_are_said(client: Client) -> None:

@@ -37,7 +37,9 @@ class What(Body):
     )
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = Field(
-        None, description="A network of the zoo: resnet50, or resnet50:width=0.5."
+        None,
+        description="A network of the zoo: resnet50, or resnet50:width=0.5.",
+        examples=["lenet5"],
     )
     upload: Identifier | None = Field(None, description="An uploaded file, by its id.")
     batch: Annotated[int, Field(ge=1, le=65536)] | None = Field(None, description="Samples.")
@@ -80,7 +82,7 @@ class EstimateQuery(Body):
     """One network on a device."""
 
     what: What
-    device: Name
+    device: Name = Field(examples=["eyeriss"])
     device_knobs: Annotated[DeviceKnobs, Field(max_length=20)] = Field(default_factory=dict)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 import steelyard
 from steelyard._version import __version__
@@ -36,7 +36,7 @@ def routes(bench: Workbench) -> APIRouter:
         return await bench.answer(request, {"do": "models", "pattern": pattern})
 
     @router.get("/models/{name}", responses=answers("steelyard.model/1"))
-    async def model(name: Name) -> Response:
+    async def model(name: Annotated[Name, Path(examples=["lenet5"])]) -> Response:
         """One network: settings, published figures, weights, and its knobs with type, default and range."""
         return await bench.thread(f"model {name}", lambda: _model(name))
 
@@ -46,7 +46,9 @@ def routes(bench: Workbench) -> APIRouter:
         return await bench.thread("devices", all_devices)
 
     @router.get("/devices/{name}", responses=answers("steelyard.device-knobs/1"))
-    async def device(request: Request, name: Name) -> Response:
+    async def device(
+        request: Request, name: Annotated[Name, Path(examples=["eyeriss"])]
+    ) -> Response:
         """One device as `steelyard devices NAME --json` tells it, and its knobs. `cpu` is measured, the first time."""
         return await bench.answer(request, {"do": "device", "name": name})
 

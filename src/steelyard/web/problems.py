@@ -87,12 +87,14 @@ async def _invalid(request: Request, error: Exception) -> Response:
 async def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         return await _mistake(request, error)
-    kinds = {404: "NotFound", 405: "MethodNotAllowed", 400: "Invalid"}
+    status, message = error.status_code, str(error.detail)
     headers = dict(error.headers) if error.headers else {}
-    if error.status_code == 405:
-        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "GET")
-    kind = kinds.get(error.status_code, "Refused")
-    return reply(error.status_code, content(kind, str(error.detail)), headers)
+    methods = _methods(request) if status in (404, 405) else []
+    if methods:  # also where the page's files were looked through for a path of the API
+        status, message = 405, f"{request.method} of this path"
+        headers["Allow"] = ", ".join(methods)
+    kind = {404: "NotFound", 405: "MethodNotAllowed", 400: "Invalid"}.get(status, "Refused")
+    return reply(status, content(kind, message, ", ".join(methods)), headers)
 
 
 def _methods(request: Request) -> list[str]:
