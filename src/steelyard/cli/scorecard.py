@@ -106,21 +106,15 @@ _MEASURED = "cpu"
 @capture_options
 @output_options(*FORMATS)
 def command(
-    sources: tuple[str, ...],
-    devices: tuple[str, ...],
-    pes: str,
-    link: float,
-    runs: tuple[Path, ...],
-    measured: bool,
-    power_limit: float | None,
-    how: Source,
-    output: Output,
-    **rest: Any,
-) -> None:
-    """Print accuracy, throughput, latency, energy, power, cost, flexibility and scalability of SOURCE on devices.
+    sources: tuple[str, ...], devices: tuple[str, ...], runs: tuple[Path, ...], measured: bool, backend: str,
+    threads: int | None, objective: Any, dataflow: str, zoo: str, pes: str, grow: Any, link: float,
+    price: float | None, training_price: float | None, power_limit: float | None, how: Source, output: Output,
+) -> None:  # fmt: skip
+    """Print the eight key metrics of SOURCE on devices, with their factors.
 
-    Each figure stands with the factors it is computed from, what must be stated beside it, and what is
-    missing. Accelerators are modelled; several networks or devices are put side by side.
+    Accuracy, throughput, latency, energy, power, cost, flexibility and scalability: each figure stands with
+    the factors it is computed from, what must be stated beside it, and what is missing. Accelerators are
+    modelled; several networks or devices are put side by side.
 
     \b
     steelyard scorecard alexnet --device eyeriss
@@ -140,16 +134,15 @@ def command(
     with output.steps("making the scorecard") as step:
         for source, load in loads.items():
             for device in devices:
-                runs_here = measured and device == _MEASURED
-                cards.append(
-                    steelyard.scorecard(
-                        source if runs_here else load, device, measured=runs_here,
-                        batch=load.batch if runs_here else None,
-                        input_shape=_only_shape(load) if runs_here else None,
-                        run=runs, pe_factors=factors, link_bytes_per_s=link * 1e9 / 8,
-                        power_limit_w=power_limit, progress=step, **rest,
-                    )
+                here = measured and device == _MEASURED
+                card = steelyard.scorecard(
+                    source if here else load, device, measured=here, backend=backend, threads=threads,
+                    batch=load.batch if here else None, input_shape=_shape(load) if here else None,
+                    objective=objective, dataflow=dataflow, zoo=zoo, run=runs, pe_factors=factors, grow=grow,
+                    link_bytes_per_s=link * 1e9 / 8, price=price, training_price=training_price,
+                    power_limit_w=power_limit, progress=step,
                 )  # fmt: skip
+                cards.append(card)
     for note in dict.fromkeys(note for card in cards for note in card.notes):
         output.warn(note)
     output.show(cards[0] if len(cards) == 1 else steelyard.scorecards(cards))
@@ -169,5 +162,5 @@ def _factors(text: str) -> tuple[float, ...]:
         ) from None
 
 
-def _only_shape(load: steelyard.Workload) -> tuple[int, ...]:
+def _shape(load: steelyard.Workload) -> tuple[int, ...]:
     return load.tensor(load.inputs[0]).shape

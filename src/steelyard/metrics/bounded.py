@@ -38,14 +38,12 @@ def _throughput(roof: RooflineReport, batch: int) -> Metric:
     others = (
         product("operations", "MAC/s", (peak, share), "bound"),
         in_flight(figure.value or 0.0, roof.time_s, "bound"),
+        Figure("time in which memory is the limit", roof.memory_share, "share", basis="bound"),
         unavailable("cycles per operation, PEs, active PEs", "", _NO_PES),
     )
     stated = (
         ("batch", str(batch)),
-        (
-            "peak and utilisation",
-            f"as above; memory is the limit for {roof.memory_share:.0%} of the time",
-        ),
+        ("peak and utilisation", "as above: a share that no program passes"),
         ("precision", roof.dtype),
     )
     return Metric("throughput", figure, others, THROUGHPUT, stated)
