@@ -1,11 +1,13 @@
 // The state of a view is its address: `#/view?key=value&...`; read, written, and told to whoever shows it.
 import { useEffect, useState } from "./html.js";
+import { takeFromAddress } from "./token.js";
 
 export const VIEWS = ["network", "compare", "zoo", "jobs", "runs"];
 const WRITE_AFTER_MS = 300; // browsers refuse addresses that change at every pixel of a drag
 
 const listeners = new Set();
 const latest = new Map(); // view -> its parameters when it was last seen
+takeFromAddress();
 let state = read(location.hash);
 let timer = 0;
 
@@ -59,7 +61,11 @@ export function go(view, params = null) {
   show(read(hash));
 }
 
-window.addEventListener("popstate", () => { clearTimeout(timer); show(read(location.hash)); });
+window.addEventListener("popstate", () => {
+  clearTimeout(timer);
+  takeFromAddress();
+  show(read(location.hash));
+});
 
 /** The view and its parameters: `one(key)`, `all(key)`. */
 export function useAddress() {

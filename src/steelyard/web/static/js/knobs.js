@@ -30,9 +30,12 @@ function shaped(knob) {
     label: knob.label ?? knob.name.replaceAll("_", " ").replaceAll(".", ": "),
     unit: knob.unit || UNITS[knob.name] || "",
     doc: knob.doc ?? "",
-    ...(slider && { min: slider.min, max: slider.max, step: slider.step, scale: slider.scale }),
+    ...(slider && { min: slider.min, max: slider.max, step: fitting(knob, slider), scale: slider.scale }),
   };
 }
+
+// a whole number that the slider's steps would miss (227 in steps of 8) needs steps of one
+const fitting = (knob, { min, step }) => (knob.type === "int" && Number.isInteger(knob.default) && (knob.default - min) % step ? 1 : step);
 
 /** `text` as a value of the knob; undefined where it is none. */
 export function valueOf(knob, text) {

@@ -14,7 +14,7 @@ export const METRICS = {
   peak_activation_bytes: { label: "Peak activations", words: "most bytes of activations alive at one time", show: bytes, better: "less" },
   layers: { label: "Operators", words: "operators that are executed", show: count, better: "less" },
   intensity: { label: "MACs per byte", words: "multiply-accumulates for each byte of access", show: (v) => si(v), better: "more" },
-  accuracy: { label: "Top-1 accuracy", words: "published, ImageNet, one crop unless stated", show: (v) => (v === null || v === undefined ? "–" : `${v.toFixed(1)} %`), better: "more" },
+  accuracy: { label: "Top-1 accuracy", words: "as published", show: (v) => (v === null || v === undefined ? "–" : `${v.toFixed(1)} %`), better: "more" },
   latency_s: { label: "Least time", words: "of one inference on the device: no mapping and no program can be quicker", show: (v) => si(v, "s"), better: "less" },
   time_s: { label: "Least time", words: "on the device", show: (v) => si(v, "s"), better: "less" },
   live_bytes: { label: "Live activations", words: "bytes of activations that are alive while it runs", show: bytes, better: "less" },

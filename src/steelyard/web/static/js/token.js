@@ -1,8 +1,10 @@
-// The token that the server asks for: taken out of the address at the first visit, kept for this origin.
+// The token that the server asks for: taken out of the address that brings it, kept for this origin.
 const KEY = "steelyard-token";
 
-const given = location.hash.match(/^#token=([^&]*)&?(.*)$/s);
-if (given) {
+/** Keeps a token that the address holds, `#token=...&/view`, and takes it out of the address. */
+export function takeFromAddress() {
+  const given = location.hash.match(/^#token=([^&]*)&?(.*)$/s);
+  if (!given) return;
   localStorage.setItem(KEY, decodeURIComponent(given[1]));
   history.replaceState(null, "", given[2] ? `#${given[2]}` : location.pathname);
 }

@@ -58,7 +58,7 @@ function Names({ spots, width }) {
     const wide = spot.name.length * 6.3, right = spot.cx + wide + 16 > width;
     const at = { left: right ? spot.cx - wide - 8 : spot.cx + 8, y: spot.cy - 7, wide };
     const free = shown.every((o) => Math.abs(o.y - at.y) > 13 || o.left > at.left + at.wide || at.left > o.left + o.wide);
-    if (i % every === 0 && free && at.left > 60) shown.push({ ...at, name: spot.name });
+    if (i % every === 0 && free && at.left > 74) shown.push({ ...at, name: spot.name });
   });
   return html`<g aria-hidden="true">${shown.map((s) => html`<text key=${s.name} class="name" x=${s.left.toFixed(1)} y=${s.y.toFixed(1)}>${s.name}</text>`)}</g>`;
 }

@@ -19,12 +19,18 @@ export function useNetworks() {
   };
 }
 
-/** A field that takes one of many names; it counts once it is one of them. */
+/** A field that takes one of many names; a name that is typed counts at Enter, or when the field is left. */
 export function NameField({ id, label, names, value, onPick, text = value }) {
   const [typed, type] = useState(null);
   const [wrong, say] = useState("");
   useEffect(() => { type(null); say(""); }, [value]);
+  const entered = useRef(false); // Enter came before the names did
+  useEffect(() => {
+    if (typed !== null && names.length) take(typed, entered.current);
+    entered.current = false;
+  }, [names.length]);
   const take = (name, sure) => {
+    if (!names.length) { entered.current = sure; return; }
     const found = names.find((n) => n === name.trim()) ?? (sure ? names.find((n) => n.startsWith(name.trim())) : undefined);
     if (found !== undefined) { type(null); say(""); if (found !== value) onPick(found); }
     else if (sure) say(`${name.trim()} is none of the ${names.length} names`);
@@ -32,12 +38,15 @@ export function NameField({ id, label, names, value, onPick, text = value }) {
   return html`<div class="field"><label for=${id}>${label}</label>
     <input id=${id} list=${`${id}-names`} autocomplete="off" spellcheck=${false} value=${typed ?? text}
       aria-invalid=${wrong ? "true" : undefined} aria-describedby=${wrong ? `${id}-wrong` : undefined}
-      onFocus=${(e) => e.target.select()} onInput=${(e) => { type(e.target.value); take(e.target.value, false); }}
+      onFocus=${(e) => e.target.select()} onInput=${(e) => { type(e.target.value); if (picked(e)) take(e.target.value, false); }}
       onKeyDown=${(e) => { if (e.key === "Enter") take(e.target.value, true); if (e.key === "Escape") type(null); }}
-      onBlur=${() => { if (!wrong) type(null); }} />
+      onBlur=${(e) => { if (typed !== null) take(e.target.value, false); if (!wrong && names.length) type(null); }} />
     <datalist id=${`${id}-names`}>${names.map((name) => html`<option key=${name} value=${name}></option>`)}</datalist>
     ${wrong && html`<p id=${`${id}-wrong`} class="wrong" role="alert">${wrong}</p>`}</div>`;
 }
+
+// from the list of names, not typed: while one types, vgg16 may yet become vgg16_bn
+const picked = (event) => !event.inputType || event.inputType === "insertReplacementText";
 
 /** Zoo, uploads and the button that uploads; `value`: name of the network, `onPick(name)`. */
 export function NetworkPicker({ value, onPick, networks, id = "network" }) {

@@ -5,7 +5,7 @@ import { si } from "../units.js";
 import { DataTable } from "./table.js";
 
 const DEEPEST = 3;
-const UNITS = { bytes: "B", s: "s", hz: "Hz", j: "J", w: "W" };
+const UNITS = { bytes: "B", s: "s", seconds: "s", hz: "Hz", j: "J", w: "W" };
 
 export function Result({ result, name }) {
   return html`<div class="result"><${Part} value=${result} depth=${0} title="result" />
@@ -15,7 +15,7 @@ export function Result({ result, name }) {
 function Part({ value, depth, title }) {
   if (Array.isArray(value)) return html`<${List} items=${value} title=${title} depth=${depth} />`;
   const entries = Object.entries(value);
-  const facts = entries.filter(([, v]) => v !== null && typeof v !== "object");
+  const facts = entries.filter(([key, v]) => v !== null && typeof v !== "object" && key !== "schema");
   const parts = entries.filter(([, v]) => v !== null && typeof v === "object" && Object.keys(v).length);
   return html`${facts.length > 0 && html`<dl class="facts">${facts.map(([key, v]) => html`<dt key=${key}>${worded(key)}</dt><dd>${shown(key, v)}</dd>`)}</dl>`}
     ${depth < DEEPEST && parts.map(([key, v], i) => html`<details key=${key} open=${depth === 0 && i < 4}><summary>${worded(key)}</summary>
@@ -59,7 +59,7 @@ function shown(key, value) {
   if (typeof value !== "number") return String(value);
   if (key.endsWith("_pj")) return si(value * 1e-12, "J");
   const unit = UNITS[key.split("_").at(-1)];
-  if (unit && key.includes("_")) return si(value, unit);
+  if (unit && (key.includes("_") || key === "seconds")) return si(value, unit);
   return Number.isInteger(value) && Math.abs(value) < 100_000 ? String(value) : si(value);
 }
 

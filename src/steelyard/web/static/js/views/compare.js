@@ -29,7 +29,7 @@ export function Compare() {
     <div class="row compare-tools">
       ${full ? html`<p class="soft">Six networks are the most that stand side by side; take one out to put in another.</p>`
     : html`<div class="adder"><${NetworkPicker} id="adder" value="" onPick=${add} networks=${networks} /></div>`}
-      <${NameField} id="compare-device" label="time and energy on" names=${["", ...(devices.data?.devices ?? []).map((d) => d.name)]} value=${device} onPick=${(name) => change({ device: name })} />
+      <${NameField} id="compare-device" label="least time on" names=${["", ...(devices.data?.devices ?? []).map((d) => d.name)]} value=${device} onPick=${(name) => change({ device: name })} />
     </div>
     ${!lines.length && html`<p class="card">Nothing to compare yet: add networks here, or press <em>Compare…</em> in a network's view, which takes its settings along.
       For a start: <a href=${addressOf("compare", { n: ["resnet50", "mobilenet_v2", "efficientnet_b0"] })}>ResNet-50, MobileNet V2 and EfficientNet-B0</a>.</p>`}
@@ -43,7 +43,7 @@ function SideBySide({ lines, whats, answers, uploads, put }) {
   const rows = ROWS.filter((key) => found.some((f) => f[key] !== null && f[key] !== undefined));
   const without = (i) => put(lines.filter((_, at) => at !== i));
   const first = (i) => put([lines[i], ...lines.filter((_, at) => at !== i)]);
-  return html`<div class="scroll side-by-side" tabindex="0" role="region" aria-label="networks side by side"><table aria-busy=${String(answers.some((a) => !a.data && !a.error))}>
+  return html`<div class="scroll side-by-side" tabindex="0" role="region" aria-label="networks side by side"><table style=${{ "--columns": lines.length }} aria-busy=${String(answers.some((a) => !a.data && !a.error))}>
     <caption>Each figure is of one inference; below it the difference from the first network</caption>
     <thead><tr><th scope="col">metric</th>${whats.map((what, i) => html`<th key=${lines[i]} scope="col" class="n">
       <a href=${addressOf("network", { n: lines[i] })}>${words(what, uploads)}</a>
@@ -73,7 +73,7 @@ function Kinds({ lines, whats, uploads }) {
   const kinds = [...new Set(answer.data.networks.flatMap((n) => Object.keys(n.by_kind)))];
   const weight = (kind) => Math.max(...answer.data.networks.map((n) => (n.by_kind[kind]?.access_bytes ?? 0) / n.total.access_bytes));
   kinds.sort((a, b) => weight(b) - weight(a));
-  return html`<h2>By kind of layer</h2><div class="scroll side-by-side" tabindex="0" role="region" aria-label="by kind of layer"><table>
+  return html`<h2>By kind of layer</h2><div class="scroll side-by-side" tabindex="0" role="region" aria-label="by kind of layer"><table style=${{ "--columns": lines.length }}>
     <caption>MACs, and under them memory access</caption>
     <thead><tr><th scope="col">kind</th>${whats.map((what, i) => html`<th key=${lines[i]} scope="col" class="n">${words(what, uploads)}</th>`)}</tr></thead>
     <tbody>${kinds.map((kind) => html`<tr key=${kind}><th scope="row">${kind}</th>${answer.data.networks.map((n, i) => html`<td key=${lines[i]} class="n">

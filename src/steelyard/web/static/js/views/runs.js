@@ -7,7 +7,6 @@ import { Lines } from "../charts/lines.js";
 import { Trouble, Waiting } from "../parts/note.js";
 import { Result } from "../parts/result.js";
 import { DataTable } from "../parts/table.js";
-import { percent } from "../units.js";
 
 const AGAIN_MS = 5000;
 
@@ -24,31 +23,40 @@ export function Runs() {
     ${chosen && html`<${Run} key=${chosen} id=${chosen} />`}`;
 }
 
+// a recipe names a network or data set alone, or in a table with its settings
+const named = (part) => (part !== null && typeof part === "object" ? part.name ?? "" : part ?? "");
+
 function List({ rows, chosen }) {
   const columns = [
-    { key: "name", label: "run", value: (row) => row.name ?? row.id }, { key: "model", label: "network" }, { key: "dataset", label: "data" },
-    { key: "state", label: "state" }, { key: "epochs", label: "epochs", number: true }, { key: "top1", label: "top-1", number: true, show: (v) => percent(v) },
-  ].filter((column) => rows.some((row) => (column.value ? column.value(row) : row[column.key]) !== undefined));
+    { key: "name", label: "run" },
+    { key: "network", label: "network", value: (row) => named(row.network) },
+    { key: "data", label: "data", value: (row) => named(row.data) },
+    { key: "epochs", label: "epochs", show: (n, row) => (row.error ? row.error : `${n} of ${row.of}${row.finished ? "" : ", not ended"}`), wrap: true },
+    { key: "best", label: "best top-1", unit: "%", number: true, value: (row) => row.best?.test_top1, show: (v) => v?.toFixed(2) ?? "–" },
+  ];
   return html`<${DataTable} caption=${`${rows.length} runs`} columns=${columns} rows=${rows} filter=${rows.length > 8} chosen=${chosen} onChoose=${(id) => change({ id })} />`;
 }
 
 function Run({ id }) {
   const run = useLoad(id, (signal) => get(`runs/${encodeURIComponent(id)}`, signal));
-  const groups = useMemo(() => grouped(run.data?.curves ?? []), [run.data]);
+  const charts = useMemo(() => (run.data ? chartsOf(run.data) : []), [run.data]);
   if (!run.data) return run.error ? html`<${Trouble} error=${run.error} />` : html`<${Waiting}>Opening the run…<//>`;
-  const { curves: _, ...facts } = run.data;
+  const { steps: _, ...facts } = run.data;
   return html`<section aria-label="run"><h2>${run.data.name ?? id}</h2>
-    <div class="curves">${groups.map((group) => html`<${Lines} key=${group.title} title=${group.title} unit=${group.unit} xLabel="epoch" curves=${group.curves} />`)}</div>
+    <div class="curves">${charts.map((chart) => html`<${Lines} key=${chart.title} xLabel="epoch" ...${chart} />`)}</div>
     <${Result} result=${facts} name=${`run-${id}`} /></section>`;
 }
 
-// curves of one quantity share a chart: training beside validation
-function grouped(curves) {
-  const groups = new Map();
-  for (const curve of curves) {
-    const title = curve.group ?? curve.label;
-    if (!groups.has(title)) groups.set(title, { title, unit: curve.unit ?? "", curves: [] });
-    groups.get(title).curves.push(curve);
-  }
-  return [...groups.values()];
+const CHARTS = [
+  { title: "Loss", unit: "", curves: [["steps", "loss", "while training"], ["epochs", "train_loss", "training"], ["epochs", "test_loss", "test"]] },
+  { title: "Top-1 accuracy", unit: "%", curves: [["epochs", "train_top1", "training"], ["epochs", "test_top1", "test"]] },
+  { title: "Learning rate", unit: "", curves: [["steps", "lr", "learning rate"]] },
+  { title: "Length of the gradient", unit: "", curves: [["steps", "gradient_norm", "gradient"]] },
+];
+
+// curves that a run has points of, over epochs; steps say at which part of an epoch they were
+function chartsOf(run) {
+  const points = (rows, key) => run[rows].filter((row) => Number.isFinite(row[key])).map((row) => [row.at ?? row.epoch, row[key]]);
+  return CHARTS.map((chart) => ({ ...chart, curves: chart.curves.map(([rows, key, label]) => ({ key, label, points: points(rows, key) })).filter((c) => c.points.length) }))
+    .filter((chart) => chart.curves.length);
 }

@@ -1,0 +1,165 @@
+"""One network in a real browser: knobs that are dragged, blocks that open, files that are handed in."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import steelyard
+from steelyard.units import format_si
+
+pytestmark = pytest.mark.slow
+
+
+def macs_of(source: str) -> str:
+    return format_si(steelyard.cost(steelyard.capture(source)).total.macs)
+
+
+def drag(page: Page, knob: str, to: float, steps: int = 40) -> None:
+    """Drags a slider from where it is to a share of its length, without haste."""
+    slider = page.locator(knob)
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    low, high, now = (
+        float(slider.evaluate(f"s => s.{key}")) for key in ("min", "max", "valueAsNumber")
+    )
+    y, thumb = box["y"] + box["height"] / 2, 8
+    inside = box["width"] - 2 * thumb
+    page.mouse.move(box["x"] + thumb + inside * (now - low) / (high - low), y)
+    page.mouse.down()
+    page.mouse.move(box["x"] + thumb + inside * to, y, steps=steps)
+    page.mouse.up()
+
+
+def settled(page: Page) -> None:
+    """Waits until the totals and the graph are those of the settings."""
+    expect(page.locator("dl.tiles")).to_have_attribute("aria-busy", "false")
+    expect(page.locator("section.drawing")).to_have_attribute("aria-busy", "false")
+
+
+RECORD = """figure => {
+    window.shown = [];
+    const note = () => window.shown.push(figure.textContent);
+    new MutationObserver(note).observe(figure, {characterData: true, subtree: true, childList: true});
+}"""
+
+
+def test_a_dragged_knob_is_answered_and_no_answer_comes_back_late(desk):
+    page = desk.open("network?n=mobilenet_v2")
+    settled(page)
+    figure = page.locator("[data-figure=macs]")
+    figure.evaluate(RECORD)
+    drag(page, "#net-width", 0.2)
+    settled(page)
+    width = page.locator("#net-width-number").input_value()
+    assert 0 < float(width) < 1
+    expect(figure).to_have_text(macs_of(f"mobilenet_v2:width={width}"))
+    shown = [float(text.split()[0]) for text in page.evaluate("window.shown")]
+    assert shown == sorted(shown, reverse=True)  # the width only fell, so the MACs did
+    page.wait_for_url(f"**n=mobilenet_v2%3Bwidth%3D{width}*")
+    page.get_by_role("button", name="width: back to 1").click()
+    expect(figure).to_have_text("301 M")  # Sandler et al. 2018: 300 M
+
+
+def test_a_setting_is_typed_and_what_is_impossible_is_told(desk):
+    desk.refused.add(422)
+    page = desk.open("network?n=mobilenet_v2")
+    settled(page)
+    page.locator("#net-batch-number").fill("8")
+    page.locator("#net-batch-number").press("Enter")
+    expect(page.locator("[data-figure=macs]")).to_have_text("2.41 G")  # 8 times 301 M
+    page.locator("#net-num_classes-number").fill("-3")
+    page.locator("#net-num_classes-number").press("Enter")
+    expect(page.locator(".totals [role=alert]")).to_contain_text("num_classes")
+    expect(page.locator("[data-figure=macs]")).to_have_text("2.41 G")  # the last that was possible
+    page.get_by_role("button", name="num classes: back to 1000").click()
+    expect(page.locator(".totals [role=alert]")).to_have_count(0)
+
+
+def test_blocks_open_by_pointer_and_by_keys(desk):
+    page = desk.open("network?n=resnet18")
+    settled(page)
+    block = page.locator("[data-id='b:layer1']")
+    expect(block).to_have_attribute("aria-expanded", "false")
+    block.click()
+    expect(block).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-id='b:layer1.0']")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[data-id='b:layer1.0']")).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("[data-id='l:layer1.0.conv1']")).to_be_focused()
+    chosen = page.get_by_role("region", name="chosen")
+    expect(chosen).to_contain_text("conv 3×3")
+    expect(chosen).to_contain_text("116 M")  # 56 x 56 x 64 x 64 x 9
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator("[data-id='b:layer1.0']")).to_have_attribute("aria-expanded", "false")
+    page.reload()  # the address holds what is open
+    expect(page.locator("[data-id='b:layer1']")).to_have_attribute("aria-expanded", "true")
+
+
+def test_layers_are_filtered_and_found_in_the_graph(desk):
+    page = desk.open("network?n=resnet18")
+    settled(page)
+    page.get_by_label("filter").fill("layer4.1 conv2")
+    expect(page.get_by_role("status").filter(has_text="1 of")).to_be_visible()
+    page.get_by_role("button", name="layer4.1.conv2").click()
+    expect(page.locator("[data-id='l:layer4.1.conv2']")).to_be_visible()
+
+
+def test_a_device_bounds_the_time_and_its_buffer_can_be_turned(desk):
+    page = desk.open("network?n=alexnet&device=eyeriss")
+    settled(page)
+    expect(page.locator("[data-figure=latency_s]")).to_contain_text("ms")
+    page.get_by_label("colour by").select_option("time_s")
+    page.wait_for_url("**heat=time_s*")
+    before = page.locator("[data-figure=latency_s]").inner_text()
+    drag(page, "[id='dev-dram.read_bandwidth.I'], [id='dev-dram.read_bandwidth']", 0.1)
+    settled(page)
+    expect(page.locator("[data-figure=latency_s]")).not_to_have_text(before)
+
+
+def squeezenet() -> Path:
+    folder = Path(find_spec("onnx").origin).parent
+    return folder / "backend/test/data/light/light_squeezenet.onnx"
+
+
+def test_files_are_handed_in_and_thrown_away(desk, tmp_path):
+    desk.refused.add(422)
+    page = desk.open("network?n=lenet5")
+    settled(page)
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network at all")
+    upload = page.get_by_label("upload a network, .onnx or .pt2")
+    upload.set_input_files(broken)
+    expect(page.locator(".drop [role=alert]")).to_contain_text("is not an ONNX file")
+    upload.set_input_files(squeezenet())
+    expect(page.get_by_role("heading", level=1)).to_have_text("light_squeezenet.onnx")
+    expect(page.locator("[data-figure=macs]")).to_have_text(
+        "349 M"
+    )  # README, from the command line
+    page.locator("#net-batch-number").fill("2")
+    page.locator("#net-batch-number").press("Enter")
+    expect(page.locator("[data-figure=macs]")).to_have_text("699 M")
+    page.get_by_role("button", name="Delete light_squeezenet.onnx").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("resnet50")
+
+
+def test_without_the_token_it_is_asked_for(desk):
+    desk.refused.add(401)
+    page = desk.page
+    page.goto(f"{desk.url}/#token=wrong&/network?n=lenet5")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page needs its token")
+    page.get_by_label("address or token").fill(f"{desk.url}/#token={desk.token}")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("lenet5")
+    other = desk.context.new_page()  # another tab knows it as well: links can be shared
+    desk.watch(other)
+    other.goto(f"{desk.url}/#/network?n=vgg16")
+    expect(other.locator("[data-figure=macs]")).to_have_text(
+        "15.5 G"
+    )  # Simonyan and Zisserman 2014
