@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter, Request, Response
+from starlette.responses import HTMLResponse
 
 from steelyard.web.bench import Workbench, while_there
 from steelyard.web.bodies import CompareQuery, CostQuery, EstimateQuery, PlacedQuery, ReportQuery
 from steelyard.web.describing import ERRORS, answers
 
-_DRAGGING = 0
-"""Urgency of what a user waits for with the finger on a slider."""
+_FIRST = 0
+"""Urgency of what a user waits for with the finger on a slider, and of the figures beside it."""
 
 _PATIENT = 5
 
@@ -24,7 +25,7 @@ def routes(bench: Workbench) -> APIRouter:
     async def cost(request: Request, query: CostQuery) -> Response:
         """What a network costs, as `steelyard cost --train --findings --json` tells it."""
         question = {"do": "cost", "what": await bench.resolve(query.what)}
-        return await bench.answer(request, question)
+        return await bench.answer(request, question, urgency=_FIRST)
 
     @router.post("/graph", responses=answers("steelyard.graph/1"))
     async def graph(request: Request, query: PlacedQuery) -> Response:
@@ -48,7 +49,7 @@ def routes(bench: Workbench) -> APIRouter:
             "device": query.device,
             "device_knobs": query.device_knobs,
         }
-        return await bench.answer(request, question, urgency=_DRAGGING)
+        return await bench.answer(request, question, urgency=_FIRST)
 
     @router.post("/estimate", responses=answers("steelyard.placed/1"))
     async def estimate(request: Request, query: EstimateQuery) -> Response:
@@ -69,6 +70,7 @@ def routes(bench: Workbench) -> APIRouter:
 
     @router.post(
         "/report",
+        response_class=HTMLResponse,
         responses={
             200: {"description": "One HTML file.", "content": {"text/html": {}}},
             **ERRORS,
