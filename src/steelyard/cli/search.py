@@ -43,8 +43,9 @@ _DEVICES = (".yaml", ".yml")
 @click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="In all.")
 @click.option(
     "--strategy",
-    type=click.Choice(["random", "evolution", "nsga2", "rl"]),
-    help="Default: evolution for one objective, nsga2 for several.",
+    metavar="NAME[:KEY=VALUE,...]",
+    help="random, evolution, nsga2, rl; with shared weights: once_for_all, enas, darts, with options such as darts:order=1. "
+    "Default: evolution for one objective, nsga2 for several.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all draws.")
 @click.option(
@@ -74,7 +75,9 @@ _DEVICES = (".yaml", ".yml")
     help="The cluster: auto (the default), local, HOST:PORT or ray://HOST:PORT.",
 )
 @click.option(
-    "--recipe", metavar="NAME|FILE", help="For error: how to train; its network is replaced."
+    "--recipe",
+    metavar="NAME|FILE",
+    help="For error and shared weights: how to train; its network is replaced.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of the recipe, e.g. epochs=2."
@@ -118,6 +121,13 @@ def command(
     steelyard search space.toml --objective params,latency_ms@cpu --store search.db -o front.html
     steelyard search chip.toml --objective energy_mj@device,latency_ms@device,area_mm2@device --export chip.yaml
     steelyard search digits_mobile --objective error,macs --recipe digits_resnet56 --set epochs=3 --export best.toml
+    steelyard search digits_mobile --objective error,macs --strategy once_for_all --recipe digits_resnet56 --set epochs=20
+
+    \b
+    Options of strategies with shared weights (KEY=VALUE, the defaults shown):
+      once_for_all  epochs=0 (the recipe's), held=0.1, between=2, distil=true
+      enas          epochs=0, held=0.1, steps=30, batch=10, rate=0.0035, entropy=0.0001
+      darts         epochs=0, held=0.5, order=2, near=0.01, rate=0.0003, decay=0.001, cost=0.1, layers=0, filters=0
     """
     import steelyard
     from steelyard.report.files import write_file

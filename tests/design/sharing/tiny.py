@@ -38,7 +38,7 @@ def recipe(epochs: int = 2) -> Recipe:
         name="tiny",
         epochs=epochs,
         network=NetworkPart("lenet5"),
-        data=DataPart(source="digits", batch=256),
+        data=DataPart(source="digits", batch=512),
         optimizer=OptimizerPart(lr=0.05, weight_decay=1e-3),
     )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from steelyard.design.search.crew import Job, crew
-from steelyard.design.search.goals import SEARCHED, constraint, quantities
+from steelyard.design.search.goals import SEARCHED, Constraint, Quantity, constraint, quantities
 from steelyard.design.search.loop import Loop, Progress, lag_of
 from steelyard.design.search.result import SearchResult
 from steelyard.design.search.store import Store, sole_search
 from steelyard.design.search.strategies import STRATEGIES
+from steelyard.design.sharing.options import LEARNING, Options, parse_strategy
 from steelyard.design.spaces.base import SearchSpace
 from steelyard.design.spaces.codesign import Codesign
 from steelyard.design.spaces.registry import load_space
@@ -20,6 +23,9 @@ from steelyard.errors import UnknownNameError, UsageError
 from steelyard.hardware.engines import ENGINES, Engine
 from steelyard.train.recipe import Recipe
 from steelyard.train.toml import load_recipe
+
+if TYPE_CHECKING:
+    from steelyard.design.sharing.learn import Learnt
 
 FEWEST_RANKED = 5
 """Networks that a rank correlation is told of."""
@@ -55,14 +61,16 @@ def search(
         objectives: what is minimised, see `steelyard.design.search.goals`.
         constraints: what must hold, ``macs<=300M``.
         trials: finished ones, in all sessions together.
-        strategy: ``random``, ``evolution``, ``nsga2`` or ``rl``; "": evolution for one objective, else nsga2.
+        strategy: ``random``, ``evolution``, ``nsga2``, ``rl``, or one with shared weights, perhaps with options (see
+            `steelyard.design.sharing.options`): ``once_for_all``, ``enas:epochs=20``, ``darts:order=1``; "": evolution
+            for one objective, else nsga2.
         seed: of all that is drawn.
         store: a file in which trials are kept.
         workers: networks that are evaluated at once; if several, the space must be one that can be sent to processes.
         engine: ``local``: processes of this machine; ``ray``: a Ray cluster.
         address: of the cluster; see `steelyard.hardware.engines.on_ray`.
-        recipe: for ``error``: how networks are trained; its own network is replaced.
-        progress: told how it goes, after every trial.
+        recipe: for ``error`` and shared weights: how networks are trained; its own network is replaced.
+        progress: told how it goes, after every trial, and before that after every step of shared weights.
 
     Raises:
         UsageError: objectives, constraints or options that are wrong; or the store is of another search or in use.
@@ -77,9 +85,8 @@ def search(
     texts = [constraints] if isinstance(constraints, str) else constraints
     limits = tuple(constraint(one) for text in texts for one in text.split(",") if one.strip())
     chosen = strategy or ("evolution" if len(goals) == 1 else "nsga2")
-    if chosen not in STRATEGIES:
-        raise UnknownNameError("strategy", chosen, STRATEGIES, hint=", ".join(STRATEGIES))
-    _check_numbers(trials, workers, engine)
+    options = _options(chosen, found, goals, limits)
+    _check_numbers(trials, workers, engine, alone=options is not None)
     proxy = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe)
     job = Job(found, goals, limits, proxy)
     loop = Loop(job, chosen, seed, progress or (lambda done, every, how: None))
@@ -95,13 +102,57 @@ def search(
             loop.remember(Store(Path(store), loop.head()))
         if not loop.trials:
             _ = loop.held  # constraints that nothing holds are said now
+        if options is not None:
+            trials = min(trials, options.most)
+            loop.learn(_learnt(loop, options, _weights_folder(store, held)))
         if loop.missing(trials):
             who = held.enter_context(crew(job, loop.evaluator, workers, engine, address))
             loop.run(trials, who, lag_of(workers))
     return _result(loop)
 
 
-def _check_numbers(trials: int, workers: int, engine: Engine) -> None:
+def _options(
+    strategy: str,
+    space: SearchSpace,
+    objectives: Sequence[Quantity],
+    constraints: Sequence[Constraint],
+) -> Options | None:
+    """Of a strategy with shared weights; None for another."""
+    options = parse_strategy(strategy)
+    if options is None and strategy not in STRATEGIES:
+        every = (*STRATEGIES, *LEARNING)
+        raise UnknownNameError("strategy", strategy, every, hint=", ".join(every))
+    if options is not None:
+        from steelyard.design.sharing.learn import check_learning
+
+        check_learning(options, space, objectives, constrained=bool(constraints))
+    return options
+
+
+def _weights_folder(store: str | Path | None, held: ExitStack) -> Path:
+    """Where shared weights are kept: beside the store, or until the search ends."""
+    if store is not None:
+        return Path(f"{store}.weights")
+    made = tempfile.TemporaryDirectory(prefix="steelyard-weights-")
+    return Path(held.enter_context(made))
+
+
+def _learnt(loop: Loop, options: Options, folder: Path) -> Learnt:
+    from steelyard.design.sharing.learn import learn
+
+    job = loop.job
+    return learn(
+        options, job.space, job.objectives, job.proxy, found=loop.evaluator.places, seed=loop.seed,
+        folder=folder, tell=loop.tell,
+    )  # fmt: skip
+
+
+def _check_numbers(trials: int, workers: int, engine: Engine, *, alone: bool) -> None:
+    if alone and (workers > 1 or engine != "local"):
+        raise UsageError(
+            f"{workers} workers of the engine {engine} for shared weights",
+            expected="one worker here, who has them",
+        )
     if engine not in ENGINES:
         raise UsageError(f"the engine {engine!r}", expected=" or ".join(ENGINES))
     most = MOST_WORKERS[engine]
@@ -131,6 +182,8 @@ def _facts(loop: Loop) -> dict[str, str]:
             f"of the test images of {proxy.data.source} after {epochs} by the recipe {proxy.name}: "
             "a proxy for full training"
         )
+    if loop.learnt is not None:
+        facts["error" if loop.learnt.judge is not None else "network"] = loop.learnt.fact
     if "naswot" in wanted:
         facts["naswot"] = (
             "minus the score of Mellor et al. 2021 of the untrained network on noise: a proxy for accuracy"

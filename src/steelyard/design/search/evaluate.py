@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,8 @@ class Evaluator:
         both = (*objectives, *(one.quantity for one in constraints))
         self.wanted = tuple(sorted(dict.fromkeys(both), key=lambda one: one.expense))
         self.costs = PartCosts(space)
+        self.judge: Callable[[Point], float] | None = None
+        """Tells the error instead of a training."""
         if any(one.name == "error" for one in self.wanted) and proxy is None:
             raise UsageError(
                 "the error needs a recipe to train by",
@@ -164,7 +166,9 @@ class Evaluator:
         return found.seconds("", network.load)
 
     def _error(self, point: Point) -> float:
-        """Of the last epoch."""
+        """Of the last epoch of a training, or with shared weights."""
+        if self.judge is not None:
+            return self.judge(point)
         from steelyard.train.api import train
 
         recipe = recipe_of(self.space, point, self.proxy)

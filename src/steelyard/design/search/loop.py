@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from steelyard.design.search.bounds import check_bounds
 from steelyard.design.search.crew import Crew, Job
@@ -21,6 +21,9 @@ from steelyard.design.search.store import Store
 from steelyard.design.search.strategies import STRATEGIES, Proposal, Strategy, dominates
 from steelyard.design.spaces.base import Point
 from steelyard.errors import InputError, SteelyardError
+
+if TYPE_CHECKING:
+    from steelyard.design.sharing.learn import Learnt
 
 MOST_REJECTED, MOST_REPEATED = 60, 20
 """Proposals for one trial that may break a counted constraint, before `Loop._walked` finds one; and that may have been
@@ -52,7 +55,7 @@ class Loop:
         self.job, self.name, self.seed, self.tell = job, strategy, seed, tell
         self.space = job.space
         self.evaluator = job.evaluator()
-        self.strategy: Strategy = STRATEGIES[strategy](job.space, seed, len(job.objectives))
+        self.learnt: Learnt | None = None
         self.trials: dict[int, Trial] = {}
         self.store: Store | None = None
         self.asked = 0
@@ -83,6 +86,17 @@ class Loop:
         """A finished trial of an earlier session, in the order of their numbers."""
         self._first.setdefault(trial.key, trial.number)
         self._add(trial)
+
+    @cached_property
+    def strategy(self) -> Strategy:
+        """Who proposes."""
+        if self.learnt is not None:
+            return self.learnt.strategy
+        return STRATEGIES[self.name](self.space, self.seed, len(self.job.objectives))
+
+    def learn(self, learnt: Learnt) -> None:
+        """Takes what a strategy with shared weights learnt before it proposes anything."""
+        self.learnt, self.evaluator.judge = learnt, learnt.judge
 
     @cached_property
     def held(self) -> Point | None:

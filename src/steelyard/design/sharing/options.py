@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from steelyard.capture.source import parse_value
 from steelyard.errors import UsageError
@@ -13,6 +14,8 @@ from steelyard.zoo.config import make, setting
 @dataclass(frozen=True, slots=True)
 class OnceForAll:
     """A super-network by the sandwich rule, then evolution or NSGA-II with its weights."""
+
+    most: ClassVar[int] = sys.maxsize
 
     epochs: int = setting(0, "of the super-network; 0: the recipe's", low=0)
     held: float = setting(
@@ -25,6 +28,8 @@ class OnceForAll:
 @dataclass(frozen=True, slots=True)
 class EnasOptions:
     """Shared weights and a controller that learn in turns, then the controller's networks with those weights."""
+
+    most: ClassVar[int] = sys.maxsize
 
     epochs: int = setting(0, "of the weights; 0: the recipe's", low=0)
     held: float = setting(
@@ -39,6 +44,8 @@ class EnasOptions:
 @dataclass(frozen=True, slots=True)
 class DartsOptions:
     """Mixed operations, then the one network that they say, trained anew."""
+
+    most: ClassVar[int] = 1
 
     epochs: int = setting(0, "of the mixed network; 0: the recipe's", low=0)
     held: float = setting(
@@ -55,6 +62,7 @@ class DartsOptions:
     filters: int = setting(0, "its channels; 0: 16, or the space's if fewer", low=0)
 
 
+# ``most`` is the number of trials that a strategy has
 Options = OnceForAll | EnasOptions | DartsOptions
 
 LEARNING: dict[str, type[Options]] = {
