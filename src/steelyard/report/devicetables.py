@@ -8,23 +8,28 @@ from steelyard.hardware.estimate_layout import MICRO
 from steelyard.report.htmltables import table_html
 from steelyard.report.layerpanels import OPERAND_WORDS
 from steelyard.report.mappings import mapping_anchors
-from steelyard.report.placed import Placed
+from steelyard.report.placed import Placed, Row
 from steelyard.report.table import Cell, Column, Table
 
 _OPERANDS = ("I", "W", "O")
 
 
-def layer_tables(placed: Placed, key: str) -> str:
+def layer_tables(placed: Placed, key: str, most: int | None = None) -> str:
     """Both tables, sortable and filtered by words; the layers' names lead to their mappings.
 
     Args:
         placed: network and device.
         key: of `steelyard.report.mappings.mappings_html`.
+        most: only so many layers, those that take most energy and time; None: all.
     """
     found = placed.estimate
     if found is None:
         return ""
-    tables = (_energy(placed, found), _time(placed, found))
+    rows = _heaviest(placed, found, most)
+    more = len(placed.rows) - len(rows)
+    said = f"{more} layers that take less are not listed: steelyard estimate --format csv has them"
+    notes = (said,) if more else ()
+    tables = (_energy(placed, found, rows, notes), _time(placed, found, rows, notes))
     anchors = mapping_anchors(placed, key)
     return "".join(
         '<div class="layers"><div class="controls"><label>Filter <input type="search" '
@@ -33,16 +38,32 @@ def layer_tables(placed: Placed, key: str) -> str:
             table,
             sortable=True,
             attributes=lambda n: (
-                f'data-layer="{placed.rows[n].index}" style="--f:var(--{placed.rows[n].family})"'
+                f'data-layer="{rows[n].index}" style="--f:var(--{rows[n].family})"'
             ),
-            link=lambda n: anchors.get(placed.rows[n].name, ""),
+            link=lambda n: anchors.get(rows[n].name, ""),
         )
         + "</div>"
         for table in tables
     )
 
 
-def _energy(placed: Placed, found: Estimate) -> Table:
+def _heaviest(placed: Placed, found: Estimate, most: int | None) -> tuple[Row, ...]:
+    """In order of execution; all, or those with the largest share of energy or time."""
+    if most is None or len(placed.rows) <= most:
+        return placed.rows
+
+    def share(row: Row) -> float:
+        return max(
+            row.cost.energy_pj / (found.energy_pj or 1.0), row.cost.cycles / (found.cycles or 1)
+        )
+
+    least = sorted(map(share, placed.rows), reverse=True)[most - 1]
+    return tuple(row for row in placed.rows if share(row) >= least)[:most]
+
+
+def _energy(
+    placed: Placed, found: Estimate, chosen: tuple[Row, ...], notes: tuple[str, ...]
+) -> Table:
     by_level, by_operand = found.energy_by_level(), found.energy_by_operand()
     levels = [name for name in placed.levels if by_level.get(name)]
     whole = found.energy_pj or 1.0
@@ -63,7 +84,7 @@ def _energy(placed: Placed, found: Estimate) -> Table:
             *(row.cost.levels.get(level, 0.0) * MICRO for level in levels),
             *(row.cost.operands.get(one, 0.0) * MICRO for one in _OPERANDS),
         )
-        for row in placed.rows
+        for row in chosen
     ]
     total: tuple[Cell, ...] = (
         *("total", None, found.macs, found.energy_pj * MICRO, 1.0),
@@ -71,10 +92,12 @@ def _energy(placed: Placed, found: Estimate) -> Table:
         *(by_operand[one] * MICRO for one in _OPERANDS),
     )
     title = f"Energy of the layers of {found.workload} on {found.device.name}"
-    return Table(title, columns, tuple(rows), total=total)
+    return Table(title, columns, tuple(rows), total=total, notes=notes)
 
 
-def _time(placed: Placed, found: Estimate) -> Table:
+def _time(
+    placed: Placed, found: Estimate, chosen: tuple[Row, ...], notes: tuple[str, ...]
+) -> Table:
     columns = (
         Column("layer", "layer"),
         Column("cycles", "cycles", "count"),
@@ -87,7 +110,7 @@ def _time(placed: Placed, found: Estimate) -> Table:
     )
     whole = found.cycles or 1
     rows: list[tuple[Cell, ...]] = []
-    for row in placed.rows:
+    for row in chosen:
         cost, counts = row.cost, bool(row.cost.macs)
         rows.append(
             (
@@ -100,4 +123,4 @@ def _time(placed: Placed, found: Estimate) -> Table:
     moved = sum(row.dram_bytes for row in placed.rows)
     total = ("total", found.cycles, 1.0, None, None, found.utilization, moved, None)
     title = f"Time and utilisation of the layers of {found.workload} on {found.device.name}"
-    return Table(title, columns, tuple(rows), total=total)
+    return Table(title, columns, tuple(rows), total=total, notes=notes)

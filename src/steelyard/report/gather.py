@@ -173,19 +173,18 @@ class Gatherer:
         Args:
             given: a report, the name of a JSON file, or a network.
         """
-        parts = getattr(given, "parts", None)
-        if isinstance(parts, tuple):
+        if isinstance(given, str | os.PathLike):
+            given = os.fspath(given)
+            read = read_report(Path(given)) if given.endswith(".json") else None
+            if read is not None:
+                return Earlier(given, read, any_name=False)
+        elif isinstance(parts := getattr(given, "parts", None), tuple):
             networks = tuple(snapshot(one.cost, one.placed) for one in parts)
             return Earlier(str(getattr(given, "title", "")), networks, any_name=False)
-        if isinstance(given, str | os.PathLike) and str(given).endswith(".json"):
-            read = read_report(Path(given))
-            if read is not None:
-                return Earlier(str(given), read, any_name=False)
-        source = os.fspath(given) if isinstance(given, os.PathLike) else given
-        cost = self.weigh(source)
+        cost = self.weigh(given)
         self._say(f"weighing {cost.workload.name}, which the report is held against")
         one = snapshot(cost, self.place(cost.workload))
-        return Earlier(str(source) if isinstance(source, str) else one.name, (one,), any_name=True)
+        return Earlier(given if isinstance(given, str) else one.name, (one,), any_name=True)
 
     def hold(
         self,

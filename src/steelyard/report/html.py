@@ -31,6 +31,7 @@ from steelyard.units import format_bytes, format_si
 if TYPE_CHECKING:
     from steelyard.report.plotdata import Scatter
 
+_MOST_LAYERS = 1600
 _SCRIPT_TITLES = {"macs": "MACs", "params": "parameters", "memory": "memory of the outputs"}
 
 
@@ -75,8 +76,11 @@ def _body(
 ) -> Iterator[str]:
     if len(several) > 1:
         yield from _side_by_side(several)
+    bars = sum(_devices().bars_of(parts.placed) for parts in several if parts.placed)
+    # of so many layers the tables alone have the numbers, or the page is too large to be sent
+    lean = sum(len(parts.cost.rows) for parts in several) > _MOST_LAYERS or bars > _MOST_LAYERS
     for number, parts in enumerate(several):
-        yield from _network(parts, number, plots)
+        yield from _network(parts, number, plots, bars, lean=lean)
     if found := [parts.neighbours for parts in several if parts.neighbours is not None]:
         yield from neighbours_html(found, plots)
     if measured:
@@ -114,7 +118,9 @@ def _links(several: Sequence[Parts]) -> list[tuple[str, str]]:
 # ---- one network ---------------------------------------------------------------------------
 
 
-def _network(parts: Parts, number: int, plots: dict[str, Any]) -> Iterator[str]:
+def _network(
+    parts: Parts, number: int, plots: dict[str, Any], bars: int, *, lean: bool
+) -> Iterator[str]:
     cost = parts.cost
     load = cost.workload
     yield f'<section class="network" id="network-{number}"><h2>{html_text(load.name)}</h2>\n'
@@ -125,11 +131,11 @@ def _network(parts: Parts, number: int, plots: dict[str, Any]) -> Iterator[str]:
         yield from against_html(parts.against)
     for card in parts.cards:
         yield from card_html(card)
-    yield from _charts(cost, number)
+    yield from _charts(cost, number, lean=lean)
     if parts.split is not None:
         yield from split_html(parts.split)
     if parts.placed:
-        yield from _devices().devices_html(parts.placed, str(number), plots)
+        yield from _devices().devices_html(parts.placed, str(number), plots, bars)
     if parts.advice is not None:
         yield f'<div class="help" id="help-{number}">'
         yield from advice_html(parts.advice, load.name)
@@ -144,7 +150,7 @@ def _network(parts: Parts, number: int, plots: dict[str, Any]) -> Iterator[str]:
     yield "</section>\n"
 
 
-def _charts(cost: CostReport, number: int) -> Iterator[str]:
+def _charts(cost: CostReport, number: int, *, lean: bool) -> Iterator[str]:
     """Totals, bars over the layers, the map of modules, memory over time."""
     yield "<h3>Cost</h3>"
     yield _tiles(cost)
@@ -155,13 +161,13 @@ def _charts(cost: CostReport, number: int) -> Iterator[str]:
     if bars:
         yield "<h3>Where memory, parameters and MACs are</h3>"
         yield f'<p class="note">{html_text(_bars_note(cost, len(bars)))}</p>'
-        yield bar_charts(cost, bars)
+        yield bar_charts(cost, bars, lean=lean)
         yield "<h3>Modules</h3>"
         yield _module_map(cost, number)
     if cost.memory.timeline:
         yield "<h3>Activation memory over time</h3>"
         yield f'<p class="note">{html_text(_capital(peak_sentence(cost.memory)))}.</p>'
-        yield timeline(cost, cost.memory)
+        yield timeline(cost, cost.memory, lean=lean)
 
 
 def _bars_note(cost: CostReport, shown: int) -> str:

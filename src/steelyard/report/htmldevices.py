@@ -28,9 +28,19 @@ MANY_LAYERS = 60
 MOST_TOLD = 1200
 """Bars on a page; above, their numbers are in the tables only, so that it stays below 5 MB."""
 
+MOST_LISTED = 1600
+"""Bars on a page; above, the tables of each device list its heaviest layers only, for the same reason."""
+
+_HEAVIEST = 150
+
 
 def device_html(
-    placed: Placed, key: str, data: dict[str, Any], *, lean: bool = False
+    placed: Placed,
+    key: str,
+    data: dict[str, Any],
+    *,
+    lean: bool = False,
+    most: int | None = None,
 ) -> Iterator[str]:
     """One device's section.
 
@@ -39,6 +49,7 @@ def device_html(
         key: unique on the page, of letters, digits and hyphens.
         data: what the script needs is added here.
         lean: bars and points tell the layer's name only when they are pointed at.
+        most: layers that each table lists; None: all.
     """
     device = placed.device
     yield f'<section class="device" id="device-{key}"><h3>On {html_text(device.name)}</h3>'
@@ -56,7 +67,7 @@ def device_html(
         yield "<h4>Mappings</h4>"
         yield mappings_html(placed, key)
         yield "<h4>Layers</h4>"
-        yield layer_tables(placed, key)
+        yield layer_tables(placed, key, most)
     yield "</section>\n"
 
 
@@ -124,18 +135,27 @@ def _roofline(placed: Placed, key: str, data: dict[str, Any], lean: bool) -> Ite
 # ---- all devices of a network --------------------------------------------------------------
 
 
-def devices_html(several: Sequence[Placed], key: str, data: dict[str, Any]) -> Iterator[str]:
+def devices_html(
+    several: Sequence[Placed], key: str, data: dict[str, Any], bars: int | None = None
+) -> Iterator[str]:
     """A network on its devices: side by side, then one after the other.
 
     Args:
         several: the network on each device.
         key: of the network, unique on the page.
         data: what the script needs is added here.
+        bars: on the whole page; None: those of this network.
     """
-    lean = sum(len(placed.rows) for placed in several) > MOST_TOLD
+    bars = bars_of(several) if bars is None else bars
+    lean, most = bars > MOST_TOLD, _HEAVIEST if bars > MOST_LISTED else None
     yield from comparison_html(several, key, data, lean=lean)
     for number, placed in enumerate(several):
-        yield from device_html(placed, f"{key}-{number}", data, lean=lean)
+        yield from device_html(placed, f"{key}-{number}", data, lean=lean, most=most)
+
+
+def bars_of(several: Sequence[Placed]) -> int:
+    """Layers that have bars, on all devices."""
+    return sum(len(placed.rows) for placed in several)
 
 
 def device_links(several: Sequence[Placed], key: str) -> list[tuple[str, str]]:

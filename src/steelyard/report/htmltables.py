@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from steelyard.cost import CostReport
 from steelyard.report.costs import FEW_LAYERS, layer_records
-from steelyard.report.describe import FAMILIES, family
+from steelyard.report.describe import family
 from steelyard.report.escape import html_text
 from steelyard.report.table import Cell, Column, Scale, Table, headers, scales
 
@@ -132,10 +132,9 @@ def layer_table(report: CostReport) -> str:
         row = rows[number]
         macs = 1 if row.cost.macs or row.kind == "unknown" else 0
         group = family(row.layer)
-        tip = html_text(f"{row.name}: {FAMILIES[group]}")
         return (
             f'data-layer="{number}" data-kind="{html_text(row.kind)}" data-macs="{macs}" '
-            f'style="--f:var(--{group})" title="{tip}"'
+            f'style="--f:var(--{group})"'
         )
 
     controls = _controls(report)

@@ -36,12 +36,18 @@ def show(value: float, which: Metric) -> str:
     return format_bytes(value) if which == "memory" else format_si(value)
 
 
-def bar_charts(report: CostReport, bars: Sequence[Bar]) -> str:
-    """Three bar charts over the same layers: memory, parameters, MACs; one legend."""
+def bar_charts(report: CostReport, bars: Sequence[Bar], *, lean: bool = False) -> str:
+    """Three bar charts over the same layers: memory, parameters, MACs; one legend.
+
+    Args:
+        report: of the network.
+        bars: its layers.
+        lean: bars do not tell their numbers when they are pointed at.
+    """
     parts = [legend({bar.family for bar in bars})]
     for number, which in enumerate(METRICS):
         last = number == len(METRICS) - 1
-        parts.append("".join(_bar_chart(report, bars, which, labels=last)))
+        parts.append("".join(_bar_chart(report, bars, which, labels=last, lean=lean)))
     return "".join(parts)
 
 
@@ -56,7 +62,7 @@ def legend(families: set[str]) -> str:
 
 
 def _bar_chart(
-    report: CostReport, bars: Sequence[Bar], which: Metric, *, labels: bool
+    report: CostReport, bars: Sequence[Bar], which: Metric, *, labels: bool, lean: bool
 ) -> Iterator[str]:
     title, unit = METRICS[which]
     values = [metric(bar.cost, which) for bar in bars]
@@ -74,15 +80,15 @@ def _bar_chart(
     yield f'<div class="plot"><svg viewBox="0 0 {max(1, len(bars))} {_HEIGHT}" '
     yield f'preserveAspectRatio="none" role="img" aria-label="{summary}">'
     for x, (bar, value) in enumerate(zip(bars, values, strict=True)):
-        share = f", {value / total:.1%}" if total else ""
-        tip = html_text(f"{bar.name}")
-        tip += "&#10;" + html_text(f"{bar.operator}") + "&#10;"
-        tip += html_text(f"{show(value, which)} {title}{share}")
         height = value / top * _HEIGHT
-        common = f'data-layer="{bar.index}" data-tip="{tip}"'
         yield f'<rect x="{x + 0.1:.2f}" y="{_HEIGHT - height:.2f}" width="0.8" '
         yield f'height="{height:.2f}" style="fill:var(--{bar.family})" data-layer="{bar.index}"/>'
-        yield f'<rect class="hit" x="{x}" y="0" width="1" height="{_HEIGHT}" {common}/>'
+        if not lean:
+            share = f", {value / total:.1%}" if total else ""
+            tip = html_text(bar.name) + "&#10;" + html_text(bar.operator) + "&#10;"
+            tip += html_text(f"{show(value, which)} {title}{share}")
+            yield f'<rect class="hit" x="{x}" y="0" width="1" height="{_HEIGHT}" '
+            yield f'data-layer="{bar.index}" data-tip="{tip}"/>'
     yield "</svg></div>"
     if labels:
         yield from _labels(bars)
@@ -108,12 +114,18 @@ def _labels(bars: Sequence[Bar]) -> Iterator[str]:
         yield f"</span><span>one in {every} is named</span></div>"
 
 
-def timeline(report: CostReport, memory: PeakMemory) -> str:
-    """Bytes of activations that are live while each layer runs, the peak marked."""
-    return "".join(_timeline(report, memory))
+def timeline(report: CostReport, memory: PeakMemory, *, lean: bool = False) -> str:
+    """Bytes of activations that are live while each layer runs, the peak marked.
+
+    Args:
+        report: of the network.
+        memory: its activations.
+        lean: layers do not tell their numbers when they are pointed at.
+    """
+    return "".join(_timeline(report, memory, lean=lean))
 
 
-def _timeline(report: CostReport, memory: PeakMemory) -> Iterator[str]:
+def _timeline(report: CostReport, memory: PeakMemory, *, lean: bool) -> Iterator[str]:
     live = memory.timeline
     if not live:
         return
@@ -131,7 +143,8 @@ def _timeline(report: CostReport, memory: PeakMemory) -> Iterator[str]:
     yield f'<div class="plot"><svg viewBox="0 0 {len(live)} {_HEIGHT}" preserveAspectRatio="none" '
     yield f'role="img" aria-label="{html_text("memory timeline, " + text)}">'
     yield f'<polygon points="{" ".join(points)}" style="fill:var(--accent);opacity:.55"/>'
-    for x, (value, row) in enumerate(zip(live, report.rows, strict=True)):
+    pairs = () if lean else zip(live, report.rows, strict=True)
+    for x, (value, row) in enumerate(pairs):
         tip = html_text(row.name) + "&#10;" + html_text(f"{format_bytes(value)} live")
         yield f'<rect class="hit" x="{x}" y="0" width="1" height="{_HEIGHT}" '
         yield f'data-layer="{x}" data-tip="{tip}"/>'
