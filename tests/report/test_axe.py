@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,5 +65,5 @@ def test_headings_descend_one_level_at_a_time(browser, tmp_path, small, placed, 
     levels = browser.run(HEADINGS)
     assert levels[0] == 1
     assert levels.count(1) == 1
-    steps = [later - now for now, later in zip(levels, levels[1:], strict=False)]
+    steps = [later - now for now, later in pairwise(levels)]
     assert max(steps) == 1
