@@ -26,7 +26,7 @@ from steelyard.dynamic.torch_stages import TorchStages
 from steelyard.measure.stages.exit_times import exit_times
 
 TIMES = RESULTS / "dynamic_times.jsonl"
-ROUNDS = 7
+ROUNDS = 5
 LOADS = ((1, 250), (256, 1280))
 """Batch, images of a round."""
 

@@ -87,6 +87,9 @@ def test_in_pytorch_as_in_numpy() -> None:
         _, state = combined.advance(0, state)
         logits, _ = combined.advance(1, rows(state, torch.tensor([3, 5])))
     np.testing.assert_allclose(logits, expected[1, [3, 5]], rtol=1e-5, atol=1e-6)
+    loaded = CombinedExits(network, ((1.0,), (1.0, 1.0), (1.0, 1.0, 1.0))).eval()
+    loaded.load_state_dict(combined.state_dict())
+    assert np.array_equal(exit_logits(loaded, [images]), exit_logits(combined, [images]))
 
 
 def test_weights_of_other_networks(made: Made) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steelyard.dynamic.exit_outputs import Floats, Ints
-from steelyard.dynamic.thresholds import Thresholds
+from steelyard.dynamic.thresholds import Thresholds, check_finite
 from steelyard.errors import InputError, ShapeError, UsageError
 
 __all__ = ["Decision", "Engine", "Stages", "run_all"]
@@ -135,17 +135,18 @@ class Engine:
     def _one(self, images: Any) -> Decision:
         """As `_several`, without the bookkeeping, which is much of the time of a small network."""
         history: list[Floats] = []
-        state = self.stages.begin(images)
-        logits = np.empty((1, 0), dtype=np.float32)
-        for stage in range(self.stages.exits):
+        state, last = self.stages.begin(images), self.stages.exits - 1
+        for stage in range(last + 1):
             logits, state = self.stages.advance(stage, state)
             _check(stage, logits, (1, history[0].shape[1] if history else logits.shape[-1]))
+            if stage == last:  # where nothing is left to decide
+                check_finite(stage, logits)
+                break
             history.append(self.thresholds.probabilities(stage, logits))
             if self.thresholds.leaves(history)[0]:
                 break
-        exits = np.array([len(history) - 1])
-        ran = (1,) * len(history)
-        computed = ran + (0,) * (self.stages.exits - len(ran))
+        exits = np.array([stage])
+        computed = (1,) * (stage + 1) + (0,) * (last - stage)
         costs = None if self.costs is None else self.costs[exits]
         return Decision(exits, logits, costs, computed)
 

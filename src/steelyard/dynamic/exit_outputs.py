@@ -96,9 +96,12 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> Floats:
         logits: (..., classes).
         temperature: logits are divided by it.
     """
-    scaled = np.ascontiguousarray(logits, dtype=np.float64) / temperature
-    powers = np.exp(scaled - scaled.max(-1, keepdims=True))
-    shares: Floats = powers / powers.sum(-1, keepdims=True)
+    # reductions by their own names and nothing divided by 1: of a single row calls are most of the time
+    scaled = np.ascontiguousarray(logits, dtype=np.float64)
+    if temperature != 1.0:
+        scaled = scaled / temperature
+    powers = np.exp(scaled - np.maximum.reduce(scaled, axis=-1, keepdims=True))
+    shares: Floats = powers / np.add.reduce(powers, axis=-1, keepdims=True)
     return shares
 
 

@@ -49,7 +49,7 @@ class Confidence:
 
     def score(self, history: Sequence[Floats]) -> Floats:
         """See `Policy.score`."""
-        best: Floats = history[-1].max(-1)
+        best: Floats = np.maximum.reduce(history[-1], axis=-1)
         return best
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,12 +73,7 @@ class Thresholds:
         """
         if not 0 <= stage < self.exits:
             raise UsageError(f"exit {stage + 1} of {self.exits}", expected=self._said)
-        if not np.isfinite(logits).all():
-            raise InputError(
-                f"logits of exit {stage + 1} are not finite",
-                expected="finite numbers",
-                hint="weights that did not diverge, or a wider precision",
-            )
+        check_finite(stage, logits)
         return softmax(logits, self.temperatures[stage] if self.temperatures else 1.0)
 
     def leaves(self, history: Sequence[Floats]) -> NDArray[np.bool_]:
@@ -126,6 +121,20 @@ class Thresholds:
     @property
     def _said(self) -> str:
         return f"the network of {self.exits} exits that the thresholds are for"
+
+
+def check_finite(stage: int, logits: NDArray[np.floating[Any]]) -> None:
+    """Refuses logits of an exit, from 0, that are not finite.
+
+    Raises:
+        InputError: some are not.
+    """
+    if not np.isfinite(logits).all():
+        raise InputError(
+            f"logits of exit {stage + 1} are not finite",
+            expected="finite numbers",
+            hint="weights that did not diverge, or a wider precision",
+        )
 
 
 def scored(policy: Policy, outputs: ExitOutputs, temperatures: Sequence[float] = ()) -> Floats:
