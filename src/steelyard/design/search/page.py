@@ -17,9 +17,16 @@ from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import table_html
 from steelyard.report.pictures import now
 
-_WIDE, _HIGH, _EDGE = 720, 320, 56
-_OTHER, _FRONT = "#8a94a0", "#c0504d"
+_OTHER, _FRONT = "#8a94a0", "#d0534f"
 _MOST_LINES, _MOST_AXES = 400, 14
+_LETTER = 7.0
+"""Width of a letter of 12 pixels, about."""
+
+_STEP, _TALL, _TOP, _BOTTOM = 68, 370, 46, 278
+"""Between parallel axes; height of the picture, and where they begin and end."""
+
+_SPREAD = 0.07
+"""By which networks of equal choices lie apart, of an axis."""
 
 
 def save_search(result: SearchResult, path: str | os.PathLike[str]) -> Path:
@@ -37,7 +44,7 @@ def save_search(result: SearchResult, path: str | os.PathLike[str]) -> Path:
         if len(result.objectives) > 1:
             yield from _scatters(result)
         yield "<h2>Choices and values</h2>"
-        yield '<p class="note">Each line is a network; red ones are on the front.</p>'
+        yield '<p class="note">Each line is a network; red ones are on the front. Equal choices lie a little apart.</p>'
         yield _parallel(result)
         yield "<h2>Not beaten by any other</h2>"
         yield table_html(said.tables[0], sortable=True)
@@ -79,40 +86,69 @@ def scale_over(values: Sequence[float]) -> Scale:
 def _scatters(result: SearchResult) -> Iterator[str]:
     """The first objective against each of the others."""
     first, *others = result.objectives
+    yield "<h2>Front</h2>"
+    yield '<p class="note">Each point is a network; no other beats the red ones in all objectives.</p>'
+    yield '<div style="display:flex;flex-wrap:wrap;gap:12px">'
     for other in others:
-        yield f"<h2>{html_text(str(other))} against {html_text(str(first))}</h2>"
         yield _scatter(result, first, other)
+    yield "</div>"
 
 
 def _scatter(result: SearchResult, across: Quantity, up: Quantity) -> str:
     xs, ys = ([t.values[str(one)] for t in result.done] for one in (across, up))
     x, y = scale_over(xs), scale_over(ys)
+    ends = [up.show(f(ys)) for f in (min, max)] if ys else [""]
+    left, right, top, bottom = 10 + _LETTER * max(map(len, ends)), 444.0, 34.0, 250.0
+    parts = [_frame(across, xs, up, ys, (left, right, top, bottom))]
     front = {trial.number for trial in result.front}
-    parts = [_frame(across, xs, up, ys)]
+    places = {
+        trial.number: (
+            left + x(trial.values[str(across)]) * (right - left),
+            bottom - y(trial.values[str(up)]) * (bottom - top),
+        )
+        for trial in result.done
+    }
+    if len(result.objectives) == 2 and front:
+        parts.append(_steps(sorted(places[number] for number in front)))
     for trial in sorted(result.done, key=lambda t: t.number in front):
         colour = _FRONT if trial.number in front else _OTHER
-        left = _EDGE + x(trial.values[str(across)]) * (_WIDE - 2 * _EDGE)
-        top = _HIGH - _EDGE - y(trial.values[str(up)]) * (_HIGH - 2 * _EDGE)
+        cx, cy = places[trial.number]
         parts.append(
-            f'<circle cx="{left:.1f}" cy="{top:.1f}" r="4" fill="{colour}" fill-opacity="0.8">'
+            f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="4" fill="{colour}" fill-opacity="0.8">'
             f"<title>{html_text(_tip(result, trial))}</title></circle>"
         )
-    return _svg(parts, f"{up} against {across}")
+    return _svg(parts, f"{up} against {across}", 456, 292, "flex:1 1 320px;max-width:520px")
 
 
-def _frame(across: Quantity, xs: Sequence[float], up: Quantity, ys: Sequence[float]) -> str:
+def _steps(corners: Sequence[tuple[float, float]]) -> str:
+    """What the front of two objectives leaves to others."""
+    (x, y), *rest = corners
+    steps = "".join(f"H{x:.1f}V{y:.1f}" for x, y in rest)
+    return f'<path d="M{x:.1f} {y:.1f}{steps}" fill="none" stroke="{_FRONT}" stroke-opacity="0.5"/>'
+
+
+def _frame(
+    across: Quantity,
+    xs: Sequence[float],
+    up: Quantity,
+    ys: Sequence[float],
+    box: tuple[float, float, float, float],
+) -> str:
     """Axes with the ends written at them."""
-    bottom, right = _HIGH - _EDGE, _WIDE - _EDGE
-    lines = f'<path d="M{_EDGE} {_EDGE}V{bottom}H{right}" fill="none" stroke="currentColor" stroke-opacity="0.4"/>'
+    left, right, top, bottom = box
+    lines = (
+        f'<path d="M{left:.1f} {top}V{bottom}H{right}" fill="none" stroke="currentColor" '
+        'stroke-opacity="0.4"/>'
+    )
     if not xs:
         return lines
     texts = [
-        (_EDGE, bottom + 18, "start", across.show(min(xs))),
+        (left, bottom + 18, "start", across.show(min(xs))),
         (right, bottom + 18, "end", across.show(max(xs))),
-        ((_EDGE + right) / 2, bottom + 34, "middle", str(across)),
-        (_EDGE - 4, bottom, "end", up.show(min(ys))),
-        (_EDGE - 4, _EDGE, "end", up.show(max(ys))),
-        (_EDGE, _EDGE - 12, "start", str(up)),
+        ((left + right) / 2, bottom + 34, "middle", str(across)),
+        (left - 5, bottom, "end", up.show(min(ys))),
+        (left - 5, top + 8, "end", up.show(max(ys))),
+        (left, top - 14, "start", str(up)),
     ]
     return lines + "".join(_text(*one) for one in texts)
 
@@ -122,33 +158,55 @@ def _parallel(result: SearchResult) -> str:
     space, shown = result.space, quantities_of(result)
     places = [i for i, choice in enumerate(space.choices) if len(choice.values) > 1]
     places = places[: _MOST_AXES - len(shown)]
-    axes = [space.choices[i].name for i in places] + [str(one) for one in shown]
-    scales = [scale_over([t.values[str(one)] for t in result.done]) for one in shown]
+    values = [[t.values[str(one)] for t in result.done] for one in shown]
+    axes = [(space.choices[i].name, [str(v) for v in space.choices[i].values]) for i in places]
+    axes += [
+        (str(one), [one.show(min(row)), one.show(max(row))] if row else [])
+        for one, row in zip(shown, values, strict=True)
+    ]
+    scales = [scale_over(row) for row in values]
     front = {trial.number for trial in result.front}
-    bottom, step = _HIGH - _EDGE, (_WIDE - 2 * _EDGE) / max(1, len(axes) - 1)
     parts = []
-    done = sorted(result.done, key=lambda t: (t.number in front, t.number))[-_MOST_LINES:]
-    for trial in done:
-        point = space.decode(trial.key)
-        vector = space.vector(point)
-        heights = [vector[i] for i in places]
+    for trial in sorted(result.done, key=lambda t: (t.number in front, t.number))[-_MOST_LINES:]:
+        apart = (trial.number * 0.618 % 1 - 0.5) * _SPREAD
+        vector = space.vector(space.decode(trial.key))
+        heights = [vector[i] + apart for i in places]
         heights += [s(trial.values[str(one)]) for one, s in zip(shown, scales, strict=True)]
-        corners = " ".join(
-            f"{_EDGE + i * step:.1f},{bottom - h * (bottom - _EDGE):.1f}"
-            for i, h in enumerate(heights)
-        )
-        on = trial.number in front
-        parts.append(
-            f'<polyline points="{corners}" fill="none" stroke="{_FRONT if on else _OTHER}" '
-            f'stroke-opacity="{0.9 if on else 0.25}"><title>{html_text(_tip(result, trial))}</title></polyline>'
-        )
-    for i, name in enumerate(axes):
-        at = _EDGE + i * step
-        parts.append(
-            f'<path d="M{at:.1f} {_EDGE}V{bottom}" stroke="currentColor" stroke-opacity="0.5"/>'
-        )
-        parts.append(_text(at, bottom + 14 + 12 * (i % 3), "middle", name))
-    return _svg(parts, "choices and values of all networks that were tried")
+        parts.append(_line(heights, _tip(result, trial), on=trial.number in front))
+    parts += [_axis(i, name, marks) for i, (name, marks) in enumerate(axes)]
+    wide = _STEP * len(axes) + _STEP
+    picture = _svg(
+        parts, "choices and values of all networks that were tried", wide, _TALL, f"width:{wide}px"
+    )
+    return f'<div style="overflow-x:auto" tabindex="0" role="group">{picture}</div>'
+
+
+def _at(i: int) -> float:
+    return _STEP * (i + 0.9)
+
+
+def _line(heights: Sequence[float], tip: str, *, on: bool) -> str:
+    corners = " ".join(
+        f"{_at(i):.1f},{_BOTTOM - h * (_BOTTOM - _TOP):.1f}" for i, h in enumerate(heights)
+    )
+    return (
+        f'<polyline points="{corners}" fill="none" stroke="{_FRONT if on else _OTHER}" '
+        f'stroke-opacity="{0.9 if on else 0.3}"><title>{html_text(tip)}</title></polyline>'
+    )
+
+
+def _axis(i: int, name: str, marks: Sequence[str]) -> str:
+    """With its first value below and its last above; names take turns in three lines."""
+    at = _at(i)
+    parts = [
+        f'<path d="M{at:.1f} {_TOP - 8}V{_BOTTOM + 8}" stroke="currentColor" stroke-opacity="0.5"/>'
+    ]
+    if marks:
+        parts += [
+            _text(at, _BOTTOM + 21 + 13 * (i % 2), "middle", marks[0]),
+            _text(at, _TOP - 14 - 13 * (i % 2), "middle", marks[-1]),
+        ]
+    return "".join([*parts, _text(at, _BOTTOM + 52 + 13 * (i % 3), "middle", name)])
 
 
 def _tip(result: SearchResult, trial: Trial) -> str:
@@ -161,13 +219,13 @@ def _tip(result: SearchResult, trial: Trial) -> str:
 
 def _text(x: float, y: float, anchor: str, text: str) -> str:
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="11" fill="currentColor">'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="12" fill="currentColor">'
         f"{html_text(text)}</text>"
     )
 
 
-def _svg(parts: Sequence[str], label: str) -> str:
+def _svg(parts: Sequence[str], label: str, wide: float, high: float, style: str) -> str:
     return (
-        f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img" aria-label="{html_text(label)}" '
-        f'style="width:100%;max-width:{_WIDE}px">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {wide:g} {high:g}" role="img" aria-label="{html_text(label)}" style="{style}">'
+        f"{''.join(parts)}</svg>"
     )
