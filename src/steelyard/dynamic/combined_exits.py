@@ -37,7 +37,7 @@ class CombinedExits(nn.Module):
             square[stage, : len(row)] = torch.tensor(row)
         self.register_buffer("weights", square)
         self._numbers = square.tolist()
-        self.register_load_state_dict_post_hook(_read)
+        cast("Any", self).register_load_state_dict_post_hook(_read)
 
     def begin(self, images: Tensor) -> State:
         """See `EarlyExit.begin`."""
