@@ -85,7 +85,7 @@ def test_the_front_is_what_no_network_beats(desk):
     desk.page.route("**/api/zoo*", lambda route: route.fulfill(json={**answer, "points": points}))
     page = desk.open("zoo")
     expect(page.locator(".dot")).to_have_count(25)
-    table = page.get_by_role("region", name="networks; 0 of the zoo lack")
+    table = page.get_by_role("region", name="networks; 0 of the zoo without")
     assert set(table.locator("tbody th").all_inner_texts()) == on_front(points)
     chart = page.get_by_role("application")
     chart.focus()

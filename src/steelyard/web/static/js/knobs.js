@@ -10,13 +10,22 @@ const NUMBER_FORMAT = {
 const UNITS = { resolution: "pixels" };
 const FOREMOST = ["width", "depth", "depths", "resolution", "groups", "kernel", "kernel_size"]; // shown before all others
 
-/** The knobs of a network, those of its input first. */
-export function knobsOfNetwork(about) {
+const GROUPED = [2, 4, 8].map((groups) => `grouped:groups=${groups}`);
+
+// a rule of `steelyard rewrite` for all layers that it fits: other groups, other kernels
+const rewriting = (rules) => ({
+  name: "rewrite", label: "layers rewritten", doc: "every layer that the rule fits is replaced, as `steelyard rewrite` does it",
+  type: "choice", default: null, choices: [null, ...rules.flatMap((rule) => (rule === "grouped" ? GROUPED : [rule]))], none: "no",
+});
+
+/** The knobs of a network, those of its input first; `rules`: what layers can be rewritten to. */
+export function knobsOfNetwork(about, rules = []) {
   const own = (about.knobs ?? []).map(shaped);
   const first = (knob) => { const at = FOREMOST.indexOf(knob.name); return at < 0 ? FOREMOST.length : at; };
   own.sort((a, b) => first(a) - first(b));
   const has = (name) => own.some((knob) => knob.name === name);
-  const input = [BATCH, NUMBER_FORMAT].filter((knob) => !has(knob.name));
+  const rewrite = about.id || !rules.length ? [] : [rewriting(rules)];
+  const input = [BATCH, NUMBER_FORMAT, ...rewrite].filter((knob) => !has(knob.name));
   return about.id && !has("resolution") ? [...input, RESOLUTION, ...own] : [...input, ...own];
 }
 

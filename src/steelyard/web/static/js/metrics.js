@@ -13,7 +13,7 @@ export const METRICS = {
   param_bytes: { label: "Weights", words: "bytes of the parameters", show: bytes, better: "less" },
   peak_activation_bytes: { label: "Peak activations", words: "most bytes of activations alive at one time", show: bytes, better: "less" },
   layers: { label: "Operators", words: "operators that are executed", show: count, better: "less" },
-  intensity: { label: "MACs per byte", words: "multiply-accumulates for each byte of access", show: (v) => si(v), better: "more" },
+  intensity: { label: "MACs per byte", words: "multiply-accumulates for each byte of access", show: (v) => (v === null || v === undefined ? "–" : v.toFixed(2)), better: "more" },
   accuracy: { label: "Top-1 accuracy", words: "as published", show: (v) => (v === null || v === undefined ? "–" : `${v.toFixed(1)} %`), better: "more" },
   latency_s: { label: "Least time", words: "of one inference on the device: no mapping and no program can be quicker", show: (v) => si(v, "s"), better: "less" },
   time_s: { label: "Least time", words: "on the device", show: (v) => si(v, "s"), better: "less" },

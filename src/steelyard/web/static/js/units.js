@@ -38,5 +38,8 @@ export function moment(when) {
   return Number.isNaN(date.getTime()) ? String(when) : date.toLocaleString([], { dateStyle: "medium", timeStyle: "medium" });
 }
 
+/** "1 network", "2 networks". */
+export const counted = (number, noun) => `${exact(number)} ${noun}${number === 1 ? "" : "s"}`;
+
 /** A number with thousands separated. */
 export const exact = (value) => value.toLocaleString("en");

@@ -1,5 +1,5 @@
 // A network with its settings: as one line of an address, as the object that the server takes, as words.
-const OWN = ["batch", "resolution", "bits"]; // settings of the input, not of the network
+const OWN = ["batch", "resolution", "bits", "rewrite"]; // settings of the input, not of the network
 
 /** From `resnet50;width=0.5;batch=4`, or `upload!ID;batch=4`. Values stay text till a knob says their type. */
 export function parse(text) {

@@ -4,6 +4,7 @@ import { Axes, areaOf, useWidth } from "./frame.js";
 import { scaleOf } from "./scales.js";
 
 const NEAR = 26; // pixels from a point that the pointer may be
+const MARGIN = 0.02; // so that no point lies on the rim
 const LABELS = 9; // names along the front
 
 /** `x`, `y`: {label, value(point), show(value), log}; `points`: [{name}]; `best`: those on the front; `marked`: names. */
@@ -11,7 +12,7 @@ export function Scatter({ points, best, x, y, chosen, marked, onChoose, label })
   const [box, width] = useWidth();
   const height = Math.round(Math.min(520, Math.max(300, width * 0.56)));
   const drawn = useMemo(() => {
-    const across = scaleOf(points.map(x.value), x.log), up = scaleOf(points.map(y.value), y.log);
+    const across = scaleOf(points.map(x.value), x.log, MARGIN), up = scaleOf(points.map(y.value), y.log, MARGIN);
     const area = areaOf(width, height, across, up);
     const at = points.map((p) => ({ point: p, name: p.name, cx: area.x(x.value(p)), cy: area.y(y.value(p)) }));
     at.sort((a, b) => a.cx - b.cx || a.cy - b.cy);

@@ -31,7 +31,7 @@ export function Compare() {
     : html`<div class="adder"><${NetworkPicker} id="adder" value="" onPick=${add} networks=${networks} /></div>`}
       <${NameField} id="compare-device" label="least time on" names=${["", ...(devices.data?.devices ?? []).map((d) => d.name)]} value=${device} onPick=${(name) => change({ device: name })} />
     </div>
-    ${!lines.length && html`<p class="card">Nothing to compare yet: add networks here, or press <em>Compare…</em> in a network's view, which takes its settings along.
+    ${!lines.length && html`<p class="sheet">Nothing to compare yet: add networks here, or press <em>Compare…</em> in a network's view, which takes its settings along.
       For a start: <a href=${addressOf("compare", { n: ["resnet50", "mobilenet_v2", "efficientnet_b0"] })}>ResNet-50, MobileNet V2 and EfficientNet-B0</a>.</p>`}
     ${lines.length > 0 && html`<${SideBySide} lines=${lines} whats=${whats} answers=${answers} uploads=${networks.uploads} put=${put} />
     <${Kinds} lines=${lines} whats=${whats} uploads=${networks.uploads} />

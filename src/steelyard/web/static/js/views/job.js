@@ -18,7 +18,7 @@ export function Job({ id }) {
   const log = [data.log ?? ""].flat().join("\n");
   const save = () => fetchFile(`jobs/${id}/report`, "steelyard-report.html").then(() => setSaving({}), (error) => setSaving({ error }));
   const active = ACTIVE.includes(data.state);
-  return html`<section class="wide card job" aria-label="job"><h2>${data.title} <span class=${`state ${data.state}`}>${data.state}</span></h2>
+  return html`<section class="wide sheet job" aria-label="job"><h2>${data.title} <span class=${`state ${data.state}`}>${data.state}</span></h2>
     ${active && html`<p><progress max="1" value=${data.progress?.share ?? undefined} aria-label="progress"></progress> ${typeof data.progress?.share === "number" ? percent(data.progress.share) : ""} ${data.progress?.words ?? ""}</p>`}
     <p class="soft">asked for ${moment(data.created)}${data.started ? `, begun ${moment(data.started)}` : ""}${data.ended ? `, ended ${moment(data.ended)}` : ""}</p>
     ${data.state === "interrupted" && html`<p>The server ended while this job ran. Start it again, if it is still wanted.</p>`}

@@ -25,7 +25,7 @@ export function Jobs() {
   return html`<h1>Jobs</h1>
     <p class="soft">What takes longer than a moment runs here, one job at a time; the page may be closed meanwhile.</p>
     <div class="jobs-view">
-      <section class="card" aria-label="a new job"><h2>A new job</h2>
+      <section class="sheet" aria-label="a new job"><h2>A new job</h2>
         ${about.data ? html`<${Starter} verbs=${verbsOf(about.data)} address=${address} networks=${networks} onStarted=${started} />` : html`<${Waiting}>Reading what can be run…<//>`}
         <${Trouble} error=${about.error} /></section>
       <section aria-label="list of jobs"><h2>All jobs</h2><${Trouble} error=${jobs.error} />
@@ -64,7 +64,7 @@ function Starter({ verbs, address, networks, onStarted }) {
     await post("jobs", { verb: verb.verb, ...verb.body(filled(verb, values)) })
       .then((job) => { setState({}); onStarted(job); }, (error) => setState({ error }));
   };
-  return html`<form onSubmit=${start}>
+  return html`<form noValidate onSubmit=${start}>
     <div class="field"><label for="verb">what to do</label><select id="verb" value=${verb.verb} onChange=${(e) => change({ verb: e.target.value })}>
       ${verbs.map((v) => html`<option key=${v.verb} value=${v.verb}>${v.label}</option>`)}</select></div>
     <p class="soft">${verb.doc}</p>

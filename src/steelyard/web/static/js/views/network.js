@@ -10,7 +10,7 @@ import { Tiles } from "../parts/tiles.js";
 import { ReportButton } from "../parts/reporting.js";
 import { Structure } from "./structure.js";
 import { knobsOfDevice, knobsOfNetwork, typed } from "../knobs.js";
-import { percent, si } from "../units.js";
+import { counted, percent, si } from "../units.js";
 import { body, parse, print, uploadOf, words } from "../what.js";
 import { MOST } from "./compare.js";
 
@@ -24,10 +24,11 @@ export function Network() {
   const what = parse(address.one("n", FIRST));
   const device = address.one("device");
   const upload = uploadOf(what.name);
-  const about = useLoad(what.name, (signal) => (upload ? { id: upload } : get(`models/${encodeURIComponent(what.name)}`, signal)));
+  const about = useLoad(what.name, (signal) => (upload ? get(`uploads/${encodeURIComponent(upload)}`, signal) : get(`models/${encodeURIComponent(what.name)}`, signal)));
+  const server = useLoad("about", (signal) => get("about", signal));
   const devices = useLoad("devices", (signal) => get("devices", signal));
   const machine = useLoad(device || null, (signal) => get(`devices/${encodeURIComponent(device)}`, signal));
-  const knobs = about.fresh ? knobsOfNetwork(about.data) : null;
+  const knobs = about.fresh && (server.data || server.error) ? knobsOfNetwork(about.data, server.data?.rewrites) : null;
   const machineKnobs = machine.fresh ? knobsOfDevice(machine.data) : [];
   const settings = knobs && typed(what.settings, knobs);
   const machineSettings = typed(parse(`x;${address.one("on")}`).settings, machineKnobs);
@@ -81,7 +82,9 @@ function useSettled(value) {
   return settled;
 }
 
+// where it was published; of an upload what had to be assumed
 function Paper({ about }) {
+  if (about?.note) return html`<p class="soft">${about.note}</p>`;
   if (!about?.paper) return null;
   const { paper } = about;
   return html`<p class="soft">${paper.title} (${paper.authors}, ${paper.year})</p>`;
@@ -92,7 +95,7 @@ function Knobs({ title, knobs, values, onTurn, prefix }) {
   const rest = knobs.slice(AT_FIRST);
   if (!knobs.length) return null;
   return html`${title && html`<h2>${title}</h2>`}${knobs.slice(0, AT_FIRST).map(show)}
-    ${rest.length > 0 && html`<details class="more" open=${rest.some((k) => k.name in values)}><summary>${rest.length} more settings</summary>${rest.map(show)}</details>`}`;
+    ${rest.length > 0 && html`<details class="more" open=${rest.some((k) => k.name in values)}><summary>${counted(rest.length, "more setting")}</summary>${rest.map(show)}</details>`}`;
 }
 
 const SHOWN = ["macs", "params", "param_bytes", "peak_activation_bytes", "access_bytes", "layers", "latency_s"];

@@ -7,6 +7,7 @@ import { Lines } from "../charts/lines.js";
 import { Trouble, Waiting } from "../parts/note.js";
 import { Result } from "../parts/result.js";
 import { DataTable } from "../parts/table.js";
+import { counted } from "../units.js";
 
 const AGAIN_MS = 5000;
 
@@ -18,13 +19,13 @@ export function Runs() {
   return html`<h1>Training runs</h1>
     <${Trouble} error=${runs.error} />
     ${!runs.data && !runs.error && html`<${Waiting}>Looking for runs…<//>`}
-    ${runs.data && !rows.length && html`<p class="card">No runs here. <code>steelyard train RECIPE</code> makes one, and <code>steelyard serve --runs FOLDER</code> says where they are.</p>`}
+    ${runs.data && !rows.length && html`<p class="sheet">No runs here. <code>steelyard train RECIPE</code> makes one, and <code>steelyard serve --runs FOLDER</code> says where they are.</p>`}
     ${rows.length > 0 && html`<${List} rows=${rows} chosen=${chosen} />`}
     ${chosen && html`<${Run} key=${chosen} id=${chosen} />`}`;
 }
 
 // a recipe names a network or data set alone, or in a table with its settings
-const named = (part) => (part !== null && typeof part === "object" ? part.name ?? "" : part ?? "");
+const named = (part) => (part !== null && typeof part === "object" ? part.name ?? part.source ?? "" : part ?? "");
 
 function List({ rows, chosen }) {
   const columns = [
@@ -34,7 +35,7 @@ function List({ rows, chosen }) {
     { key: "epochs", label: "epochs", show: (n, row) => (row.error ? row.error : `${n} of ${row.of}${row.finished ? "" : ", not ended"}`), wrap: true },
     { key: "best", label: "best top-1", unit: "%", number: true, value: (row) => row.best?.test_top1, show: (v) => v?.toFixed(2) ?? "–" },
   ];
-  return html`<${DataTable} caption=${`${rows.length} runs`} columns=${columns} rows=${rows} filter=${rows.length > 8} chosen=${chosen} onChoose=${(id) => change({ id })} />`;
+  return html`<${DataTable} caption=${counted(rows.length, "run")} columns=${columns} rows=${rows} filter=${rows.length > 8} chosen=${chosen} onChoose=${(id) => change({ id })} />`;
 }
 
 function Run({ id }) {

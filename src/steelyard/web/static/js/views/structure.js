@@ -57,7 +57,7 @@ function Legend({ tree }) {
 function Chosen({ tree, total, heats, id }) {
   const node = id && tree.byId.get(id);
   if (!node) {
-    return html`<section class="chosen-side card" aria-label="chosen"><h2>Nothing chosen</h2>
+    return html`<section class="chosen-side sheet" aria-label="chosen"><h2>Nothing chosen</h2>
       <p class="soft">Choose a block or a layer: a click or Enter opens a block, the arrow keys walk.</p></section>`;
   }
   const block = isBlock(tree, id);
@@ -68,7 +68,7 @@ function Chosen({ tree, total, heats, id }) {
     ...(node.shape?.length ? [["output", node.shape.join("×")]] : []),
     ...(block ? [["operators", exact(node.layers ?? tree.children.get(id).length)]] : []),
   ];
-  return html`<section class="chosen-side card" aria-label="chosen" aria-live="polite"><h2>${node.label}</h2>
+  return html`<section class="chosen-side sheet" aria-label="chosen" aria-live="polite"><h2>${node.label}</h2>
     <dl class="facts">${facts.map(([term, text]) => html`<dt key=${term}>${term}</dt><dd>${text}</dd>`)}</dl>
     <table><thead><tr><th scope="col">metric</th><th scope="col" class="n">amount</th><th scope="col" class="n">of all</th></tr></thead>
       <tbody>${heats.map((key) => html`<tr key=${key}><th scope="row">${METRICS[key].label}</th><td class="n">${METRICS[key].show(node[key])}</td>

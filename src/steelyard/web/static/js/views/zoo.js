@@ -9,6 +9,7 @@ import { METRICS } from "../metrics.js";
 import { NameField } from "../parts/picker.js";
 import { Trouble, Waiting } from "../parts/note.js";
 import { DataTable } from "../parts/table.js";
+import { counted } from "../units.js";
 import { MOST } from "./compare.js";
 
 const AXES = ["macs", "params", "peak_activation_bytes", "access_bytes", "activation_bytes", "accuracy", "latency_s", "energy_pj"];
@@ -77,9 +78,9 @@ function AxisChoice({ id, label, there, axis }) {
 }
 
 function Card({ point, device, there }) {
-  if (!point) return html`<section class="card" aria-label="chosen network"><h2>No network chosen</h2><p class="soft">The line is the Pareto front: no network beats one of its points in both ways.</p></section>`;
+  if (!point) return html`<section class="sheet" aria-label="chosen network"><h2>No network chosen</h2><p class="soft">The line is the Pareto front: no network beats one of its points in both ways.</p></section>`;
   const compared = new URLSearchParams(addressOf("compare").split("?")[1] ?? "").getAll("n");
-  return html`<section class="card" aria-label="chosen network"><h2>${point.name}</h2>
+  return html`<section class="sheet" aria-label="chosen network"><h2>${point.name}</h2>
     <p class="soft">${point.family}${point.year ? `, ${point.year}` : ""}</p>
     <dl class="facts">${there.map((key) => html`<dt key=${key}>${METRICS[key].label}</dt><dd>${METRICS[key].show(point[key])}</dd>`)}</dl>
     ${point.published && html`<p class="soft">Accuracy as published: ${[point.published.dataset, point.published.protocol, point.published.source].filter(Boolean).join("; ")}</p>`}
@@ -92,5 +93,5 @@ function Front({ best, x, y, chosen, missing }) {
   const columns = [{ key: "name", label: "network" }, { key: "family", label: "family" },
     ...[x, y].map((axis) => ({ key: axis.key, label: axis.label, number: true, show: (value) => axis.show(value) }))];
   return html`<h2>On the front</h2>
-    <${DataTable} caption=${`${best.length} networks; ${missing} of the zoo lack one of the two figures and are not drawn`} columns=${columns} rows=${rows} chosen=${chosen} onChoose=${(name) => change({ at: name })} />`;
+    <${DataTable} caption=${`${counted(best.length, "network")}; ${missing} of the zoo without one of the two figures are not drawn`} columns=${columns} rows=${rows} chosen=${chosen} onChoose=${(name) => change({ at: name })} />`;
 }
