@@ -44,10 +44,13 @@ def cards_document(result: Scorecards) -> Document:
         Column("scalability", "scales", "share", rank=4),
     )
     table = Table("", columns, tuple(_row(card) for card in result.cards))
+    gaps = _all_gaps(result)
     return Document(
         title=f"{len(result.cards)} scorecards",
-        tables=(table, *_unlike(result), *_all_gaps(result)),
-        notes=("A blank is not known; the reason stands in the table of what is missing.",),
+        tables=(table, *_unlike(result), *gaps),
+        notes=("A blank is not known; the reason stands in the table of what is missing.",)
+        if gaps
+        else (),
     )
 
 

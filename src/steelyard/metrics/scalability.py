@@ -21,7 +21,8 @@ Rule = Literal["array", "bandwidth"]
 
 RULES: dict[Rule, str] = {
     "array": "the outermost array's shortest axis doubles, then the next; memories and their bandwidths stay",
-    "bandwidth": "as array, and the bandwidths of all memories outside of the array, DRAM's too, grow with the PEs",
+    "bandwidth": "the outermost array's shortest axis doubles, then the next; the bandwidths of all memories outside "
+    "of it, DRAM's too, grow with the PEs",
 }
 """What grows."""
 
