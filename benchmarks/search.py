@@ -1,13 +1,15 @@
 """How many candidates a CPU second does a search cost, and predict the latency of, part by part?
 
 Run: ``python benchmarks/search.py [--candidates 2000]``. Writes results/search.md. Latencies need a calibration of this
-machine (``steelyard calibrate --backend onnxruntime``); without one only costs are timed. CPU time is told, not the
-clock's, so that a busy machine hardly matters; every process takes as much.
+machine (``steelyard calibrate --backend onnxruntime``); without one only costs are timed. The first table tells CPU time,
+not the clock's, so that a busy machine hardly matters; the second is two processes on two cores by the clock, and
+wants a quiet machine.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 import time
@@ -21,7 +23,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from common import in_child, machine, markdown, publish
 from steelyard.design.search.parts import PartCosts, captured, counts_of
-from steelyard.design.spaces import Point, space_from
+from steelyard.design.spaces import Point, SearchSpace, space_from
 from steelyard.errors import SteelyardError
 from steelyard.measure.child import available_cores
 from steelyard.measure.predictor.calibration import check_machine, find_calibration
@@ -113,6 +115,59 @@ def of_space(name: str, given: dict[str, Any], count: int) -> tuple[list[list[st
     return rows, lines
 
 
+def on_two_cores(space: SearchSpace, known: Any, points: Sequence[Point]) -> list[float]:
+    """Candidates a second of the clock by two processes, a core for each and half of the points: first, then others."""
+    context = multiprocessing.get_context("fork")
+    workers, ends = [], []
+    for core in (0, 1):
+        ours, theirs = context.Pipe()
+        mine = points[core::2]
+        worker = context.Process(target=_half, args=(theirs, core, space, known, mine), daemon=True)
+        worker.start()
+        workers.append(worker)
+        ends.append(ours)
+    rates = []
+    for end in ends:
+        end.recv()
+    for _ in range(2):
+        begun = time.perf_counter()
+        for end in ends:
+            end.send("go")
+        for end in ends:
+            end.recv()
+        rates.append(len(points) / 2 / (time.perf_counter() - begun))
+    for worker in workers:
+        worker.join()
+    return rates
+
+
+def _half(end: Any, core: int, space: SearchSpace, known: Any, points: Sequence[Point]) -> None:
+    """One of the two: nothing is remembered at first, and nothing is told to the other."""
+    os.sched_setaffinity(0, {core})
+    costs = PartCosts(space, known)
+    end.send("ready")
+    for part in (points[: len(points) // 2], points[len(points) // 2 :]):
+        end.recv()
+        for point in part:
+            costs(point)
+            costs.latency_s(point)
+        end.send("done")
+
+
+def two_cores(name: str, given: dict[str, Any], count: int) -> list[list[str]]:
+    """Rows of the second table: each process costs half of the first candidates, or as many by itself."""
+    space = space_from(given, name)
+    random = Random(2)
+    rows = []
+    for backend, known in calibrations().items():
+        rates = []
+        for each in (count // 2, count):
+            points = [space.sample(random) for _ in range(4 * each)]
+            rates += on_two_cores(space, known, points)
+        rows.append([name, f"costs, latency in {backend}", *(f"{rate:,.0f}" for rate in rates)])
+    return rows
+
+
 def latencies(
     name: str, backend: str, space: Any, costs: PartCosts, known: Any, points: Sequence[Point]
 ) -> str:
@@ -142,8 +197,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=2000, help="in each half")
     count = parser.parse_args().candidates
-    rows, lines = [], []
+    rows, lines, both = [], [], []
     for name, given in SPACES.items():
+        both += two_cores(name, given, count)
         status, found = in_child(lambda n=name, g=given: of_space(n, g, count), limit_s=600)
         if status != "ok":
             print(f"{name}: {found}", file=sys.stderr)
@@ -160,9 +216,18 @@ def main() -> None:
         f"One process; the first {count:,} candidates of a search, whose parts are captured on the way, and {count:,} "
         "others. No weights are built. Costs are parameters, MACs, memory access and peak memory.\n",
         markdown(header, rows, left=3),
+        "\nTwo processes, a core each, by the clock: candidates a second of both together. They share nothing, so that each "
+        "captures nearly all parts itself.\n",
+        markdown(
+            (
+                "space", "what", f"the first {count:,}, half each", f"the next {count:,}",
+                f"the first {2 * count:,}, half each", f"the next {2 * count:,}",
+            ),
+            both, left=2,
+        ) if both else "No calibration of this machine.",
         "\nLatency: the sum over parts against the prediction of the whole network.\n",
         "\n".join(lines) or "No calibration of this machine.",
-    ]
+    ]  # fmt: skip
     publish("search.md", "\n".join(text))
 
 
