@@ -31,7 +31,7 @@ from steelyard.metrics.fitting import flexibility
 from steelyard.metrics.growth import Growth
 from steelyard.metrics.machines import LINK_BYTES_PER_S
 from steelyard.metrics.pricelist import Price
-from steelyard.metrics.scalability import FACTORS, Rule
+from steelyard.metrics.scalability import FACTORS, Grow
 from steelyard.metrics.subject import Subject, subject
 from steelyard.workload import Workload
 
@@ -84,7 +84,7 @@ def scorecard(
     power_limit_w: float | None = None,
     zoo: str = "",
     pe_factors: Sequence[float] = FACTORS,
-    grow: Rule = "array",
+    grow: Grow = "array",
     link_bytes_per_s: float = LINK_BYTES_PER_S,
     known: Estimate | None = None,
     progress: Progress | None = None,

@@ -181,7 +181,7 @@ class Metric:
 
     @property
     def gaps(self) -> tuple[tuple[str, str], ...]:
-        """(what, reason) of everything that is not known: figures without a value, and ``missing``."""
+        """What is not known and why, of figures without a value and of ``missing``."""
         figures = [(one.name, one.unavailable) for one in self.figures if one.value is None]
         return (*figures, *self.missing)
 

@@ -17,9 +17,9 @@ from steelyard.metrics.card import Factor, Figure, product, unavailable
 from steelyard.workload import Workload
 
 SCHEMA = "steelyard.scaling_of_pes/1"
-Rule = Literal["array", "bandwidth"]
+Grow = Literal["array", "bandwidth"]
 
-RULES: dict[Rule, str] = {
+RULES: dict[Grow, str] = {
     "array": "the outermost array's shortest axis doubles, then the next; memories and their bandwidths stay",
     "bandwidth": "the outermost array's shortest axis doubles, then the next; the bandwidths of all memories outside "
     "of it, DRAM's too, grow with the PEs",
@@ -66,7 +66,7 @@ class PeScaling(Printable):
 
     network: str
     device: str
-    rule: Rule
+    rule: Grow
     objective: Objective
     energy_unit: str
     sizes: tuple[Size, ...]
@@ -123,7 +123,7 @@ def pe_scaling(
     device: Accelerator,
     *,
     factors: Sequence[float] = FACTORS,
-    rule: Rule = "array",
+    rule: Grow = "array",
     objective: Objective = "energy",
     dataflow: str = "",
     first: Estimate | None = None,
@@ -177,7 +177,7 @@ def pe_scaling(
     return PeScaling(load.name, device.name, rule, objective, unit, tuple(sizes))
 
 
-def resized(device: Accelerator, factor: float, rule: Rule = "array") -> Accelerator:
+def resized(device: Accelerator, factor: float, rule: Grow = "array") -> Accelerator:
     """The device with ``factor`` times as many PEs.
 
     >>> from steelyard.hardware.registry import device
