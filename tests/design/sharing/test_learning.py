@@ -140,9 +140,11 @@ def test_once_for_all_searches_with_the_weights_that_it_taught(tmp_path: Path) -
     shared.load_state_dict(dict(kept.tensors["shared"]))
     data = images(0.1)
     judge = Judge(shared, data)
+    assert [judge(mobile().decode(t.key)) for t in result.trials] == [
+        t.values["error"] for t in result.trials
+    ]
     for trial in result.trials[:2]:
-        point = mobile().decode(trial.key)
-        network = judge.network(point)
+        point, network = mobile().decode(trial.key), result.shared_network(trial)
         wrong = count = 0
         for batch in data.judge.epoch(0):
             with torch.no_grad():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from steelyard.design.search.crew import Job, crew
 from steelyard.design.search.goals import SEARCHED, Constraint, Quantity, constraint, quantities
 from steelyard.design.search.loop import Loop, Progress, lag_of
+from steelyard.design.search.proxies import NASWOT, SHORT_TRAINING
 from steelyard.design.search.result import SearchResult
 from steelyard.design.search.store import Store, sole_search
 from steelyard.design.search.strategies import STRATEGIES
@@ -167,7 +168,7 @@ def _result(loop: Loop) -> SearchResult:
     job = loop.job
     return SearchResult(
         job.space, loop.name, loop.seed, tuple(job.objectives), tuple(job.constraints), loop.finished,
-        _facts(loop), job.proxy, _warnings(loop),
+        _facts(loop), job.proxy, _warnings(loop), loop.learnt.judge if loop.learnt else None,
     )  # fmt: skip
 
 
@@ -180,13 +181,14 @@ def _facts(loop: Loop) -> dict[str, str]:
         epochs = f"{proxy.epochs} epoch{'s' if proxy.epochs > 1 else ''}"
         facts["error"] = (
             f"of the test images of {proxy.data.source} after {epochs} by the recipe {proxy.name}: "
-            "a proxy for full training"
+            f"a proxy for full training; {SHORT_TRAINING}"
         )
     if loop.learnt is not None:
         facts["error" if loop.learnt.judge is not None else "network"] = loop.learnt.fact
     if "naswot" in wanted:
         facts["naswot"] = (
-            "minus the score of Mellor et al. 2021 of the untrained network on noise: a proxy for accuracy"
+            "minus the score of Mellor et al. 2021 of the untrained network on noise: a proxy for accuracy; "
+            f"{NASWOT}"
         )
         facts |= _correlation(loop)
     return facts

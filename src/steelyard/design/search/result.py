@@ -20,6 +20,7 @@ from steelyard.train.recipe import Recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from steelyard.design.sharing.judging import Judge
     from steelyard.report.table import Table
 
 SCHEMA = "steelyard.search/1"
@@ -88,6 +89,7 @@ class SearchResult(Printable):
         facts: where values come from, by what they are of: the device's clock, the proxy for accuracy.
         proxy: the recipe of the short trainings.
         warnings: what a reader must know.
+        judge: of networks with shared weights, where the strategy has such.
     """
 
     space: SearchSpace
@@ -99,6 +101,7 @@ class SearchResult(Printable):
     facts: Mapping[str, str] = field(default_factory=dict)
     proxy: Recipe | None = None
     warnings: tuple[str, ...] = ()
+    judge: Judge | None = field(default=None, compare=False)
 
     def values(self, trial: Trial) -> tuple[float, ...]:
         """Of the objectives, of a trial that is done."""
@@ -131,6 +134,18 @@ class SearchResult(Printable):
     def network(self, trial: Trial) -> nn.Module:
         """The network of a trial, freshly initialised."""
         return self.space.build(self.space.decode(trial.key))
+
+    def shared_network(self, trial: Trial) -> nn.Module:
+        """The network of a trial with the weights that it shares with all others, calibrated, in eval mode.
+
+        Raises:
+            UsageError: the strategy has no shared weights.
+        """
+        if self.judge is None:
+            raise UsageError(
+                f"{self.strategy} shares no weights", expected="a search by once_for_all or enas"
+            )
+        return self.judge.network(self.space.decode(trial.key))
 
     def recipe(self, trial: Trial, base: Recipe | None = None) -> Recipe:
         """A recipe that trains the network of a trial: the proxy's, or another, its network replaced.
