@@ -4,12 +4,16 @@
 export function scaleOf(values, log, margin = 0) {
   const found = values.filter((v) => v !== null && v !== undefined && Number.isFinite(v) && (!log || v > 0));
   if (!found.length) return { at: () => 0, ticks: [], log: false };
-  const low = Math.min(...found), high = Math.max(...found);
+  let low = Math.min(...found), high = Math.max(...found);
+  if (low === high && !log) { // one value: it stands in the middle
+    low -= Math.abs(low) / 4 || 1;
+    high += Math.abs(high) / 4 || 1;
+  }
   return log ? powers(low, high) : straight(low, high, margin);
 }
 
 function straight(low, high, margin) {
-  const span = high - low || Math.abs(high) || 1;
+  const span = high - low;
   const step = nice(span / 5);
   const from = Math.floor((low - span * margin) / step) * step, to = Math.ceil((high + span * margin) / step) * step;
   const ticks = [];

@@ -5,7 +5,7 @@ import { difference, exact } from "../units.js";
 
 /** `figures`: [{key, value, before}]; `stale`: a newer answer is awaited. */
 export function Tiles({ figures, stale = false, label }) {
-  return html`<dl class=${`tiles ${stale ? "stale" : ""}`} aria-label=${label} aria-busy=${String(stale)}>
+  return html`<dl class=${`tiles ${stale ? "stale" : ""}`} aria-label=${label} aria-busy=${String(stale)} tabindex="0">
     ${figures.map(({ key, value, before, note, words }) => {
       const metric = METRICS[key];
       const change = difference(value, before);
