@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,9 +124,10 @@ def command(
     steelyard report net.onnx --device eyeriss --against old.json --max-macs +2% -o pull.md
     """
     import steelyard
-    from steelyard.report.limits import exceeded, parse_limit
+    from steelyard.report.limits import check_limits, exceeded, parse_limit
 
     held = [parse_limit(quantity, text) for quantity, text in limits]
+    check_limits(held, against=against is not None)
     page = output.path is None and output.format != "json" and not markdown
     if page and sys.stdout.isatty():
         raise UsageError(
@@ -145,10 +147,13 @@ def command(
             measured=measured,
             against=None if against is None else _old(against, how, output),
             rewrites=[_tried(source, how, output) for source in sources] if rewrites else False,
-            splits=[_split(source, how, output) for source in sources] if split else (),
             command=_line(),
             progress=step,
         )
+        if split:
+            step("measuring where the time of an inference goes")
+            found = tuple(_split(source, how, output) for source in sources)
+            report = replace(report, splits=found)
         _write(report, output, markdown=markdown)
     if said := exceeded(report, held):
         number = "1 limit is" if len(said) == 1 else f"{len(said)} limits are"
@@ -186,14 +191,12 @@ def _tried(source: str, how: Source, output: Output) -> Mapping[str, steelyard.W
 def _split(source: str, how: Source, output: Output) -> steelyard.Breakdown | None:
     import steelyard
 
-    with output.working(f"measuring {source}"):
-        try:
-            return steelyard.breakdown(
-                source, batch=how.batch or 1, input_shape=how.shapes[0][1] if how.shapes else None
-            )
-        except SteelyardError as error:
-            output.warn(f"{source} is not measured: {error.given}")
-            return None
+    shape = how.shapes[0][1] if how.shapes else None
+    try:
+        return steelyard.breakdown(source, batch=how.batch or 1, input_shape=shape)
+    except SteelyardError as error:
+        output.warn(f"{source} is not measured: {error.given}")
+        return None
 
 
 def _line() -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard.report.advice import Advice, Remedy
 from steelyard.report.escape import html_text
 from steelyard.report.htmltables import table_html
+from steelyard.report.inshort import kind_words
 from steelyard.report.neighbours import Neighbours, neighbours_chart, neighbours_table
 from steelyard.report.plots import lying_bars, scatter_data, scatter_html
 from steelyard.report.table import Column, Table
@@ -139,7 +140,8 @@ def split_html(split: Breakdown) -> Iterator[str]:
         f"{split.runs} inferences under the profiler, {html_text(format_si(split.total_s, 's'))} in all.</p>"
     )
     kinds = split.by_kind()
-    parts = [(kind.kind, kind.seconds) for kind in kinds]
+    called = kind_words()
+    parts = [(called[kind.kind], kind.seconds) for kind in kinds]
     colours = {name: _COLOURS[n % len(_COLOURS)] for n, (name, _) in enumerate(parts)}
     bar = [(colours[name], seconds) for name, seconds in parts]
     words = {colours[name]: name for name, _ in parts}
@@ -158,7 +160,7 @@ def split_html(split: Breakdown) -> Iterator[str]:
                 Column("attained", "of roofline", "share"),
             ),
             tuple(
-                (p.layer or "-", p.op, p.kind, p.seconds * 1e3, p.seconds / split.total_s, p.attained)
+                (p.layer or "-", p.op, called[p.kind], p.seconds * 1e3, p.seconds / split.total_s, p.attained)
                 for p in slow
             ),
         ),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
 
 from steelyard.report.advice import Remedy, Saving
 from steelyard.report.against import say_value
@@ -75,7 +76,15 @@ def _limits(parts: Parts) -> Iterator[str]:
         kinds = parts.split.by_kind()
         most_time = max(kinds, key=lambda kind: kind.seconds, default=None)
         if most_time is not None:
-            yield f"Of the measured time {percent(most_time.share)} goes to {most_time.kind}."
+            words = kind_words()[most_time.kind]
+            yield f"Of the measured time {percent(most_time.share)} goes to {words}."
+
+
+def kind_words() -> Mapping[str, str]:
+    """What the kinds of operators of a measured split are called."""
+    # looked up where something was measured: this room imports results only
+    found: Mapping[str, str] = import_module("steelyard.measure.operator_kinds").KINDS
+    return found
 
 
 def _help(parts: Parts) -> Iterator[str]:

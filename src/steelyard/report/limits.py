@@ -87,6 +87,25 @@ def parse_limit(quantity: str, text: str) -> Limit:
         raise UsageError(f"{LIMITED[quantity][0]}: {error.given}", expected=expected) from None
 
 
+def check_limits(limits: Sequence[Limit], *, against: bool) -> None:
+    """Says before anything is computed that a limit cannot be held against anything.
+
+    Args:
+        limits: as they were typed.
+        against: there is an earlier report.
+
+    Raises:
+        UsageError: a relative limit without an earlier report.
+    """
+    for limit in limits:
+        if limit.relative and not against:
+            raise UsageError(
+                f"{limit.option} {limit.text} is relative",
+                expected="an earlier report to be relative to",
+                hint=f"--against old.json {limit.option} {limit.text}",
+            )
+
+
 def exceeded(report: Report, limits: Sequence[Limit]) -> tuple[str, ...]:
     """A sentence for each limit that a network exceeds; none if all is well.
 
@@ -99,6 +118,7 @@ def exceeded(report: Report, limits: Sequence[Limit]) -> tuple[str, ...]:
         UsageError: the report has no such quantity, or was not held against an earlier one.
         InputError: the earlier report lacks the quantity.
     """
+    check_limits(limits, against=bool(report.against))
     said = []
     for number, cost in enumerate(report.costs):
         placed = report.placed[number] if report.placed else ()
@@ -123,12 +143,6 @@ def _over(now: Snapshot, known: Sequence[Quantity], limit: Limit) -> Iterator[st
 
 
 def _over_relative(now: Snapshot, known: Sequence[Quantity], limit: Limit) -> Iterator[str]:
-    if not known:
-        raise UsageError(
-            f"{limit.option} {limit.text} is relative",
-            expected="an earlier report to be relative to",
-            hint=f"--against old.json {limit.option} {limit.text}",
-        )
     before = {one.device: one for one in known if one.key == limit.quantity}
     for device, _ in _values(now, limit):
         one = before.get(device)
