@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from scipy.stats import kendalltau, spearmanr
 
 import steelyard as sy
@@ -51,6 +52,7 @@ SMALL = 16
 BUDGETS = (25, 50, 100)
 """Evaluations after which strategies are compared."""
 
+TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 PICTURE = HERE.parent / "docs" / "pictures" / "strategies.png"
 COLOURS = ("#7a7a7a", "#1f6fb4", "#c0392b", "#2e8b57", "#8e44ad", "#d68910")
 
@@ -242,6 +244,9 @@ def draw(figure: Any, accuracy: Mapping[str, Any], volume: Mapping[str, Any]) ->
     left.set_ylabel("points of accuracy below the best network")
     left.set_yscale("log")
     left.set_ylim(0.03, 5)
+    left.yaxis.set_major_locator(FixedLocator(TICKS))
+    left.yaxis.set_major_formatter(FixedFormatter([f"{tick:g}" for tick in TICKS]))
+    left.yaxis.set_minor_locator(NullLocator())
     left.axhline(NEAR, color="#555555", linewidth=0.8, linestyle=":")
     right.set_ylabel("hypervolume of (error, MACs), % of the whole front's")
     right.set_ylim(70, 100.5)
@@ -286,7 +291,7 @@ def main() -> None:
 
 All {len(rows)} networks of `benchmarks/tabulated_space.toml`, trained on the first {TRAINED_ON:,} training images of
 Fashion-MNIST for {FULL} epochs by one recipe and tested on all 10,000 test images: {tops[-1]:.2f} to {tops[0]:.2f} %,
-median {median(tops):.2f} %. {near} of them {"is" if near == 1 else "are"} at most {NEAR} points below the best.
+median {median(tops):.2f} %. Networks at most {NEAR} points below the best, the best among them: {near}.
 {noise(rows, seeds)}
 
 <!-- the page "What a search finds" shows what stands from here -->
@@ -294,18 +299,22 @@ median {median(tops):.2f} %. {near} of them {"is" if near == 1 else "are"} at mo
 {markdown(head, lines)}
 
 {RUNS} searches by each strategy; medians with 95 % intervals, then means. A network that was proposed before is not trained
-again and is not counted. Drawn without replacement, the first of {near} good ones among {len(rows)} comes after
-{(len(rows) + 1) / (near + 1):.0f} in the mean. Evolution has a population of {SMALL} and a sample of 5, NSGA-II a
+again and is not counted. Drawn without replacement, the first of {near} such networks among {len(rows)} comes after
+{(len(rows) + 1) / (near + 1):.1f} in the mean. Evolution has a population of {SMALL} and a sample of 5, NSGA-II a
 population of {SMALL}, but where the table says so.
 
 <!-- to here -->
 
 ## Proxies
 
+<!-- proxies from here -->
+
 {markdown(("proxy", "takes", "networks", "Spearman (95 % interval)", "Kendall's tau-b"), ranked(rows, short), left=2)}
 
 Rank correlation with the accuracy after the full training. Short trainings begin from the same seed as the full ones,
 hence from the same weights.
+
+<!-- proxies to here -->
 
 {machine()}
 """,
