@@ -1,6 +1,7 @@
 """The predictor's model: costs that are known are found again, trees are scikit-learn's, files come back or are refused."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,14 @@ def calibration(model: Model, **changes: Any) -> Calibration:
         environment(),
     )
     return Calibration(replace(record, **changes), model)
+
+
+def test_a_calibration_travels_to_other_processes(model: Model) -> None:
+    """A search's workers predict by the calibration of the process that searches."""
+    sent = pickle.loads(pickle.dumps(calibration(model)))
+    work = made_up(5).works[0]
+    assert sent.model.seconds((work,)) == model.seconds((work,))
+    assert sent.record == calibration(model).record
 
 
 def test_a_calibration_comes_back_from_its_file(model: Model, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 FEWEST_RANKED = 5
 """Networks that a rank correlation is told of."""
 
-MOST_WORKERS: dict[Engine, int] = {"local": 64, "ray": 4096}
+MOST_WORKERS: Mapping[Engine, int] = {"local": 64, "ray": 4096}
 
 
 def search(

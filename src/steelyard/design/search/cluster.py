@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import pickle
+import secrets
 import time
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from typing import Any
 
@@ -28,15 +29,15 @@ class Nodes:
 
     def __init__(self, ray: Any, packed: Packed, workers: int) -> None:
         self._ray, self._workers = ray, workers
+        parcel = _Parcel(secrets.token_hex(16), packed)
         try:
-            text = ray.cloudpickle.dumps(packed)
+            self._begin = on_nodes(ray, partial(_evaluate, parcel))
         except Exception as error:  # what cannot be sent raises many things
             raise UsageError(
                 f"the space {packed[0].name} cannot be sent to another machine: {error}",
                 expected="a class with plain data",
                 hint="--engine local",
             ) from error
-        self._begin = on_nodes(ray, partial(_evaluate, text))
         self._running: dict[Any, int] = {}
 
     @property
@@ -73,13 +74,21 @@ class Nodes:
             self._ray.cancel(reference, force=True)
 
 
-def _evaluate(text: bytes, point: Point) -> tuple[Answer, float]:
+@dataclass(frozen=True, slots=True)
+class _Parcel:
+    """What is evaluated, under a name that no other search has: it arrives anew with every point."""
+
+    name: str
+    packed: Packed = field(compare=False)
+
+
+def _evaluate(parcel: _Parcel, point: Point) -> tuple[Answer, float]:
     """On a machine of the cluster."""
-    evaluator = _evaluator(text)
+    evaluator = _evaluator(parcel)
     begun = time.perf_counter()
     return evaluator(point), time.perf_counter() - begun
 
 
 @lru_cache(maxsize=1)
-def _evaluator(text: bytes) -> Evaluator:
-    return unpacked(pickle.loads(text))  # noqa: S301 (from the process that searches)
+def _evaluator(parcel: _Parcel) -> Evaluator:
+    return unpacked(parcel.packed)
