@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -36,7 +37,7 @@ Tell = Callable[[int, int, str], None]
 """Told how many steps are done, of how many, and how it goes."""
 
 
-class Pupil:
+class Pupil(ABC):
     """What learns: modules with their optimisers, and what is done with a batch.
 
     Attributes:
@@ -47,6 +48,7 @@ class Pupil:
     modules: Mapping[str, nn.Module]
     optimizers: Mapping[str, Optimizer]
 
+    @abstractmethod
     def step(self, batch: Batch, held: Endless, number: int, rate: float) -> float:
         """Learns from a batch; the loss of it.
 
@@ -56,10 +58,10 @@ class Pupil:
             number: of the step.
             rate: of the weights' optimiser.
         """
-        raise NotImplementedError
 
     def after_epoch(self, held: Endless, epoch: int) -> None:
         """What is learnt between epochs."""
+        del held, epoch
 
     def facts(self) -> dict[str, Any]:
         """All else that goes on changing, as plain data."""
@@ -67,6 +69,7 @@ class Pupil:
 
     def go_back(self, facts: Mapping[str, Any]) -> None:
         """Undoes `facts`."""
+        del facts
 
 
 def optimizer_of(recipe: Recipe, network: nn.Module) -> Optimizer:
@@ -134,7 +137,7 @@ def teach(
     lesson = _Lesson(pupil, images, recipe, folder, head, tell, at)
     with StopRequests() as stop:
         try:
-            lesson.run(stop)
+            _run(lesson, stop)
         except OSError as error:
             raise unwritable(folder, error, step=at.step) from error
 
@@ -151,23 +154,8 @@ class _Lesson:
     tell: Tell
     at: _Position
 
-    def run(self, stop: StopRequests) -> None:
-        held, at, per_epoch = Endless(self.images.held), self.at, len(self.images.train)
-        saved = time.monotonic()
-        while at.epoch < self.recipe.epochs:
-            for batch in self.images.train.epoch(at.epoch, start=at.batch):
-                self._step(batch, held, per_epoch)
-                if stop.asked or time.monotonic() - saved > SAVED_S:
-                    self._save()
-                    saved = time.monotonic()
-                if stop.asked:
-                    raise KeyboardInterrupt
-            with _own_dice(self.recipe.seed, "epoch", at.epoch):
-                self.pupil.after_epoch(held, at.epoch)
-            at.epoch, at.batch = at.epoch + 1, 0
-            self._save()
-
-    def _step(self, batch: Batch, held: Endless, per_epoch: int) -> None:
+    def step(self, batch: Batch, held: Endless, per_epoch: int) -> None:
+        """The next step."""
         at, recipe = self.at, self.recipe
         rate = learning_rate(
             recipe.schedule, recipe.optimizer.lr, at.step, steps_per_epoch=per_epoch, epochs=recipe.epochs
@@ -185,11 +173,30 @@ class _Lesson:
         words = f"shared weights: epoch {at.epoch + 1} of {recipe.epochs}, loss {loss:.3f}"
         self.tell(at.step, per_epoch * recipe.epochs, words)
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes a checkpoint of this moment."""
         tensors = _taken_out(self.pupil)
         facts = {"head": dict(self.head), "position": asdict(self.at), "pupil": self.pupil.facts()}
         save(self.folder, Checkpoint(self.at.step, tensors, facts))
         prune(self.folder, set())
+
+
+def _run(lesson: _Lesson, stop: StopRequests) -> None:
+    """To the end of the last epoch, or until a signal came."""
+    held, at, per_epoch = Endless(lesson.images.held), lesson.at, len(lesson.images.train)
+    saved = time.monotonic()
+    while at.epoch < lesson.recipe.epochs:
+        for batch in lesson.images.train.epoch(at.epoch, start=at.batch):
+            lesson.step(batch, held, per_epoch)
+            if stop.asked or time.monotonic() - saved > SAVED_S:
+                lesson.save()
+                saved = time.monotonic()
+            if stop.asked:
+                raise KeyboardInterrupt
+        with _own_dice(lesson.recipe.seed, "epoch", at.epoch):
+            lesson.pupil.after_epoch(held, at.epoch)
+        at.epoch, at.batch = at.epoch + 1, 0
+        lesson.save()
 
 
 @contextmanager
