@@ -21,8 +21,11 @@ from steelyard.web.settings import Limits, Settings
 TOKEN = "t" * 43
 BASE = "http://127.0.0.1:8321"
 
-SMALL = Limits(body_bytes=100_000, upload_bytes=300_000, uploads_bytes=500_000, uploads=2, queued=2)
-"""So small that tests reach them."""
+SMALL = Limits(
+    body_bytes=100_000, upload_bytes=300_000, uploads_bytes=500_000, uploads=2, queued=2,
+    answer_s=600, report_s=600, parse_s=600,
+)  # fmt: skip
+"""So small that tests reach them; but for time, which slow machines need."""
 
 
 @pytest.fixture(scope="session")

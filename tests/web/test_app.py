@@ -1,6 +1,8 @@
 """The API tells the same numbers as the command line, and refuses what is malformed in words."""
 
+import importlib.util
 import json
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -11,6 +13,8 @@ from starlette.testclient import TestClient
 
 import steelyard
 from steelyard import cli
+from steelyard.design.rules import RULES
+from steelyard.web.bodies import REWRITES
 
 Client = TestClient
 HTML = "<img src=x onerror=alert(1)>"
@@ -61,6 +65,19 @@ def test_what_if_is_the_cost_of_the_other_network(client: Client) -> None:
     cycles = sum(layer.macs / layer.attainable for layer in bounds.layers)
     assert found["default"]["latency_s"] == pytest.approx(cycles / device.clock_hz)
     assert found["ratio"]["macs"] == found["now"]["macs"] / found["default"]["macs"]
+
+
+def test_layers_are_exchanged_as_by_the_verb(client: Client) -> None:
+    assert tuple(client.get("/api/about").json()["rewrites"]) == REWRITES == tuple(RULES)
+    for rule in ("grouped:groups=4", "depthwise_separable"):
+        what = {"model": "resnet18", "rewrite": rule, "batch": 2}
+        theirs = steelyard.rewrite("resnet18", rule).comparison.b
+        found = ask(client, "cost", what=what)
+        assert found["total"]["macs"] == 2 * theirs.total.macs
+        assert found["total"]["params"] == theirs.total.params
+    for rule in ("nothing", "grouped:groups=0", "grouped:of=x", "h_swish"):
+        body = {"what": {"model": "resnet18", "rewrite": rule}}
+        assert client.post("/api/cost", json=body).status_code in (404, 422)
 
 
 @pytest.mark.parametrize("name", ["googlenet", "densenet_bc_100_12", "lenet5"])
@@ -163,7 +180,17 @@ def test_every_endpoint_is_described(client: Client) -> None:
             assert {"401", "403", "422"} <= operation["responses"].keys()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_page_of_the_api_is_current() -> None:
+    root = Path(__file__).parents[2] / "docs"
+    spec = importlib.util.spec_from_file_location("web_api", root / "web_api.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.PAGE.read_text("utf-8") == module.page(), "python docs/web_api.py"
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_requests_that_the_description_allows_are_answered(client: Client, data: Any) -> None:
     schemathesis = pytest.importorskip("schemathesis")

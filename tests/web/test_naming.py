@@ -13,7 +13,7 @@ from steelyard.web.knobs import device_knobs, network_knobs
 from steelyard.web.naming import zoo_source
 from steelyard.web.placing import device_with
 
-NAMES = st.sampled_from(["resnet50", "lenet5", "densenet121", "mobilenet_v2", "enas_macro"])
+NAMES = st.sampled_from(["resnet50", "lenet5", "densenet121", "mobilenet_v2", "enas_macro_cifar"])
 VALUES = st.one_of(
     st.integers(-3, 70), st.floats(-1, 3), st.booleans(), st.none(), st.text(max_size=8),
     st.lists(st.integers(0, 9), max_size=5), st.sampled_from(["/etc/passwd", "x.onnx", "a:b", "1x1", "relu"]),
@@ -54,7 +54,7 @@ def test_knobs_win_and_defaults_go() -> None:
     assert zoo_source("resnet50", {"width": 0.25}, resolution=160) == "resnet50:resolution=160,width=0.25"  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [*steelyard.list_models("*e*50*"), "densenet121", "drn_a_50", "enas_macro", "lenet5", "mobilenet_v2", "efficientnet_b0"])  # fmt: skip
+@pytest.mark.parametrize("name", [*steelyard.list_models("*e*50*"), "densenet121", "drn_a_50", "enas_macro_cifar", "lenet5", "mobilenet_v2", "efficientnet_b0"])  # fmt: skip
 def test_a_networks_knobs_fit_it(name: str) -> None:
     knobs = network_knobs(name)
     assert zoo_source(name, {knob["name"]: knob["default"] for knob in knobs}) == name

@@ -58,6 +58,8 @@ class Workbench:
             found = await self.uploads.workload(what.upload, what.resolution)
         elif what.model is not None:
             found["source"] = zoo_source(what.model, what.knobs, resolution=what.resolution)
+        if what.rewrite is not None:
+            found["rewrite"] = what.rewrite
         if what.batch is not None:
             found["batch"] = what.batch
         if what.bits is not None:

@@ -23,6 +23,12 @@ DeviceKnobs = dict[
 """What is changed on a device: ``glb.capacity_bytes``, ``x.size``, ``dram.read_bandwidth``, ``clock_hz`` ..."""
 
 
+REWRITES = (
+    "stack3x3", "asymmetric", "depthwise_separable", "grouped", "shift", "bottleneck", "h_swish", "squeeze_excite",
+)  # fmt: skip
+"""The rules of `steelyard.rewrite`, which would load torch if it were asked."""
+
+
 class Body(BaseModel):
     """A part of a request: exactly its fields, of exactly their types."""
 
@@ -49,6 +55,9 @@ class What(Body):
     bits: Literal[4, 8, 16, 32, 64] | None = Field(
         None, description="Of weights and activations: int4, int8, float16, float32, float64."
     )
+    rewrite: (
+        Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}(:[a-z0-9_=.,]{1,80})?$")] | None
+    ) = Field(None, description="A rule of `steelyard rewrite` for all layers: grouped:groups=4.")
     knobs: Annotated[dict[Name, Setting], Field(max_length=40)] = Field(
         default_factory=dict, description="Settings of the network; they win over those in model."
     )
@@ -59,7 +68,7 @@ class What(Body):
         # ValueError is pydantic's protocol
         if (self.model is None) == (self.upload is None):
             raise ValueError("give model or upload, one of them")
-        if self.upload is not None and self.knobs:
+        if self.upload is not None and (self.knobs or self.rewrite):
             raise ValueError("an uploaded file has no knobs but batch, resolution and bits")
         return self
 

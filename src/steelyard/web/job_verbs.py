@@ -127,6 +127,7 @@ def command_line(
         UnknownNameError: no such device, backend or search space.
         UsageError: something that this verb does not take.
     """
+    _refuse(sources, "rewrite")
     if isinstance(job, Measure):
         return _measure(job, sources)
     if isinstance(job, Search):

@@ -159,6 +159,7 @@ class Jobs:
     async def _run(self, job: Job) -> None:
         folder = self.store.folder(job.id)
         job = replace(job, state="running", started=now())
+        self.store.change(job)
         try:
             process = await self._begin(job, folder)
         except OSError as error:
@@ -171,6 +172,8 @@ class Jobs:
         self._running = job.id, process
         job = replace(job, process=(process.pid, _began(process.pid)))
         self.store.change(job)
+        if job.id in self._cancelled:  # while it was being begun
+            _signal(process.pid, signal.SIGKILL)
         code = await process.wait()
         _signal(process.pid, signal.SIGKILL)  # what it started and did not end
         self._running = None

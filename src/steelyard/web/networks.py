@@ -11,7 +11,7 @@ import steelyard
 from steelyard._version import __version__
 from steelyard.errors import UnknownNameError
 from steelyard.web.bench import Workbench, told
-from steelyard.web.bodies import Identifier, Name
+from steelyard.web.bodies import REWRITES, Identifier, Name
 from steelyard.web.describing import answers
 from steelyard.web.devices import all_devices
 from steelyard.web.job_verbs import OBJECTIVES, spaces
@@ -94,6 +94,7 @@ def _about(bench: Workbench) -> dict[str, Any]:
             "compare": 6,
         },
         "bits": list(BITS),
+        "rewrites": list(REWRITES),
         "backends": list(steelyard.list_backends()),
         "spaces": spaces(),
         "objectives": list(OBJECTIVES),

@@ -42,7 +42,7 @@ class Limits:
     memo_bytes: int = 128 * _MIB
     jobs: int = 500
     queued: int = 20
-    job_bytes: int = 256 * _MIB
+    job_bytes: int = 4096 * _MIB
 
 
 @dataclass(frozen=True, slots=True)
