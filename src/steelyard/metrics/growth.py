@@ -13,7 +13,7 @@ from steelyard.hardware.mapper_answer import Objective
 from steelyard.measure.measurement import Measurement
 from steelyard.metrics.card import Factor, Figure, Metric, product, unavailable
 from steelyard.metrics.machines import GRADIENT_BYTES, MACHINES, DataParallel, measured_machines
-from steelyard.metrics.scalability import RULES, PeScaling, Grow, pe_scaling
+from steelyard.metrics.scalability import RULES, Grow, PeScaling, pe_scaling
 from steelyard.metrics.trainings import run_hours
 from steelyard.workload import Workload
 
