@@ -4,8 +4,9 @@ from math import floor
 from pathlib import Path
 
 import pytest
-from by_hand import made_run
+from by_hand import made_run, row_of_pes
 
+import steelyard as sy
 from steelyard import metrics
 from steelyard.errors import InputError, UnknownNameError, UsageError
 from steelyard.metrics.trainings import run_hours
@@ -69,3 +70,19 @@ def test_runs_that_differ_in_processes(digits_run: Path, tmp_path: Path) -> None
     # 2400 images a second of four processes against 750 of one
     assert metrics.measured_machines(runs).value == pytest.approx(0.8)
     assert metrics.measured_machines(runs[:1]).value is None
+
+
+def test_a_card_with_a_run(digits_run: Path) -> None:
+    source = "lenet_caffe:num_classes=10,in_channels=1,resolution=16"
+    card = sy.scorecard(source, row_of_pes(4), run=digits_run, training_price=2.0, pe_factors=())
+    assert card.metric("accuracy").value == 92.0
+    # 0.3 hours of one process
+    assert card.metric("cost").other("training cost").value == pytest.approx(0.6)
+    # 64 images at 750 a second, then 7/4 of 4 B a parameter over 1.25 GB/s
+    step = 64 / 750
+    reduce = 7 / 4 * 4 * sy.capture(source).params / 1.25e9
+    found = card.metric("scalability").other("training, speed-up per machine of 8")
+    assert found.value == pytest.approx(step / (step + reduce))
+    unpriced = sy.scorecard(source, row_of_pes(4), run=[digits_run], pe_factors=())
+    why = unpriced.metric("cost").other("training cost").unavailable
+    assert why.startswith("1 x 0.3 h of the training's device, and its price is not known")

@@ -155,6 +155,9 @@ def scorecards(cards: Sequence[Scorecard]) -> Scorecards:
 
 
 def _runs(given: str | Path | Run | Sequence[str | Path | Run]) -> tuple[Run, ...]:
+    if not isinstance(given, str | Path) and isinstance(given, Sequence) and not given:
+        return ()
+    # here: most cards are of no training
     from steelyard.train.run import Run
 
     several = [given] if isinstance(given, str | Path | Run) else list(given)
