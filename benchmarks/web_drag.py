@@ -30,7 +30,9 @@ def server() -> Iterator[str]:
     """The address of a new server with nothing in its store."""
     line = [sys.executable, "-m", "steelyard", "serve", "--port", "0", "--no-browser", "--json"]
     with tempfile.TemporaryDirectory() as store:
-        process = subprocess.Popen([*line, "--store", store], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [*line, "--store", store], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         try:
             told = "".join(process.stdout.readline() for _ in range(4))
             yield json.loads(told)["url"]
@@ -77,10 +79,11 @@ def main() -> None:
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
         base, _, token = url.partition("/#token=")
-        page = browser.new_page()
+        context = browser.new_context()
+        page = context.new_page()
         for load in ("", ", while the zoo is weighed"):
             if load:
-                other = browser.new_page()
+                other = context.new_page()
                 other.goto(f"{base}/#/zoo")
                 expect(other.get_by_text("networks are weighed")).to_be_visible()
             for name in NETWORKS:

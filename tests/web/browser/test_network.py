@@ -98,6 +98,7 @@ def test_blocks_open_by_pointer_and_by_keys(desk):
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("ArrowLeft")
     expect(page.locator("[data-id='b:layer1.0']")).to_have_attribute("aria-expanded", "false")
+    page.wait_for_function("!location.hash.includes('layer1.0&')")
     page.reload()  # the address holds what is open
     expect(page.locator("[data-id='b:layer1']")).to_have_attribute("aria-expanded", "true")
 

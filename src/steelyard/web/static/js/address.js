@@ -3,13 +3,13 @@ import { useEffect, useState } from "./html.js";
 import { takeFromAddress } from "./token.js";
 
 export const VIEWS = ["network", "compare", "zoo", "jobs", "runs"];
-const WRITE_AFTER_MS = 300; // browsers refuse addresses that change at every pixel of a drag
+const WRITE_EVERY_MS = 300; // browsers refuse addresses that change at every pixel of a drag
 
 const listeners = new Set();
 const latest = new Map(); // view -> its parameters when it was last seen
 takeFromAddress();
 let state = read(location.hash);
-let timer = 0;
+let timer = 0, written = 0;
 
 function read(hash) {
   const [path, query = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
@@ -43,12 +43,13 @@ export function change(patch) {
   const kept = state.params.filter(([key]) => !(key in patch));
   show({ view: state.view, params: [...kept, ...entries(patch)] });
   clearTimeout(timer);
-  timer = setTimeout(settle, WRITE_AFTER_MS);
+  timer = setTimeout(settle, Math.max(0, written + WRITE_EVERY_MS - Date.now()));
 }
 
 /** Writes the address now; also before it is copied. */
 export function settle() {
   clearTimeout(timer);
+  written = Date.now();
   const hash = write(state);
   if (hash !== location.hash) history.replaceState(null, "", hash);
 }
