@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -237,7 +238,7 @@ def test_a_search_that_is_killed_while_it_teaches_goes_on(number: int, tmp_path:
         line("cut.db"), cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     while not list((tmp_path / "cut.db.weights").glob("0*")) and killed.poll() is None:
-        pass
+        time.sleep(0.02)
     killed.send_signal(number)
     killed.communicate()
     assert killed.returncode == (130 if number == signal.SIGTERM else -number)
