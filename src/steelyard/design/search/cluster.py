@@ -32,6 +32,8 @@ class Nodes:
         parcel = _Parcel(secrets.token_hex(16), packed)
         try:
             self._begin = on_nodes(ray, partial(_evaluate, parcel))
+        except ray.exceptions.RayError:
+            raise
         except Exception as error:  # what cannot be sent raises many things
             raise UsageError(
                 f"the space {packed[0].name} cannot be sent to another machine: {error}",
