@@ -115,7 +115,7 @@ async def _asked(
 
 async def _exchange(process: asyncio.subprocess.Process, line: bytes) -> bytes:
     if process.stdin is None or process.stdout is None:
-        raise BrokenPipeError
+        raise InputError("the process cannot be asked")
     process.stdin.write(line)
     await process.stdin.drain()
     head = json.loads(await process.stdout.readuntil(b"\n"))
