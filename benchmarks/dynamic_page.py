@@ -73,10 +73,6 @@ and 2 for all: confidence, geometric shares, exits combined, and as budget the M
 times fewer."""
 
 
-def _named(several: Sequence[Subject], name: str) -> Subject:
-    return next(one for one in several if one.name == name)
-
-
 def _decided(several: list[Subject]) -> Decided:
     right = best(several).right
     return {
@@ -135,8 +131,8 @@ def planned(several: list[Subject]) -> Planned:
     return {one.name: keep_to(one.outputs, one.macs, budget, PLAN) for one in able}
 
 
-def _shares(one: Settled, number: int = 0) -> str:
-    counts = np.bincount(one.exits, minlength=number)
+def _shares(one: Settled) -> str:
+    counts = np.bincount(one.exits)
     return " / ".join(f"{100 * count / len(one.exits):.0f}" for count in counts)
 
 
