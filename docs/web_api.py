@@ -77,7 +77,7 @@ def _answer(operation: dict[str, Any]) -> str:
         answer for status, answer in operation["responses"].items() if status.startswith("2")
     )
     content = found["content"]
-    if "application/json" not in content:
+    if "text/html" in content:
         return "HTML"
     return f"`{content['application/json']['schema']['properties']['schema']['const']}`"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Response
-from starlette.responses import FileResponse, HTMLResponse
+from starlette.responses import FileResponse
 
 from steelyard.errors import UsageError
 from steelyard.web.bench import Workbench, told
@@ -47,7 +47,6 @@ def routes(bench: Workbench) -> APIRouter:
 
     @router.get(
         "/jobs/{name}/report",
-        response_class=HTMLResponse,
         responses={200: {"description": "One HTML file.", "content": {"text/html": {}}}, **ERRORS},
     )
     async def report(name: Identifier) -> Response:

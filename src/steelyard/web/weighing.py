@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from fastapi import APIRouter, Request, Response
-from starlette.responses import HTMLResponse
 
 from steelyard.web.bench import Workbench, while_there
 from steelyard.web.bodies import CompareQuery, CostQuery, EstimateQuery, PlacedQuery, ReportQuery
@@ -70,7 +69,6 @@ def routes(bench: Workbench) -> APIRouter:
 
     @router.post(
         "/report",
-        response_class=HTMLResponse,
         responses={
             200: {"description": "One HTML file.", "content": {"text/html": {}}},
             **ERRORS,
