@@ -86,6 +86,7 @@ def main() -> None:
                 other = context.new_page()
                 other.goto(f"{base}/#/zoo")
                 expect(other.get_by_text("networks are weighed")).to_be_visible()
+                page.bring_to_front()  # browsers draw a page behind another once a second
             for name in NETWORKS:
                 setting = ";num_classes=100" if load else ""  # so that nothing is known already
                 page.goto(f"{base}/#token={token}&/network?n={name}{setting}")
