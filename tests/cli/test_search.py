@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import steelyard as sy
+from stored_trials import stored_trials
 
 SPACE = """
 kind = "mobile"
@@ -142,27 +142,13 @@ def test_a_killed_search_loses_no_finished_trial(run_cli, space, tmp_path) -> No
         [sys.executable, "-m", "steelyard", *line, "--store", str(store)],
         stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    while process.poll() is None and rows(store) < 5:
+    while process.poll() is None and stored_trials(store) < 5:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = rows(store)
+    kept = stored_trials(store)
     assert kept >= 5
     data = json.loads(run_cli(*line, "--store", store, "--json").out)
     whole = json.loads(run_cli(*line, "--json").out)
     assert [t["number"] for t in data["trials"]] == list(range(150))
     assert [t["key"] for t in data["trials"]] == [t["key"] for t in whole["trials"]]
-
-
-def rows(store: Path) -> int:
-    """Trials in a store."""
-    if not store.exists():
-        return 0
-    base = sqlite3.connect(store)
-    try:
-        query = "SELECT count(*) FROM trials WHERE key LIKE 'trial-%'"
-        return int(base.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
-    finally:
-        base.close()

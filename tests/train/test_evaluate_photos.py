@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from importlib import metadata
 from pathlib import Path
@@ -37,7 +38,11 @@ def test_it_sees_what_predict_sees(folder: Path, name: str) -> None:
     photos = sorted(folder.glob("val/*/*"))
     try:
         predicted = sy.predict(name, photos, top=1000, quiet=True).predictions
-    except (MissingExtraError, BackendError) as error:
+    except MissingExtraError as error:
+        pytest.skip(str(error))
+    except BackendError as error:  # weights that are nowhere here and cannot be had
+        if not re.search(r"cannot be reached|answered \d+|was cut", str(error)):
+            raise
         pytest.skip(str(error))
     found = sy.evaluate(name, data=f"folder:{folder}", batch=2)
     scores = found.output.scores

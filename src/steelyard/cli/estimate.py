@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from steelyard.cli._options import cluster_options, mapping_options
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._signals import ending_in_order
 from steelyard.cli._sources import Source, capture_options
@@ -17,8 +18,6 @@ from steelyard.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import steelyard
-
-_OBJECTIVES = ("energy", "latency", "edp", "dram")
 
 
 @click.command("estimate")
@@ -31,19 +30,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     metavar="NAME",
     help="A device, or a YAML file; several are compared.",
 )
-@click.option(
-    "--objective",
-    type=click.Choice(_OBJECTIVES),
-    default="energy",
-    show_default=True,
-    help="What each layer's mapping minimises.",
-)
-@click.option(
-    "--dataflow",
-    default="",
-    metavar="NAME",
-    help="WS, OS-A, OS-B, OS-C, IS, NLR or RS. Default: any.",
-)
+@mapping_options()
 @click.option(
     "--mapspace",
     type=click.Choice(("even", "uneven")),
@@ -77,19 +64,7 @@ _OBJECTIVES = ("energy", "latency", "edp", "dram")
     type=click.IntRange(min=1),
     help="Processes (--sweep) or threads; default: one a core.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(("local", "ray")),
-    default="local",
-    show_default=True,
-    help="Where --sweep runs: processes of this machine, or a Ray cluster.",
-)
-@click.option(
-    "--address",
-    default="",
-    metavar="ADDRESS",
-    help="The cluster: auto (the default), local, HOST:PORT or ray://HOST:PORT.",
-)
+@cluster_options("Where --sweep runs")
 @click.option(
     "--zeros",
     type=click.Path(path_type=Path, dir_okay=False),

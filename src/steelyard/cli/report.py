@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from steelyard.cli._options import mapping_options
 from steelyard.cli._output import Output, output_options
 from steelyard.cli._sources import Source, capture_options
 from steelyard.errors import LimitError, SteelyardError, UsageError
@@ -56,19 +57,7 @@ def _limits(function: Any) -> Any:
     metavar="NAME",
     help="What it costs on a device, or a YAML file's; several are compared.",
 )
-@click.option(
-    "--objective",
-    type=click.Choice(("energy", "latency", "edp", "dram")),
-    default="energy",
-    show_default=True,
-    help="With --device: what each layer's mapping minimises.",
-)
-@click.option(
-    "--dataflow",
-    default="",
-    metavar="NAME",
-    help="With --device: WS, OS-A, OS-B, OS-C, IS, NLR or RS; else any.",
-)
+@mapping_options("With --device: ")
 @click.option(
     "--rewrites/--no-rewrites",
     default=True,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from steelyard.cli._options import mapping_options
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import Source, capture_options
 from steelyard.errors import UsageError
@@ -44,19 +45,7 @@ _MEASURED = "cpu"
     "--backend", default="eager", show_default=True, help="Of cpu, as in steelyard measure."
 )
 @click.option("--threads", type=click.IntRange(1), help="Of cpu. Default: one a core.")
-@click.option(
-    "--objective",
-    type=click.Choice(("energy", "latency", "edp", "dram")),
-    default="energy",
-    show_default=True,
-    help="What each layer's mapping minimises.",
-)
-@click.option(
-    "--dataflow",
-    default="",
-    metavar="NAME",
-    help="WS, OS-A, OS-B, OS-C, IS, NLR or RS. Default: any.",
-)
+@mapping_options()
 @click.option(
     "--zoo",
     default="",

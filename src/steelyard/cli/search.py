@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from steelyard.cli._options import cluster_options
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._signals import ending_in_order
 from steelyard.errors import UsageError
@@ -61,19 +62,7 @@ _DEVICES = (".yaml", ".yml")
     show_default=True,
     help="Networks that are evaluated at once.",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(("local", "ray")),
-    default="local",
-    show_default=True,
-    help="Where they are evaluated: processes of this machine, or a Ray cluster.",
-)
-@click.option(
-    "--address",
-    default="",
-    metavar="ADDRESS",
-    help="The cluster: auto (the default), local, HOST:PORT or ray://HOST:PORT.",
-)
+@cluster_options("Where they are evaluated")
 @click.option(
     "--recipe",
     metavar="NAME|FILE",

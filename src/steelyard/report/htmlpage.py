@@ -21,9 +21,9 @@ def frame(
     title: str,
     created: str,
     units: str,
-    links: Sequence[tuple[str, str]],
     provenance: Sequence[tuple[str, str]],
-    data: dict[str, Any],
+    links: Sequence[tuple[str, str]] = (),
+    data: dict[str, Any] | None = None,
 ) -> str:
     """A whole page.
 
@@ -32,11 +32,12 @@ def frame(
         title: its heading.
         created: date and time, as it is printed.
         units: a sentence on the units, as HTML.
-        links: (id, text) of the sections that the navigation names; none if empty.
         provenance: (what, value) pairs for the foot of the page.
-        data: what the script needs, as plain data.
+        links: (id, text) of the sections that the navigation names; none if empty.
+        data: what the script needs, as plain data; None for a page without networks and plots.
     """
-    return "".join(_page(body, title, created, units, links, provenance, data))
+    given = {"networks": [], "plots": {}} if data is None else data
+    return "".join(_page(body, title, created, units, links, provenance, given))
 
 
 def _page(

@@ -49,7 +49,7 @@ def save_budget(found: BudgetEvaluation, path: str | os.PathLike[str]) -> Path:
 
 
 def _page(found: BudgetEvaluation, title: str) -> str:
-    said, about = document(found), found.about
+    said = document(found)
 
     def body() -> Iterator[str]:
         for line in said.warnings:
@@ -63,12 +63,7 @@ def _page(found: BudgetEvaluation, title: str) -> str:
         yield "".join(f'<p class="note">{html_text(line)}</p>' for line in said.notes)
 
     facts = [
-        ("network", about.network),
-        ("weights", about.weights),
-        ("weights, SHA-256", about.weights_sha256),
-        ("data", f"{about.data}, {about.split}"),
-        ("data, SHA-256", about.fingerprint),
-        ("preprocessing", about.preprocessing),
+        *found.about.facts(),
         ("policy", f"{found.check.policy}, {found.distribution}"),
         ("steelyard", __version__),
     ]
@@ -77,9 +72,7 @@ def _page(found: BudgetEvaluation, title: str) -> str:
         title=title,
         created=now(),
         units="Costs are means of an image; accuracies in percent.",
-        links=(),
-        provenance=[fact for fact in facts if fact[1]],
-        data={"networks": [], "plots": {}},
+        provenance=facts,
     )
 
 

@@ -56,6 +56,18 @@ class About:
         found = asdict(self)
         return {key: found[key] for key in found if key not in ("samples", "precision")}
 
+    def facts(self) -> list[tuple[str, str]]:
+        """The same in words, what is known of it, for the foot of a page."""
+        found = [
+            ("network", self.network),
+            ("weights", self.weights),
+            ("weights, SHA-256", self.weights_sha256),
+            ("data", f"{self.data}, {self.split}"),
+            ("data, SHA-256", self.fingerprint),
+            ("preprocessing", self.preprocessing),
+        ]
+        return [fact for fact in found if fact[1]]
+
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:

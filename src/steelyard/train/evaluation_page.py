@@ -48,7 +48,7 @@ def save_evaluation(found: Evaluation, path: str | os.PathLike[str]) -> Path:
 
 
 def _page(found: Evaluation, title: str) -> str:
-    said, about = document(found), found.about
+    said = document(found)
 
     def body() -> Iterator[str]:
         for line in said.warnings:
@@ -59,14 +59,9 @@ def _page(found: Evaluation, title: str) -> str:
         yield "".join(f'<p class="note">{html_text(line)}</p>' for line in said.notes)
 
     facts = [
-        ("network", about.network),
-        ("weights", about.weights),
-        ("weights, SHA-256", about.weights_sha256),
-        ("data", f"{about.data}, {about.split}"),
-        ("data, SHA-256", about.fingerprint),
+        *found.about.facts(),
         ("samples", f"{found.samples:,}"),
-        ("preprocessing", about.preprocessing),
-        ("precision", about.precision),
+        ("precision", found.about.precision),
         ("steelyard", __version__),
     ]
     return frame(
@@ -74,9 +69,7 @@ def _page(found: Evaluation, title: str) -> str:
         title=title,
         created=now(),
         units="Accuracies in percent; errors are 100 % less the accuracy.",
-        links=(),
-        provenance=[fact for fact in facts if fact[1]],
-        data={"networks": [], "plots": {}},
+        provenance=facts,
     )
 
 

@@ -171,7 +171,5 @@ def _page(
         title=title,
         created=now(),
         units="Losses are in nats, on a logarithmic scale.",
-        links=(),
         provenance=[("steelyard", __version__)],
-        data={"networks": [], "plots": {}},
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,6 +21,10 @@ def routes(bench: Workbench) -> APIRouter:
     """The endpoints."""
     router = APIRouter(prefix="/api", tags=["weighing"])
 
+    async def placed(query: PlacedQuery | EstimateQuery) -> dict[str, Any]:
+        what = await bench.resolve(query.what)
+        return {"what": what, "device": query.device, "device_knobs": query.device_knobs}
+
     @router.post("/cost", responses=answers("steelyard.cost/1"))
     async def cost(request: Request, query: CostQuery) -> Response:
         """What a network costs, as `steelyard cost --train --findings --json` tells it."""
@@ -29,36 +34,20 @@ def routes(bench: Workbench) -> APIRouter:
     @router.post("/graph", responses=answers("steelyard.graph/1"))
     async def graph(request: Request, query: PlacedQuery) -> Response:
         """A network as blocks that open into layers, with what each costs; with a device, how long each takes at least."""
-        question = {
-            "do": "graph",
-            "what": await bench.resolve(query.what),
-            "device": query.device,
-            "device_knobs": query.device_knobs,
-        }
+        question = {"do": "graph", **await placed(query)}
         return await bench.answer(request, question)
 
     @router.post("/whatif", responses=answers("steelyard.whatif/1"))
     async def whatif(request: Request, query: PlacedQuery) -> Response:
         """Totals of a network with its knobs turned, and of the same network as it is by default."""
-        what = await bench.resolve(query.what)
-        question = {
-            "do": "whatif",
-            "what": what,
-            "base": bench.plain(what),
-            "device": query.device,
-            "device_knobs": query.device_knobs,
-        }
+        asked = await placed(query)
+        question = {"do": "whatif", **asked, "base": bench.plain(asked["what"])}
         return await bench.answer(request, question, urgency=_FIRST)
 
     @router.post("/estimate", responses=answers("steelyard.placed/1"))
     async def estimate(request: Request, query: EstimateQuery) -> Response:
         """The shortest time that a device allows a network, by layer; a whole mapping is a job."""
-        question = {
-            "do": "estimate",
-            "what": await bench.resolve(query.what),
-            "device": query.device,
-            "device_knobs": query.device_knobs,
-        }
+        question = {"do": "estimate", **await placed(query)}
         return await bench.answer(request, question)
 
     @router.post("/compare", responses=answers("steelyard.comparisons/1"))

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ray_nodes import HEAD, Cluster, free_port, two_nodes
+from stored_trials import stored_trials
 
 HERE = Path(__file__).parent
 
@@ -116,7 +116,9 @@ def test_a_killed_node_loses_nothing_and_counts_nothing_twice(
         stdout=subprocess.PIPE,
         text=True,
     )
-    while search.poll() is None and not (kept(store) >= 3 and any(folder.glob("127.0.0.4.*"))):
+    while search.poll() is None and not (
+        stored_trials(store) >= 3 and any(folder.glob("127.0.0.4.*"))
+    ):
         time.sleep(0.05)
     assert search.poll() is None
     lost = cluster.nodes.pop()
@@ -125,18 +127,4 @@ def test_a_killed_node_loses_nothing_and_counts_nothing_twice(
     out, _ = search.communicate(timeout=240)
     data = json.loads(out.splitlines()[-1])
     assert data["trials"] == here["trials"]
-    assert kept(store) == 20
-
-
-def kept(store: Path) -> int:
-    """Trials in a store, each once."""
-    if not store.exists():
-        return 0
-    base = sqlite3.connect(store)
-    try:
-        query = "SELECT count(*) FROM trials WHERE key LIKE 'trial-%'"
-        return int(base.execute(query).fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
-    finally:
-        base.close()
+    assert stored_trials(store) == 20

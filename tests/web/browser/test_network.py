@@ -1,4 +1,7 @@
-"""One network in a real browser: knobs that are dragged, blocks that open, files that are handed in."""
+"""One network in a real browser: knobs that are dragged, blocks that open, files that are handed in.
+
+Playwright's ``expect`` asserts, and waits until it holds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Comparison, zoo, jobs and runs in a real browser; links, the report, and the looks of every view."""
+"""Comparison, zoo, jobs and runs in a real browser; links, the report, and the looks of every view.
+
+Playwright's ``expect`` asserts, and waits until it holds.
+"""
 
 from __future__ import annotations
 

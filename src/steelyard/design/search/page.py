@@ -63,10 +63,13 @@ def save_search(result: SearchResult, path: str | os.PathLike[str]) -> Path:
     return write_file(
         path,
         frame(
-            body(), title=said.title, created=now(), units="All objectives are minimised.", links=(), provenance=facts,
-            data={"networks": [], "plots": {}},
+            body(),
+            title=said.title,
+            created=now(),
+            units="All objectives are minimised.",
+            provenance=facts,
         ),
-    )  # fmt: skip
+    )
 
 
 Scale = Callable[[float], float]
