@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from steelyard.errors import FileFormatError, UsageError
 if TYPE_CHECKING:
     from steelyard.data.dataset import Dataset
     from steelyard.data.source import DataSource
-    from steelyard.report.table import Cell
+    from steelyard.report.table import Cell, Document
 
 _ROOT = click.option(
     "--root",
@@ -153,7 +154,6 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
     from steelyard.data.registry import data_info, load_data
     from steelyard.data.sheet import MAX_CLASSES, class_counts, contact_sheet
     from steelyard.report.files import write_file
-    from steelyard.report.table import Column, Document, Table
 
     with output.working(f"reading {source}"):
         dataset = load_data(source, split, root=root)
@@ -167,7 +167,6 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
         output.note(f"wrote {write_file(output.picture, picture)}")
         return
     counts = class_counts(dataset)
-    info = data_info(source.partition(":")[0])
     size = _size(dataset, output)
     data: dict[str, object] = {
         "schema": "steelyard.data-show/1",
@@ -178,6 +177,19 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
         "fingerprint": dataset.fingerprint,
         "classes": [{"name": n, "images": c} for n, c in zip(dataset.classes, counts, strict=True)],
     }
+    title = f"{source}, {split}: {len(dataset):,} images"
+    if size:
+        title += f", the first of {'x'.join(map(str, size))}"
+    output.show(
+        data, _classes_document(title, dataset, counts, data_info(source.partition(":")[0]))
+    )
+
+
+def _classes_document(
+    title: str, dataset: Dataset, counts: Sequence[int], info: DataSource
+) -> Document:
+    from steelyard.report.table import Column, Document, Table
+
     columns = (
         Column("label", "label", "count"),
         Column("class", "class"),
@@ -188,16 +200,13 @@ def show(source: str, split: str, each: int, root: Path | None, output: Output) 
         (label, name, count, count / len(dataset))
         for label, (name, count) in enumerate(zip(dataset.classes, counts, strict=True))
     )
-    title = f"{source}, {split}: {len(dataset):,} images"
-    if size:
-        title += f", the first of {'x'.join(map(str, size))}"
     notes = [f"fingerprint {dataset.fingerprint[:16]}"]
     if info.mean:
         mean, std = (" ".join(map(str, values)) for values in (info.mean, info.std))
         notes.append(f"mean {mean}, std {std} ({info.statistics})")
     if info.published:
         notes.append(f"{info.published}; licence: {info.licence}")
-    output.show(data, Document(title, tables=(Table("", columns, rows),), notes=tuple(notes)))
+    return Document(title, tables=(Table("", columns, rows),), notes=tuple(notes))
 
 
 def _size(dataset: Dataset, output: Output) -> list[int] | None:

@@ -114,13 +114,10 @@ def command(
     steelyard estimate alexnet --device eyeriss --sweep dataflow=RS,WS --engine ray --address ray://host:10001
     """
     from steelyard.hardware.estimate import accelerator
+    from steelyard.hardware.zeros import read_zeros, with_zeros
 
     chosen = [accelerator(name) for name in devices]
-    densities = None
-    if zeros is not None:
-        from steelyard.hardware.zeros import read_zeros
-
-        densities = read_zeros(zeros)
+    densities = None if zeros is None else read_zeros(zeros)
     _check_width(how.dtype, chosen)
     load = how.capture(source, output)
     if sweeps:
@@ -129,25 +126,13 @@ def command(
             "--separate": separate, "--fuse": fuse, "--no-cache": no_cache, "several --device": len(chosen) > 1,
             "--mapspace": mapspace != "even",
         }  # fmt: skip
-        if given := [name for name, value in others.items() if value]:
-            raise UsageError(
-                f"--sweep with {', '.join(given)}",
-                expected="--sweep with one --device, --objective, --dataflow, --workers and --engine",
-            )
+        _check_sweep([name for name, value in others.items() if value])
         options = {"objective": objective, "dataflow": dataflow, "workers": workers}
         options |= {"engine": engine, "address": _address(engine, address)}
         _explore(load, chosen[0], sweeps, options, output)
         return
-    if layers and output.picture is not None:
-        raise UsageError(
-            f"--mapping draws text, {output.picture.name} is no text",
-            expected="--mapping LAYER with .txt or .md",
-            hint=f"-o {output.picture} without --mapping: a page has every mapping",
-        )
-    if fuse and output.picture is not None:
-        raise UsageError(
-            "--fuse draws nothing", expected="--fuse with a table, --json, --csv or --md"
-        )
+    if output.picture is not None:
+        _check_picture(output.picture, layers=layers, fuse=fuse)
     if engine != "local" or address:
         raise UsageError("--engine or --address without --sweep", expected="--sweep PATH=VALUES")
     settings: dict[str, Any] = {
@@ -162,8 +147,6 @@ def command(
     }
     found = [_estimate(load, device, settings, output) for device in chosen]
     if densities is not None:
-        from steelyard.hardware.zeros import with_zeros
-
         found = [with_zeros(result, densities) for result in found]
     if layers:
         _draw(found, layers, output)
@@ -173,6 +156,27 @@ def command(
         _show(found, output)
     if folder is not None:
         output.note(f"files for Timeloop and ZigZag: {_export(load, chosen, folder)}")
+
+
+def _check_sweep(others: list[str]) -> None:
+    if others:
+        raise UsageError(
+            f"--sweep with {', '.join(others)}",
+            expected="--sweep with one --device, --objective, --dataflow, --workers and --engine",
+        )
+
+
+def _check_picture(picture: Path, *, layers: tuple[str, ...], fuse: bool) -> None:
+    if layers:
+        raise UsageError(
+            f"--mapping draws text, {picture.name} is no text",
+            expected="--mapping LAYER with .txt or .md",
+            hint=f"-o {picture} without --mapping: a page has every mapping",
+        )
+    if fuse:
+        raise UsageError(
+            "--fuse draws nothing", expected="--fuse with a table, --json, --csv or --md"
+        )
 
 
 def _estimate(

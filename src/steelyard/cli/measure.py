@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._sources import read_shapes
 from steelyard.errors import UsageError
+
+if TYPE_CHECKING:
+    import steelyard
 
 
 class _List(click.ParamType[tuple[int | str, ...]]):
@@ -79,27 +84,20 @@ def command(
         raise UsageError(
             "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
         )
+    shape = shapes[0][1] if shapes else None
+    counts: tuple[int | None, ...] = threads or (None,)
     if foretell:
-        told = [
-            steelyard.predict_latency(
-                source, backend=backend, batch=batch, threads=count,
-                input_shape=shapes[0][1] if shapes else None,
-            )
-            for source in sources for batch in batches for count in threads or (None,) for backend in backends
-        ]  # fmt: skip
-        output.show(told[0] if len(told) == 1 else steelyard.LatencyPredictions(tuple(told)))
+        output.show(_foretold(sources, backends, batches, counts, shape))
         return
     if explain:
-        if any(len(several) != 1 for several in (sources, backends, batches, threads or (None,))):
+        if any(len(several) != 1 for several in (sources, backends, batches, counts)):
             raise UsageError(
                 "several things to explain",
                 expected="one SOURCE, backend, batch and number of threads",
             )
         with output.working(f"profiling {sources[0]}"):
             split = steelyard.breakdown(
-                sources[0], backend=backends[0], batch=batches[0],
-                threads=threads[0] if threads else None,
-                input_shape=shapes[0][1] if shapes else None,
+                sources[0], backend=backends[0], batch=batches[0], threads=counts[0], input_shape=shape
             )  # fmt: skip
         output.show(split)
         return
@@ -110,8 +108,8 @@ def command(
                 sources,
                 backends=backends,
                 batches=batches,
-                threads=threads or (None,),
-                input_shape=shapes[0][1] if shapes else None,
+                threads=counts,
+                input_shape=shape,
                 tolerance=tolerance,
                 keep_freed=keep_freed,
                 store=not no_store,
@@ -134,3 +132,24 @@ def command(
         output.show(result)
     if result.failures:
         click.get_current_context().exit(4)
+
+
+def _foretold(
+    sources: tuple[str, ...],
+    backends: tuple[str, ...],
+    batches: tuple[int, ...],
+    threads: tuple[int | None, ...],
+    shape: tuple[int, ...] | None,
+) -> steelyard.LatencyPrediction | steelyard.LatencyPredictions:
+    import steelyard
+
+    told = [
+        steelyard.predict_latency(
+            source, backend=backend, batch=batch, threads=count, input_shape=shape
+        )
+        for source in sources
+        for batch in batches
+        for count in threads
+        for backend in backends
+    ]
+    return told[0] if len(told) == 1 else steelyard.LatencyPredictions(tuple(told))

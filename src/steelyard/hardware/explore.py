@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -155,18 +155,12 @@ def explore(
     points = _Points(store)
     keys = [task.key(workload) for task in tasks]
     known = points.get(keys)
-    every, missing = len(set(keys)), dict(zip(keys, tasks, strict=True))
-    missing = {key: task for key, task in missing.items() if key not in known}
+    every = len(set(keys))
+    missing = {key: task for key, task in zip(keys, tasks, strict=True) if key not in known}
     if progress:
         progress(len(known), every)
-    solve = partial(_solve, workload)
-    solved = (
-        on_ray(solve, missing, address, workers)
-        if engine == "ray"
-        else on_processes(solve, missing, workers or os.cpu_count() or 1)
-    )
     notes: list[str] = []
-    with closing(solved):  # at once, also when interrupted while a point is written
+    with closing(_solved(workload, missing, engine, address, workers)) as solved:
         for key, (point, said) in solved:
             points.put(key, point)
             known[key] = point
@@ -208,6 +202,16 @@ class _Task:
     def flow(self) -> str:
         asked = str(self.settings.get("dataflow", self.dataflow)).upper()
         return "" if asked == "ANY" else asked
+
+
+def _solved(
+    workload: Workload, missing: dict[str, _Task], engine: Engine, address: str, workers: int | None
+) -> Generator[tuple[str, tuple[Point, tuple[str, ...]]], None, None]:
+    """Each task's point, as it is done; to be closed, which ends the processes also when interrupted."""
+    solve = partial(_solve, workload)
+    if engine == "ray":
+        return on_ray(solve, missing, address, workers)
+    return on_processes(solve, missing, workers or os.cpu_count() or 1)
 
 
 def _solve(workload: Workload, task: _Task) -> tuple[Point, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from steelyard.measure.optimize_network import Task
 from steelyard.measure.optimize_result import Optimized, Trial, Workspace
 from steelyard.measure.optimize_save import check_target
 from steelyard.measure.optimize_search import Lab, OwnProcess, Search, Tell, all_tried
-from steelyard.measure.recipes import Plan, Recipe, plan
+from steelyard.measure.recipes import Plan, plan
 from steelyard.measure.session import Job
 
 if TYPE_CHECKING:
@@ -91,34 +91,32 @@ def optimize(
         suffix="" if path is None else path.suffix,
         tell=progress or (lambda doing, share: None),
     )
-    planned: Plan | None = None
-
-    def result() -> Optimized:
-        return _result(search, planned or _PLAN, kept, agreement)
-
     try:
-        facts = search.open()
         planned = plan(
             tolerance=tolerance,
             calibrated=bool(photos) or calibrate == "random",
+            has_module=search.open()["has_module"],
             flags=environment().get("flags", "").split(),
-            has_module=facts["has_module"],
             in_child=model is None,
             compiled=compiled,
             batch=batch,
         )
-        search.run(planned, thorough=thorough)
-    except KeyboardInterrupt:
-        if planned is not None and planned.baseline in search.trials and partial is not None:
-            known = result()
-            partial(replace(known, notes=("Interrupted: not everything was tried.", *known.notes)))
-        raise
+        try:
+            search.run(planned, thorough=thorough)
+        except KeyboardInterrupt:
+            if planned.baseline in search.trials and partial is not None:
+                partial(_cut_short(_result(search, planned, kept, agreement)))
+            raise
     finally:
         search.close()
-    found = result()
+    found = _result(search, planned, kept, agreement)
     if path is not None:
         _save(found, path, partial)
     return found
+
+
+def _cut_short(known: Optimized) -> Optimized:
+    return replace(known, notes=("Interrupted: not everything was tried.", *known.notes))
 
 
 def _save(found: Optimized, path: Path, partial: Callable[[Optimized], None] | None) -> None:
@@ -131,7 +129,6 @@ def _save(found: Optimized, path: Path, partial: Callable[[Optimized], None] | N
         raise
 
 
-_PLAN = Plan(Recipe("eager"), (), ())
 _IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".gif", ".avif")
 
 

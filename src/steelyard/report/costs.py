@@ -98,11 +98,8 @@ def cost_table(
         value = _SORT_VALUE[sort]
         rows.sort(key=lambda row: value(row[1]), reverse=True)
     if limit is not None and len(rows) > limit:
-        more = rows[limit:]
-        rows = rows[:limit]
-        label: tuple[Cell, ...] = (f"{len(more)} more rows", *[None] * (len(lead) - 1))
-        rest.insert(0, (label, sum((cost for _, cost in more), Cost())))
-        notes.insert(0, f"{len(more)} more rows are summed up in one; --limit or limit= shows more")
+        more, note = _more(rows[limit:], len(lead))
+        rows, rest, notes = rows[:limit], [more, *rest], [note, *notes]
     if any(row.shared_params for row in report.rows):
         notes.append("parameters that several layers share are counted at the first of them")
     name = report.workload.name
@@ -182,6 +179,13 @@ def _summed(hidden: Sequence[LayerCost]) -> tuple[list[_Row], list[str]]:
     if len(hidden) == 1:
         note = f"1 layer is summed up by kind: {kinds}; --all or show_all=True lists it"
     return rows, [note]
+
+
+def _more(rows: Sequence[_Row], lead: int) -> tuple[_Row, str]:
+    """One row for those that are one too many, and the sentence that says so."""
+    label: tuple[Cell, ...] = (f"{len(rows)} more rows", *[None] * (lead - 1))
+    note = f"{len(rows)} more rows are summed up in one; --limit or limit= shows more"
+    return (label, sum((cost for _, cost in rows), Cost())), note
 
 
 def _total_names(lead: int, by: By, total: Cost) -> tuple[Cell, ...]:

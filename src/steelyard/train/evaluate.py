@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from steelyard.data.dataset import Dataset
 from steelyard.data.loader import Batch, Loader
-from steelyard.data.registry import load_data
 from steelyard.data.transforms import parse_transforms
 from steelyard.errors import BackendError, InputError, ModelError, ShapeError, UsageError
 from steelyard.train.calibration import BINS
@@ -21,7 +20,7 @@ from steelyard.train.distributed import Group
 from steelyard.train.evaluation import About, Evaluation, OutputScore, merge
 from steelyard.train.processes import check_alike, device_named, joined
 from steelyard.train.scores import Scores, join, score
-from steelyard.train.subject import Subject, subject_of, weights_digest
+from steelyard.train.subject import Subject, subject_of
 
 if TYPE_CHECKING:
     from steelyard.train.run import Run
@@ -96,31 +95,14 @@ def evaluate(
     """
     with _processes(shard) as (group, part, parts):
         subject = subject_of(network, weights=weights, checkpoint=checkpoint)
-        found = _data(data, subject, split)
+        found = subject.dataset(data, split)
+        steps = transforms if transforms is not None else subject.transforms
         loader = Loader(
-            found,
-            batch=batch,
-            transforms=parse_transforms(
-                transforms if transforms is not None else subject.transforms
-            ),
-            workers=workers,
-            rank=part,
-            world=parts,
-            on_corrupt=on_corrupt,
-            deal=True,
-        )
+            found, batch=batch, transforms=parse_transforms(steps), workers=workers, rank=part, world=parts,
+            on_corrupt=on_corrupt, deal=True,
+        )  # fmt: skip
         module = subject.network if device is None else subject.network.to(device_named(device))
-        about = About(
-            network=subject.name,
-            weights=subject.weights,
-            weights_sha256=weights_digest(module),
-            data=found.name,
-            split=found.split,
-            fingerprint=found.fingerprint,
-            samples=len(found),
-            preprocessing="; ".join(str(loader.transforms).splitlines()),
-            precision=precision,
-        )
+        about = subject.shown(found, loader.transforms, precision)
         check_alike(group, asdict(about) | {"batch": batch})
         classes, mapping = _classes(subject, found.classes)
         own = evaluate_share(
@@ -307,13 +289,6 @@ def _check_classes(logits: Tensor, classes: Sequence[str], about: About | None) 
             expected="a network of as many classes",
             hint=f"num_classes={len(classes)}",
         )
-
-
-def _data(data: str | Dataset | None, subject: Subject, split: str) -> Dataset:
-    source = subject.data if data is None else data
-    if not source:
-        raise UsageError("no data to evaluate on", expected="data", hint="data='fashion_mnist'")
-    return load_data(source, split) if isinstance(source, str) else source
 
 
 def _classes(subject: Subject, classes: Sequence[str]) -> tuple[Sequence[str], list[int] | None]:

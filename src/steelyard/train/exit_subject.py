@@ -13,14 +13,13 @@ from torch import Tensor, nn
 
 from steelyard.data.dataset import Dataset
 from steelyard.data.loader import Loader
-from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline, parse_transforms
 from steelyard.dynamic.early_exit import as_early_exit, exit_logits
 from steelyard.dynamic.exit_costs import ExitCosts, exit_costs
 from steelyard.dynamic.exit_outputs import ExitOutputs
-from steelyard.errors import InputError, UsageError
+from steelyard.errors import InputError
 from steelyard.train.evaluation import About
-from steelyard.train.subject import Subject, subject_of, weights_digest
+from steelyard.train.subject import Subject, subject_of
 
 if TYPE_CHECKING:
     from steelyard.train.run import Run
@@ -84,10 +83,7 @@ def exit_subject(
     """
     subject = subject_of(network, weights=weights, checkpoint=checkpoint)
     chosen = as_early_exit(subject.network)
-    source = subject.data if data is None else data
-    if not source:
-        raise UsageError("no data to evaluate on", expected="data", hint="data='fashion_mnist'")
-    found = load_data(source, split) if isinstance(source, str) else source
+    found = subject.dataset(data, split)
     steps = transforms if transforms is not None else subject.transforms
     loader = Loader(found, batch=batch, transforms=parse_transforms(steps), workers=workers)
     labels: list[Tensor] = []
@@ -108,20 +104,10 @@ def exit_subject(
             expected="a network of as many classes",
         )
     known = np.concatenate([one.numpy() for one in labels])
-    about = About(
-        network=subject.name,
-        weights=subject.weights,
-        weights_sha256=weights_digest(subject.network),
-        data=found.name,
-        split=found.split,
-        fingerprint=found.fingerprint,
-        samples=len(found),
-        preprocessing="; ".join(str(loader.transforms).splitlines()),
-        precision="fp32",
-    )
     first = np.zeros(1, dtype=np.int64)
     shape = loader.transforms([found.image(0)], first, seed=0, epoch=0, train=False).shape
     weighed = exit_costs(chosen, (1, *shape[1:]))
+    about = subject.shown(found, loader.transforms, "fp32")
     return ExitSubject(
         subject, about, found, loader.transforms, ExitOutputs.of(logits, known), weighed
     )

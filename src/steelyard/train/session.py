@@ -327,14 +327,15 @@ class Session:
             moment = Moment("test", self.at.epoch + 1, self.recipe.epochs, done, len(test.dataset))
             self.watch(moment)
 
-    def _end_epoch(self, evaluation: Evaluation) -> None:
-        at = self.at
-        loss, correct, images = self.group.total(self._sums.epoch.clone()).tolist()
+    def _epoch_row(
+        self, evaluation: Evaluation, loss: float, correct: float, images: float
+    ) -> dict[str, Any]:
+        """What the history keeps of an epoch; loss and correct are sums over its images."""
         row: dict[str, Any] = {
             "kind": "epoch",
-            "epoch": at.epoch + 1,
-            "step": at.step,
-            "lr": self._rate(at.step - 1),
+            "epoch": self.at.epoch + 1,
+            "step": self.at.step,
+            "lr": self._rate(self.at.step - 1),
             "train_loss": loss / images,
             "train_top1": 100 * correct / images,
             "test_loss": evaluation.loss,
@@ -347,6 +348,12 @@ class Session:
         if self.recipe.data.on_corrupt == "skip":
             row["left_out"] = len(self.feed.train.dataset) - round(images)
             row["test_left_out"] = len(self.feed.test.dataset) - evaluation.samples
+        return row
+
+    def _end_epoch(self, evaluation: Evaluation) -> None:
+        at = self.at
+        loss, correct, images = self.group.total(self._sums.epoch.clone()).tolist()
+        row = self._epoch_row(evaluation, loss, correct, images)
         self._record(row)
         if self.group.leads:
             self._timing.add(

@@ -14,7 +14,11 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from steelyard.capture.source import load_module, parse_source
+from steelyard.data.dataset import Dataset
+from steelyard.data.registry import load_data
+from steelyard.data.transforms import Pipeline
 from steelyard.errors import UsageError
+from steelyard.train.evaluation import About
 from steelyard.zoo.predict.api import imagenet_classes
 from steelyard.zoo.predict.loading import trained_network
 from steelyard.zoo.preprocessing import Preprocessing
@@ -51,6 +55,36 @@ class Subject:
     transforms: tuple[str, ...] = ("normalize",)
     classes: tuple[str, ...] = ()
     data: str = ""
+
+    def dataset(self, data: str | Dataset | None, split: str) -> Dataset:
+        """The data that is meant: what is given, or what the network was trained on.
+
+        Raises:
+            UsageError: neither is known.
+            SteelyardError: as `steelyard.load_data`.
+        """
+        source = self.data if data is None else data
+        if not source:
+            raise UsageError(
+                "no data to evaluate on",
+                expected="data",
+                hint="--data fashion_mnist or data='fashion_mnist'",
+            )
+        return load_data(source, split) if isinstance(source, str) else source
+
+    def shown(self, dataset: Dataset, transforms: Pipeline, precision: str) -> About:
+        """What it is and what it is shown, for the record."""
+        return About(
+            network=self.name,
+            weights=self.weights,
+            weights_sha256=weights_digest(self.network),
+            data=dataset.name,
+            split=dataset.split,
+            fingerprint=dataset.fingerprint,
+            samples=len(dataset),
+            preprocessing="; ".join(str(transforms).splitlines()),
+            precision=precision,
+        )
 
 
 def subject_of(

@@ -22,7 +22,6 @@ from steelyard._cache import cache_folder
 from steelyard._display import Printable
 from steelyard._kept import Kept
 from steelyard.data.dataset import Dataset
-from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline, parse_transforms
 from steelyard.errors import InputError, UsageError
 from steelyard.hardware.engines import on_processes
@@ -35,7 +34,7 @@ from steelyard.train.directions import (
     random_direction,
     weights_of,
 )
-from steelyard.train.subject import Subject, subject_of, weights_digest
+from steelyard.train.subject import subject_of, weights_digest
 from steelyard.train.surface_point import STATISTICS, Problem, Statistics, Value, at_points
 from steelyard.zoo.weights.tensorfiles import read_tensors
 
@@ -210,7 +209,7 @@ def loss_surface(
     if workers < 1:
         raise UsageError(f"workers={workers}", expected="1 or more")
     subject = subject_of(network, weights=weights, checkpoint=checkpoint)
-    found = _data(data, subject, split)
+    found = subject.dataset(data, split)
     pipeline = parse_transforms(transforms if transforms is not None else subject.transforms)
     pipeline = pipeline.of_data(found.name).evaluation()
     kind, directions, places, shares = _directions(subject.network, settings, towards, way)
@@ -221,21 +220,9 @@ def loss_surface(
         module, _origin(module, directions), directions, images, labels, settings.batch, settings.statistics
     )  # fmt: skip
     digest = weights_digest(module)
-    facts = {
-        "weights": digest,
-        "directions": [_digest(direction) for direction in directions],
-        "data": [found.name, found.split, found.fingerprint, _digest({"": chosen})],
-        "transforms": pipeline.texts,
-        "statistics": settings.statistics,
-        "batch": settings.batch,
-        "torch": torch.__version__,
-    }
-    axis = settings.axis
-    points: list[tuple[float, ...]] = [
-        tuple(p[::-1]) for p in product(axis, repeat=len(directions))
-    ]
-    values, notes = _values(problem, points, facts, workers, store, progress)
-    rows = [values[i : i + len(axis)] for i in range(0, len(values), len(axis))]
+    facts = _facts(problem, digest, found, pipeline, chosen)
+    values, notes = _values(problem, _grid(settings, directions), facts, workers, store, progress)
+    rows = [values[i : i + settings.steps] for i in range(0, len(values), settings.steps)]
     return LossSurface(
         network=subject.name,
         weights=subject.weights,
@@ -253,13 +240,6 @@ def loss_surface(
         shares=shares,
         notes=notes,
     )
-
-
-def _data(data: str | Dataset | None, subject: Subject, split: str) -> Dataset:
-    source = subject.data if data is None else data
-    if not source:
-        raise UsageError("no data to compute the loss of", hint="data='fashion_mnist'")
-    return load_data(source, split) if isinstance(source, str) else source
 
 
 def _directions(
@@ -339,6 +319,26 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tuple(tensor.shape)} ".encode())
         digest.update(tensor.detach().contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def _facts(
+    problem: Problem, digest: str, data: Dataset, pipeline: Pipeline, chosen: Tensor
+) -> dict[str, object]:
+    """All that the loss at a point depends on: what is kept is kept under it."""
+    return {
+        "weights": digest,
+        "directions": [_digest(direction) for direction in problem.directions],
+        "data": [data.name, data.split, data.fingerprint, _digest({"": chosen})],
+        "transforms": pipeline.texts,
+        "statistics": problem.statistics,
+        "batch": problem.batch,
+        "torch": torch.__version__,
+    }
+
+
+def _grid(settings: SurfaceSettings, directions: Sequence[Direction]) -> list[tuple[float, ...]]:
+    """The points, x changing fastest."""
+    return [tuple(point[::-1]) for point in product(settings.axis, repeat=len(directions))]
 
 
 def _values(

@@ -16,6 +16,7 @@ from typing import Any
 import steelyard
 from steelyard.cost import CostReport
 from steelyard.errors import ShapeError, SteelyardError, UsageError
+from steelyard.report.escape import printable
 from steelyard.report.jsontext import dumps
 from steelyard.web.graph import graph
 from steelyard.web.placing import placed
@@ -26,6 +27,9 @@ _KEPT = 48
 
 _SIDE = 224
 """Of an image whose size a file leaves open."""
+
+_SENTENCES = 4
+"""Of what was assumed when a file was read."""
 
 
 class Answers:
@@ -189,7 +193,12 @@ class Answers:
             load = _on_images(file, _SIDE, None, request["name"])
             note = f"the file leaves the size of its image open: {_SIDE} x {_SIDE} unless another is asked for"
         load = steelyard.capture(load, name=request["name"])
-        return {"layers": len(load.layers), "workload": load.to_json(), "note": note}
+        told = [printable(words) for words in (note, *load.warnings) if words]
+        more = [f"and {len(told) - _SENTENCES} more"] * (len(told) > _SENTENCES)
+        return {
+            "layers": len(load.layers), "batch": load.batch, "workload": load.to_json(),
+            "note": "; ".join([*told[:_SENTENCES], *more]),
+        }  # fmt: skip
 
 
 def _captured(what: dict[str, Any]) -> Workload:

@@ -193,6 +193,8 @@ def _known(what: str, names: Iterable[str], known: Iterable[str]) -> None:
 def _refuse(sources: list[dict[str, Any]], *keys: str) -> None:
     for source in sources:
         if given := [key for key in keys if key in source]:
+            words = " and ".join({"dtype": "bits"}.get(key, key) for key in given)
             raise UsageError(
-                f"{' and '.join(given)} of a network in this job", expected="the network's own"
+                f"{source.get('label', source['source'])} with {words} set",
+                expected="the network as it is: this job takes no such setting of a network",
             )

@@ -43,6 +43,7 @@ class Upload:
         layers: of the network in it.
         created: UTC, ISO 8601.
         note: what was assumed; "" if nothing.
+        batch: samples that the network in it takes at once.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Upload:
     layers: int
     created: str
     note: str = ""
+    batch: int = 1
 
 
 class Uploads:
@@ -136,8 +138,9 @@ class Uploads:
                 found = await self._read(arriving / f"network.{kind}", label)
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")
                 made = Upload(
-                    identifier, label, kind, taken[0], digest, found["layers"], now, found["note"]
-                )
+                    identifier, label, kind, taken[0], digest, found["layers"], now,
+                    found["note"], found["batch"],
+                )  # fmt: skip
                 await asyncio.to_thread(write_file, arriving / "workload.json", found["workload"])
                 await asyncio.to_thread(write_file, arriving / "upload.json", dumps(asdict(made)))
                 arriving.rename(self._folder / identifier)
@@ -212,7 +215,7 @@ class Uploads:
         self._check(0)
 
     async def _read(self, path: Path, name: str) -> dict[str, Any]:
-        """What is in a file: ``workload`` (as JSON), ``layers``, ``note``; read by a process that does only that."""
+        """What is in a file: ``workload`` (as JSON), ``layers``, ``batch``, ``note``; read by a process that does only that."""
         limits = self._limits
         async with self._reading:
             helper = Helper(limits.parse_bytes)
@@ -235,11 +238,12 @@ def _store(file: BinaryIO, digest: Any, content: bytes) -> None:
 
 
 def _without_path(error: SteelyardError, path: Path) -> SteelyardError:
-    """The same error, which does not name a place on this machine."""
+    """The same error, which names no place on this machine and nothing that the workbench does not take."""
     given, expected, hint = (
-        text.replace(str(path), "the file").replace(path.name, "the file")
+        text.replace(repr(str(path)), "the file").replace(str(path), "the file").replace(path.name, "the file")
         for text in (error.given, error.expected, error.hint)
-    )
+    )  # fmt: skip
+    hint = hint.partition(", or give package.module:callable")[0]
     if isinstance(error, Refused):
         return Refused(error.status, error.kind, given, expected=expected, hint=hint)
     return type(error)(given, expected=expected, hint=hint)

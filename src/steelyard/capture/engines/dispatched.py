@@ -140,7 +140,7 @@ def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> 
         copy = copies.get(id(tensor))
         if copy is None:
             copy = copies[id(tensor)] = tensor if scripted else _copy(tensor, real=real)
-            recorder.bind(copy, owned[id(tensor)].value)
+            recorder.bind(copy, owned[id(tensor)][0])
         if not scripted:
             holder[name] = copy
 

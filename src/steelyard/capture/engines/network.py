@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from itertools import count, repeat
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.recorder import DTYPE_NAMES
-from steelyard.capture.engines.trace import Trace, new
+from steelyard.capture.engines.trace import Trace
 from steelyard.capture.rules import RuleTable
 from steelyard.workload import Role
 
@@ -45,14 +45,8 @@ class LazyNetworkError(Exception):
     """The network has lazy layers whose sizes are not settled yet."""
 
 
-class Owned(NamedTuple):
-    """A parameter or buffer of the network; ``tensor`` is held so that its id stays taken."""
-
-    value: int
-    shape: torch.Size
-    dtype: torch.dtype
-    contiguous: bool
-    tensor: torch.Tensor
+Owned = tuple[int, torch.Size, torch.dtype, bool]
+"""A parameter or buffer of the network: its value in the trace, shape, type, and whether it is contiguous."""
 
 
 def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
@@ -83,8 +77,7 @@ def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
     values.dtypes += map(DTYPE_NAMES.__getitem__, dtypes)
     values.roles.update(zip(count(start), roles))
     values.names.update(zip(count(start), names))
-    known = map(new, repeat(Owned), zip(count(start), shapes, dtypes, plain, tensors))
-    return dict(zip(ids, known, strict=True))
+    return dict(zip(ids, zip(count(start), shapes, dtypes, plain), strict=True))
 
 
 def _held(guard: Guard) -> tuple[list[str], list[torch.Tensor], list[Role]]:

@@ -96,11 +96,12 @@ def _kept(x: ShapeTensor) -> Any:
 def _with_parameter(engine: ShapeEngine, op: str, tensor: Any, x: ShapeTensor) -> Any:
     """``scale * x`` with one of the network's own tensors, no larger than ``x``."""
     owned = engine.owned.get(id(tensor))
-    if owned is None or not owned.contiguous or type(x) is not ShapeTensor or x.root:
+    if owned is None or type(x) is not ShapeTensor or x.root:
         return NotImplemented
-    if owned.dtype is not x.dtype or x.dtype not in FLOATS:
+    value, small, dtype, contiguous = owned
+    if not contiguous or dtype is not x.dtype or dtype not in FLOATS:
         return NotImplemented
-    shape, small = x.shape, owned.shape
+    shape = x.shape
     strides = _kept(x)
     if len(small) > len(shape) or strides is NotImplemented:
         return NotImplemented
@@ -111,7 +112,7 @@ def _with_parameter(engine: ShapeEngine, op: str, tensor: Any, x: ShapeTensor) -
     counts = by_element(engine, op, shape, (_UNIT,))
     if counts is None:
         return NotImplemented
-    return _like(engine, op, counts, (x.value,), x, strides, (owned.value,))
+    return _like(engine, op, counts, (x.value,), x, strides, (value,))
 
 
 def _with_number(engine: ShapeEngine, op: str, x: ShapeTensor, y: Any, *, inplace: bool) -> Any:

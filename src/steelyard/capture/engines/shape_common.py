@@ -60,7 +60,7 @@ def by_element(
         unit = Operand((1,) * len(shape))
         draft = apply_rule(engine.rules, Call(op, (unit, *rest), {}, (unit,)))
         rate = engine.rates[op] = draft.kind, draft.ops
-    return new(Counted, (rate[0], 0, rate[1] * prod(shape), ()))
+    return (rate[0], 0, rate[1] * prod(shape), ())
 
 
 def product(
@@ -76,7 +76,7 @@ def product(
     rule = stock_rule(engine, op)
     if rule is None:
         return None
-    return new(Counted, (kind, macs, 0, new(Later, (_nests, (rule, op, out, *args)))))
+    return (kind, macs, 0, new(Later, (_nests, rule, op, out, *args)))
 
 
 def _nests(rule: Rule, op: str, out: Sizes, a: Sizes, b: Sizes, *rest: Any) -> tuple[LoopNest, ...]:
@@ -102,7 +102,7 @@ def owned_params(engine: ShapeEngine, *tensors: torch.Tensor | None) -> list[Own
         if tensor is None:
             continue
         owned = engine.owned.get(id(tensor))
-        if owned is None or not owned.contiguous:
+        if owned is None or not owned[3]:
             return None
         found.append(owned)
     return found

@@ -103,7 +103,7 @@ def _conv2d_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping
     stride, padding, dilation = (pair(setting) for setting in settings[:3])
     if not (stride and padding and dilation) or type(settings[3]) is not int or len(x.shape) != 4:
         return NotImplemented
-    values = tuple([owned.value for owned in params])
+    values = tuple([owned[0] for owned in params])
     return conv_layer(
         engine, "aten.conv2d", x, params[0], values, (stride, padding, dilation, settings[3])
     )

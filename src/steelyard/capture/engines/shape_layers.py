@@ -63,7 +63,7 @@ def conv_layer(
     settings: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int],
 ) -> Any:
     """A convolution with these filters; ``settings`` are stride, padding, dilation and groups."""
-    _, weight, dtype, contiguous, _ = filters
+    _, weight, dtype, contiguous = filters
     shape = x.shape
     stride, padding, dilation, groups = settings
     if dtype is not x.dtype or not contiguous or len(shape) != len(weight) or len(shape) < 3:
@@ -101,9 +101,12 @@ def _linear(engine: ShapeEngine, module: Any, x: Any) -> Any:
 
 def linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None) -> Any:
     """``x`` times the weight matrix among ``params``."""
-    if not params or params[0].dtype is not x.dtype or len(params[0].shape) != 2:
+    if not params:
         return NotImplemented
-    shape, weight = x.shape, params[0].shape
+    _, weight, dtype, _ = params[0]
+    shape = x.shape
+    if dtype is not x.dtype or len(weight) != 2:
+        return NotImplemented
     if not shape or shape[-1] != weight[1]:
         return NotImplemented
     out = (*shape[:-1], weight[0])
@@ -143,10 +146,10 @@ def _statistics(
         return None
     held = (mean, variance) if weight is bias is None else (weight, bias, mean, variance)
     try:
-        value, shape, dtype, _, _ = known[id(held[0])]
+        value, shape, dtype, _ = known[id(held[0])]
         values = [value]
         for tensor in held[1:]:
-            value, size, kind, _, _ = known[id(tensor)]
+            value, size, kind, _ = known[id(tensor)]
             if size != shape or kind is not dtype:
                 return None
             values.append(value)
@@ -170,12 +173,12 @@ def _layer_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
     shape, normalized = x.shape, tuple(module.normalized_shape)
     if params is None or tuple(shape[-len(normalized) :]) != normalized:
         return NotImplemented
-    if any(p.dtype is not x.dtype for p in params):
+    if any(dtype is not x.dtype for _, _, dtype, _ in params):
         return NotImplemented
     counts = by_element(engine, "aten.layer_norm", shape, ((1,),))
     if counts is None:
         return NotImplemented
-    values = tuple([owned.value for owned in params])
+    values = tuple([owned[0] for owned in params])
     return engine.emit("aten.layer_norm", counts, (x.value,), shape, x.dtype, values)
 
 
@@ -185,14 +188,14 @@ def _group_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
     parameters = module._parameters
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
     shape = x.shape
-    if params is None or any(p.dtype is not x.dtype or p.shape != shape[1:2] for p in params):
+    if params is None or any(p[2] is not x.dtype or p[1] != shape[1:2] for p in params):
         return NotImplemented
     if shape[1] % module.num_groups:
         return NotImplemented
     counts = by_element(engine, "aten.group_norm", shape, (1,))
     if counts is None:
         return NotImplemented
-    values = tuple([owned.value for owned in params])
+    values = tuple([owned[0] for owned in params])
     return engine.emit("aten.group_norm", counts, (x.value,), shape, x.dtype, values)
 
 

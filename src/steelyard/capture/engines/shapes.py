@@ -32,7 +32,7 @@ from steelyard.capture.engines.shape_tensor import (
     ShapeTensor,
     Strides,
 )
-from steelyard.capture.engines.trace import Counted, Event, Trace, new
+from steelyard.capture.engines.trace import Counted, Trace
 from steelyard.capture.rules import Rule, RuleTable
 
 SMALL = 4096
@@ -140,7 +140,7 @@ class ShapeEngine(TorchFunctionMode):
         values.dtypes.append(DTYPE_NAMES[dtype])
         if alias >= 0:
             values.aliases[value] = alias
-        trace.events.append(new(Event, (op, counts, inputs, (value,), params, False, trace.module)))
+        trace.log += (op, counts, inputs, (value,), params, False, trace.module)
         if not self.inside:
             return self.make(shape, dtype, value)
         passing: ShapeTensor = _passing(Passing)
@@ -159,7 +159,7 @@ class ShapeEngine(TorchFunctionMode):
         values.shapes.append(tensor.shape)
         values.dtypes.append(DTYPE_NAMES[tensor.dtype])
         values.aliases[value] = tensor.value
-        trace.events.append(new(Event, (op, counts, inputs, (value,), (), True, trace.module)))
+        trace.log += (op, counts, inputs, (value,), (), True, trace.module)
         tensor.value = value
         return tensor
 
@@ -248,7 +248,7 @@ class ShapeEngine(TorchFunctionMode):
                 slot = slots[id(arg)] = len(tensors)
                 tensors.append(arg)
             owned = self.owned.get(id(arg))
-            role = self.trace.values[owned.value].role if owned else ""
+            role = self.trace.values[owned[0]].role if owned else ""
             return (slot, arg.shape, arg.stride(), arg.dtype, role)
         if isinstance(arg, Mapping):
             return (kind, *[(k, self._key(v, tensors, slots)) for k, v in arg.items()])
@@ -267,7 +267,7 @@ class ShapeEngine(TorchFunctionMode):
         if type(tensor) is ShapeTensor:
             return tensor.value
         owned = self.owned.get(id(tensor))
-        return owned.value if owned else self.real.value_of(tensor)
+        return owned[0] if owned else self.real.value_of(tensor)
 
     def _record(
         self,

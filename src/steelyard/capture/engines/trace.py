@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -82,27 +82,21 @@ class Values:
         return made
 
 
-class Later(NamedTuple):
-    """Loop nests that are made when somebody looks at them: what ``make(*args)`` answers."""
+class Later(tuple[Any, ...]):
+    """``(make, *args)``: loop nests that ``make(*args)`` answers when somebody looks at them."""
 
-    make: Callable[..., tuple[LoopNest, ...]]
-    args: tuple[Any, ...]
+    __slots__ = ()
 
 
-class Counted(NamedTuple):
-    """What totals need of an executed operator, and where its loop nests come from."""
-
-    kind: str
-    macs: int
-    ops: int
-    nests: tuple[LoopNest, ...] | Later
+Counted = tuple[str, int, int, tuple[LoopNest, ...] | Later]
+"""What totals need of an executed operator: its kind, MACs and other operations; and its loop nests."""
 
 
 def counted(draft: Draft) -> Counted:
     """A draft, counted."""
     kind, nests, ops = draft
     macs = sum([nest.macs for nest in nests]) if nests else 0
-    return new(Counted, (kind, macs, ops, nests))
+    return (kind, macs, ops, nests)
 
 
 class Event(NamedTuple):
@@ -121,6 +115,8 @@ class Trace:
     """Values and events in order of execution, and the modules that called them.
 
     Attributes:
+        log: the fields of every `Event`, one event after the other: a tuple for each would be one
+            object more for Python's garbage collector to look at.
         paths, classes, leaves: of every module its path, its class, and whether it has no children.
         module: index of the module that is running.
         name: what to call the workload.
@@ -129,13 +125,21 @@ class Trace:
 
     def __init__(self) -> None:
         self.values = Values()
-        self.events: list[Event] = []
+        self.log: list[Any] = []
         self.paths: Sequence[str] = ("",)
         self.classes: Sequence[type] = (object,)
         self.leaves: Sequence[bool] = (False,)
         self.module = 0
         self.name = ""
         self.results: tuple[int, ...] = ()
+
+    @property
+    def events(self) -> list[Event]:
+        """What is in the log."""
+        return list(map(Event._make, self._logged()))
+
+    def _logged(self) -> Iterator[tuple[Any, ...]]:
+        return zip(*[iter(self.log)] * len(Event._fields), strict=True)
 
     def value(
         self,
@@ -159,13 +163,13 @@ class Trace:
         inplace: bool = False,
     ) -> None:
         """Adds an event of the running module."""
-        self.events.append(new(Event, (op, counted, inputs, outputs, params, inplace, self.module)))
+        self.log += (op, counted, inputs, outputs, params, inplace, self.module)
 
     def to_workload(self, name: str, results: Sequence[int]) -> Workload:
         """The workload; its layers and tensors are made when somebody looks at them."""
         record = Trace()  # what is still to come, when things are put back, is not meant
         record.paths, record.classes, record.leaves = self.paths, self.classes, self.leaves
-        record.values, record.events = self.values.copy(), self.events.copy()
+        record.values, record.log = self.values.copy(), self.log.copy()
         record.name, record.results = safe_name(name), tuple(results)
         return Workload.deferred(record.name, "module", record)
 
@@ -180,7 +184,8 @@ class Trace:
 
     def operators(self) -> list[Operator]:
         """The events as counting needs them."""
-        return [event[1:5] for event in self.events]
+        log, width = self.log, len(Event._fields)
+        return list(zip(*[log[at::width] for at in range(1, 5)], strict=True))
 
     def content(self) -> Workload:
         """The workload, with names made from the modules' paths and the operators."""
@@ -196,7 +201,7 @@ class Trace:
         classes = [safe_name(kind.__name__) for kind in self.classes]
         named = names.__getitem__
         later = _Nests()
-        for op, (kind, _, ops, nests), inputs, outs, params, inplace, module in self.events:
+        for op, (kind, _, ops, nests), inputs, outs, params, inplace, module in self._logged():
             path, leaf = paths[module], self.leaves[module]
             try:
                 read = tuple(map(named, inputs))
@@ -230,7 +235,7 @@ class _Nests(dict[Later, tuple[LoopNest, ...]]):
     """What was to be made later, each made once."""
 
     def __missing__(self, later: Later) -> tuple[LoopNest, ...]:
-        self[later] = nests = later.make(*later.args)
+        self[later] = nests = later[0](*later[1:])
         return nests
 
 

@@ -25,8 +25,9 @@ export function knobsOfNetwork(about, rules = []) {
   own.sort((a, b) => first(a) - first(b));
   const has = (name) => own.some((knob) => knob.name === name);
   const rewrite = about.id || !rules.length ? [] : [rewriting(rules)];
-  const input = [BATCH, NUMBER_FORMAT, ...rewrite].filter((knob) => !has(knob.name));
-  return about.id && !has("resolution") ? [...input, RESOLUTION, ...own] : [...input, ...own];
+  const batch = about.batch > 1 ? { ...BATCH, default: about.batch, max: Math.max(BATCH.max, about.batch) } : BATCH; // an upload's own
+  const input = [batch, NUMBER_FORMAT, ...rewrite].filter((knob) => !has(knob.name));
+  return about.kind === "onnx" ? [...input, RESOLUTION, ...own] : [...input, ...own]; // an archive's sizes are fixed
 }
 
 export const knobsOfDevice = (about) => (about.knobs ?? []).map(shaped);
