@@ -50,7 +50,7 @@ def judged(strategy: str, space: SearchSpace, keys: list[str]) -> tuple[list[flo
     begun = time.process_time()
     with tempfile.TemporaryDirectory(prefix="steelyard-sharing-") as folder:
         learnt = learn(
-            options, space, quantities(["error"]), recipe(EPOCHS, 1), found=places(()), seed=1, folder=Path(folder),
+            options, space, quantities(["error"]), recipe(EPOCHS, 1), found=places(()), seed=1, trials=len(keys), folder=Path(folder),
             tell=lambda done, every, how: print(strategy, done, every, how, file=sys.stderr) if done % 50 == 0 else None,
         )  # fmt: skip
     seconds = time.process_time() - begun

@@ -3,7 +3,7 @@
 Looks everything up in results/tabulated_space.csv, which benchmarks/tabulated_space.py trains. Each strategy searches it
 from 20 seeds, as `steelyard search` would: a network that was there before is not trained again and costs nothing.
 
-    python benchmarks/strategies.py   # 2 CPU minutes
+    python benchmarks/strategies.py   # 4 CPU minutes
 
 Writes results/strategies.md and docs/pictures/strategies.png. Needs the extras `search` and `plots`.
 """
@@ -27,6 +27,7 @@ import steelyard as sy
 from common import HERE, machine, markdown, publish
 from steelyard.design.search import Evolution, Nsga2, RandomSearch, Strategy
 from steelyard.design.search.reinforce import Reinforce
+from steelyard.design.search.strategies import LARGEST, SMALLEST, population_for
 from steelyard.design.spaces import SearchSpace
 from steelyard.report.figures import save_figure
 from tabulated_space import FULL, SEEDS, SHORT, SPACE, TABLE, TRAINED_ON
@@ -46,25 +47,37 @@ MOST = 150
 ROUNDS = 2000
 """Of the bootstrap."""
 
-SMALL = 16
-"""Population that suits a space of some hundred networks; the default, 50, is for hundreds of trials."""
-
 BUDGETS = (25, 50, 100)
 """Evaluations after which strategies are compared."""
+
+LENGTHS = (25, 50, 100, 150)
+"""Networks of the searches by which rules for the population are compared."""
+
+SEARCHES = 100
+"""By evolution for each of them; by NSGA-II, which takes longer, `RUNS`."""
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 PICTURE = HERE.parent / "docs" / "pictures" / "strategies.png"
 COLOURS = ("#7a7a7a", "#1f6fb4", "#c0392b", "#2e8b57", "#8e44ad", "#d68910")
 
 Maker = Callable[[SearchSpace, int, int], Strategy]
+SIZE = population_for(MOST)
 MAKERS: dict[str, Maker] = {
     "random": lambda space, seed, goals: RandomSearch(space, seed),
-    "evolution": lambda space, seed, goals: Evolution(space, seed, population=SMALL, sample=5),
+    "evolution": lambda space, seed, goals: Evolution(space, seed, population=SIZE),
     "evolution, population 50": lambda space, seed, goals: Evolution(space, seed),
-    "NSGA-II": lambda space, seed, goals: Nsga2(space, seed, objectives=goals, population=SMALL),
+    "NSGA-II": lambda space, seed, goals: Nsga2(space, seed, objectives=goals, population=SIZE),
     "NSGA-II, population 50": lambda space, seed, goals: Nsga2(space, seed, objectives=goals),
     "controller (REINFORCE)": lambda space, seed, goals: Reinforce(space, seed),
 }
+
+RULES: dict[str, Callable[[int], int]] = {
+    "a quarter": lambda trials: min(max(trials // 4, SMALLEST), LARGEST),
+    "a sixth (the default)": population_for,
+    "an eighth": lambda trials: min(max(trials // 8, SMALLEST), LARGEST),
+    "50": lambda trials: LARGEST,
+}
+"""Populations of a search of so many trials."""
 
 
 class Row(NamedTuple):
@@ -98,12 +111,15 @@ def table() -> tuple[dict[str, Row], dict[str, list[float]], dict[str, float]]:
 
 
 def visited(
-    space: SearchSpace, strategy: Strategy, values: Mapping[str, tuple[float, ...]]
+    space: SearchSpace,
+    strategy: Strategy,
+    values: Mapping[str, tuple[float, ...]],
+    most: int = MOST,
 ) -> list[str]:
-    """At most `MOST` networks in the order in which the strategy has them trained; fewer if it proposes no new ones."""
+    """At most ``most`` networks in the order in which the strategy has them trained; fewer if it proposes no new ones."""
     seen: dict[str, None] = {}
     again = number = 0
-    while len(seen) < MOST and again < PROPOSALS:
+    while len(seen) < most and again < PROPOSALS:
         for attempt in range(PROPOSALS):
             proposal = strategy.propose(number, attempt)
             key = space.encode(proposal.point)
@@ -194,6 +210,35 @@ def compared(
             *(f"{100 * volume[name][0][n - 1]:.1f}" for n in BUDGETS),
         ])  # fmt: skip
     return lines, accuracy, volume
+
+
+def populations(space: SearchSpace, rows: Mapping[str, Row]) -> list[list[str]]:
+    """What searches of several lengths end with, by the rule for their population: means and their 95 % intervals."""
+    best = max(row.top1 for row in rows.values())
+    one = {key: (100 - row.top1,) for key, row in rows.items()}
+    two = {key: (100 - row.top1, row.macs) for key, row in rows.items()}
+
+    def points(seed: int, size: int, length: int) -> float:
+        order = visited(space, Evolution(space, seed, population=size), one, length)
+        return best - float(best_so_far(order, rows)[-1])
+
+    def share(seed: int, size: int, length: int) -> float:
+        order = visited(space, Nsga2(space, seed, objectives=2, population=size), two, length)
+        return 100 * float(dominated(order, rows)[-1])
+
+    lines = []
+    for name, found, runs, digits in (
+        ("evolution", points, SEARCHES, 2),
+        ("NSGA-II", share, RUNS, 1),
+    ):
+        for rule, size in RULES.items():
+            cells = []
+            for length in LENGTHS:
+                ends = np.array([found(seed, size(length), length) for seed in range(runs)])
+                middle, low, high = band(ends)
+                cells.append(f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})")
+            lines.append([name, rule, *cells])
+    return lines
 
 
 def ranked(rows: Mapping[str, Row], short: Mapping[str, float]) -> list[list[str]]:
@@ -300,10 +345,22 @@ median {median(tops):.2f} %. Networks at most {NEAR} points below the best, the 
 
 {RUNS} searches by each strategy; medians with 95 % intervals, then means. A network that was proposed before is not trained
 again and is not counted. Drawn without replacement, the first of {near} such networks among {len(rows)} comes after
-{(len(rows) + 1) / (near + 1):.1f} in the mean. Evolution has a population of {SMALL} and a sample of 5, NSGA-II a
-population of {SMALL}, but where the table says so.
+{(len(rows) + 1) / (near + 1):.1f} in the mean. Evolution and NSGA-II have the population that they have by themselves in a
+search of {MOST} trials, {SIZE}, but where the table says so.
 
 <!-- to here -->
+
+## Populations
+
+<!-- populations from here -->
+
+{markdown(("strategy", "population", *(f"{length} networks" for length in LENGTHS)), populations(space, rows), left=2)}
+
+For evolution the points of accuracy that the best network found is below the best of all, means of {SEARCHES} searches; for
+NSGA-II the share of the hypervolume of error and MACs in %, means of {RUNS}; 95 % intervals by bootstrap. Shares are of the
+number of networks, at least {SMALLEST} and at most {LARGEST}.
+
+<!-- populations to here -->
 
 ## Proxies
 

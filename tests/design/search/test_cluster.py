@@ -31,7 +31,7 @@ from steelyard.design.search.strategies import STRATEGIES, Evolution
 if __name__ == "__main__":
     # a small population, so that few trials are enough to learn from
     sys.modules["steelyard.design.search.loop"].STRATEGIES = {
-        "evolution": lambda space, seed, objectives: Evolution(space, seed, population=6, sample=3)
+        "evolution": lambda space, seed, objectives, trials: Evolution(space, seed, population=6, sample=3)
     }
     given = json.loads(sys.argv[1])
     space = Noted(given.pop("folder"), given.pop("victim", -1)) if "folder" in given else tiny()

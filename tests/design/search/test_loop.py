@@ -55,7 +55,7 @@ class Shuffled(Crew):
 
 def loop(strategy: str) -> Loop:
     job = Job(SPACE, quantities(["macs,peak_memory"]), (), None)
-    made = Loop(job, "random", 3, lambda done, every, how: None)
+    made = Loop(job, "random", 3, 40, lambda done, every, how: None)
     chosen: Strategy = STRATEGIES[strategy]()
     made.strategy = chosen
     return made

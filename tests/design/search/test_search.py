@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 
 import steelyard as sy
+from steelyard._kept import Kept
 from steelyard.capture.weightless import weightless
 from steelyard.design.search import SearchResult, save_search
-from steelyard.design.search.store import sole_search
+from steelyard.design.search.store import Store, sole_search
+from steelyard.design.search.strategies import population_for
 from steelyard.design.spaces import Point, SearchSpace, space_from
 from steelyard.errors import InputError, SteelyardError, UnknownNameError, UsageError
 from steelyard.train.recipe import recipe_from
@@ -162,6 +164,20 @@ def test_a_search_that_is_cut_off_goes_on_as_if_it_had_not_been(
     assert both.trials[:7] == first.trials
     assert [t.key for t in both.trials] == [t.key for t in whole.trials]
     assert run(5, "a.db").trials == both.trials  # nothing to do
+
+
+def test_a_longer_search_keeps_the_population_that_it_began_with(tmp_path: Path) -> None:
+    """And a store of a time when all populations were 50 keeps that."""
+    path = tmp_path / "s.db"
+    assert Store(path, {"seed": 0}, 60).planned == 60
+    assert Store(path, {"seed": 0}, 600).planned == 60
+    with sqlite3.connect(path) as base:
+        base.execute("DELETE FROM trials")
+    base.close()
+    Kept(path, "trials").put("head", '{"schema": "steelyard.search-store/1", "seed": 0}')
+    assert population_for(Store(path, {"seed": 0}, 60).planned) == 50
+    with pytest.raises(UsageError, match="seed: 0 before, 1 now"):
+        Store(path, {"seed": 1}, 60)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ from statistics import median
 import pytest
 
 from steelyard.design.search import Evolution, Nsga2, RandomSearch, Strategy
-from steelyard.design.search.strategies import dominates
+from steelyard.design.search.strategies import STRATEGIES, dominates, population_for
 from steelyard.design.spaces import Choice, Point, SearchSpace
 from steelyard.errors import UsageError
 
@@ -125,3 +125,12 @@ def test_dominance() -> None:
 def test_samples_are_of_the_population() -> None:
     with pytest.raises(UsageError, match="a sample of 9 of a population of 3"):
         Evolution(Plain(), 0, population=3, sample=9)
+
+
+def test_populations_are_a_sixth_of_the_trials_within_bounds() -> None:
+    sizes = {1: 8, 24: 8, 53: 8, 54: 9, 100: 16, 150: 25, 299: 49, 300: 50, 100_000: 50}
+    assert {trials: population_for(trials) for trials in sizes} == sizes
+    for name in ("evolution", "nsga2"):
+        made = STRATEGIES[name](Plain(), 0, 2, 150)
+        assert isinstance(made, (Evolution, Nsga2))
+        assert made.size == 25

@@ -61,7 +61,8 @@ def search(
         space: a `SearchSpace`, a name of `list_spaces`, or a TOML file.
         objectives: what is minimised, see `steelyard.design.search.goals`.
         constraints: what must hold, ``macs<=300M``.
-        trials: finished ones, in all sessions together.
+        trials: finished ones, in all sessions together. The populations of evolution and NSGA-II follow that of the first
+            session: see `steelyard.design.search.strategies.population_for`.
         strategy: ``random``, ``evolution``, ``nsga2``, ``rl``, or one with shared weights, perhaps with options (see
             `steelyard.design.sharing.options`): ``once_for_all``, ``enas:epochs=20``, ``darts:order=1``; "": evolution
             for one objective, else nsga2.
@@ -90,7 +91,7 @@ def search(
     _check_numbers(trials, workers, engine, alone=options is not None)
     proxy = recipe if isinstance(recipe, Recipe) or recipe is None else load_recipe(recipe)
     job = Job(found, goals, limits, proxy)
-    loop = Loop(job, chosen, seed, progress or (lambda done, every, how: None))
+    loop = Loop(job, chosen, seed, trials, progress or (lambda done, every, how: None))
     if loop.evaluator.places.measures and (workers > 1 or engine == "ray"):
         raise UsageError(
             "latencies that are measured by several workers at once, who disturb each other, or on another machine",
@@ -100,7 +101,7 @@ def search(
     with ExitStack() as held:
         if store is not None:
             held.enter_context(sole_search(Path(store)))
-            loop.remember(Store(Path(store), loop.head()))
+            loop.remember(Store(Path(store), loop.head(), trials))
         if not loop.trials:
             _ = loop.held  # constraints that nothing holds are said now
         if options is not None:
@@ -144,7 +145,7 @@ def _learnt(loop: Loop, options: Options, folder: Path) -> Learnt:
     job = loop.job
     return learn(
         options, job.space, job.objectives, job.proxy, found=loop.evaluator.places, seed=loop.seed,
-        folder=folder, tell=loop.tell,
+        trials=loop.planned, folder=folder, tell=loop.tell,
     )  # fmt: skip
 
 

@@ -48,12 +48,13 @@ class Loop:
         job: what is evaluated.
         strategy: its name.
         seed: of all that is drawn.
+        planned: trials that it is begun for.
         tell: told of every trial.
     """
 
-    def __init__(self, job: Job, strategy: str, seed: int, tell: Progress) -> None:
+    def __init__(self, job: Job, strategy: str, seed: int, planned: int, tell: Progress) -> None:
         self.job, self.name, self.seed, self.tell = job, strategy, seed, tell
-        self.space = job.space
+        self.space, self.planned = job.space, planned
         self.evaluator = job.evaluator()
         self.learnt: Learnt | None = None
         self.trials: dict[int, Trial] = {}
@@ -78,7 +79,7 @@ class Loop:
 
     def remember(self, store: Store) -> None:
         """Goes on with what the store holds."""
-        self.store = store
+        self.store, self.planned = store, store.planned
         for trial in sorted(store.trials, key=lambda t: t.number):
             self.recall(trial)
 
@@ -92,7 +93,8 @@ class Loop:
         """Who proposes."""
         if self.learnt is not None:
             return self.learnt.strategy
-        return STRATEGIES[self.name](self.space, self.seed, len(self.job.objectives))
+        goals = len(self.job.objectives)
+        return STRATEGIES[self.name](self.space, self.seed, goals, self.planned)
 
     def learn(self, learnt: Learnt) -> None:
         """Takes what a strategy with shared weights learnt before it proposes anything."""

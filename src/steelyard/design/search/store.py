@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -15,7 +16,7 @@ from steelyard.errors import InputError, UsageError
 
 SCHEMA = "steelyard.search-store/1"
 
-_HEAD, _TRIAL = "head", "trial-"
+_HEAD, _TRIAL, _PLANNED = "head", "trial-", "planned"
 
 
 class Store:
@@ -24,19 +25,27 @@ class Store:
     Args:
         path: a SQLite file; it is made if it is missing.
         head: what the search is, as plain data: whoever goes on with it must mean the same.
+        planned: trials that this session is to have in the file.
+
+    Attributes:
+        planned: that of the first session; very many in a file that does not say, whose populations were of 50.
+        trials: that are kept.
 
     Raises:
         UsageError: the file is of another search; what differs is said.
         InputError: it cannot be read or written, or is none of ours.
     """
 
-    def __init__(self, path: Path, head: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, head: Mapping[str, Any], planned: int) -> None:
         self.path = path
         self._kept = Kept(path, "trials", begin_anew=False)
-        text = json.dumps({"schema": SCHEMA, **head})
+        text = json.dumps({"schema": SCHEMA, **head, _PLANNED: planned})
         texts = self._kept.all()
+        before, now = json.loads(texts.get(_HEAD, text)), json.loads(text)
+        self.planned = int(before.pop(_PLANNED, sys.maxsize))
         if _HEAD in texts:
-            self._same(json.loads(texts[_HEAD]), json.loads(text))
+            del now[_PLANNED]
+            self._same(before, now)
         elif texts:
             raise InputError(f"{path} lost what its search was", hint="another file: --store FILE")
         else:

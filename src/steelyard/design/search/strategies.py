@@ -22,6 +22,20 @@ Values = tuple[float, ...]
 """Of the objectives, in their order; the smaller the better."""
 
 
+SMALLEST, LARGEST = 8, 50
+"""Populations of a search whose number of trials is known: a sixth of it, within these; see `population_for`."""
+
+
+def population_for(trials: int) -> int:
+    """The population of evolution and NSGA-II in a search of so many trials: a sixth of them, from 8 to 50.
+
+    The first population is drawn at random, and what comes after it is what these strategies are for: a sixth leaves
+    evolution five sixths of the trials, and NSGA-II six generations. `benchmarks/strategies.py` measures it beside a
+    quarter, an eighth, and 50 whatever the number of trials.
+    """
+    return min(max(trials // 6, SMALLEST), LARGEST)
+
+
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether one is as good in everything and better in something."""
     pairs = list(zip(one, other, strict=True))
@@ -83,16 +97,23 @@ class RandomSearch(Strategy):
 class Evolution(Strategy):
     """Regularised (ageing) evolution: the best of some of the last networks is mutated, the oldest dies.
 
-    Real, Aggarwal, Huang, Le 2018 (arXiv:1802.01548), algorithm 1: P is ``population``, S is ``sample``. With several
-    objectives the best of a sample is any that none of it dominates.
+    Real, Aggarwal, Huang, Le 2018 (arXiv:1802.01548), algorithm 1: P is ``population``, S is ``sample``, a quarter of it
+    as in the paper (25 of 100) where none is given. With several objectives the best of a sample is any that none of it
+    dominates.
 
     Raises:
         UsageError: a sample larger than the population, or none.
     """
 
     def __init__(
-        self, space: SearchSpace, seed: int, *, population: int = 50, sample: int = 12
+        self,
+        space: SearchSpace,
+        seed: int,
+        *,
+        population: int = LARGEST,
+        sample: int | None = None,
     ) -> None:
+        sample = max(1, population // 4) if sample is None else sample
         if not 1 <= sample <= population:
             raise UsageError(
                 f"a sample of {sample} of a population of {population}", expected="1 to all of it"
@@ -128,7 +149,7 @@ class Nsga2(Strategy):
     """
 
     def __init__(
-        self, space: SearchSpace, seed: int, *, objectives: int, population: int = 50
+        self, space: SearchSpace, seed: int, *, objectives: int, population: int = LARGEST
     ) -> None:
         try:
             self.optuna: Any = importlib.import_module("optuna")
@@ -195,14 +216,18 @@ class Nsga2(Strategy):
                 self._study.add_trial(made)
 
 
-Maker = Callable[[SearchSpace, int, int], Strategy]
+Maker = Callable[[SearchSpace, int, int, int], Strategy]
 STRATEGIES: Mapping[str, Maker] = {
-    "random": lambda space, seed, objectives: RandomSearch(space, seed),
-    "evolution": lambda space, seed, objectives: Evolution(space, seed),
-    "nsga2": lambda space, seed, objectives: Nsga2(space, seed, objectives=objectives),
-    "rl": lambda space, seed, objectives: _reinforce(space, seed),
+    "random": lambda space, seed, objectives, trials: RandomSearch(space, seed),
+    "evolution": lambda space, seed, objectives, trials: Evolution(
+        space, seed, population=population_for(trials)
+    ),
+    "nsga2": lambda space, seed, objectives, trials: Nsga2(
+        space, seed, objectives=objectives, population=population_for(trials)
+    ),
+    "rl": lambda space, seed, objectives, trials: _reinforce(space, seed),
 }
-"""By name: a space, a seed and the number of objectives make one."""
+"""By name: a space, a seed, the number of objectives and that of trials make one."""
 
 
 def _reinforce(space: SearchSpace, seed: int) -> Strategy:

@@ -110,6 +110,7 @@ def learn(
     *,
     found: Places,
     seed: int,
+    trials: int,
     folder: Path,
     tell: Tell,
 ) -> Learnt:
@@ -121,6 +122,7 @@ def learn(
         recipe: data, transforms, optimiser and schedule.
         found: the devices of the objectives.
         seed: of the search, which replaces the recipe's.
+        trials: of the search.
         folder: of the checkpoints.
         tell: told of every step.
 
@@ -148,7 +150,7 @@ def learn(
     _check_classes(shared, images, recipe)
     pupil = _pupil(options, shared, recipe, objectives, found)
     teach(pupil, images, recipe, folder=folder, head=head, tell=tell)
-    return _learnt(options, pupil, Judge(shared, images), len(objectives), recipe)
+    return _learnt(options, pupil, Judge(shared, images), len(objectives), trials, recipe)
 
 
 def _shared(options: Options, space: SearchSpace) -> SharedWeights:
@@ -196,7 +198,7 @@ def _pupil(
 
 
 def _learnt(
-    options: Options, pupil: Pupil, judge: Judge, objectives: int, recipe: Recipe
+    options: Options, pupil: Pupil, judge: Judge, objectives: int, trials: int, recipe: Recipe
 ) -> Learnt:
     space, seed = judge.shared.space, recipe.seed
     if isinstance(pupil, Darts):
@@ -210,7 +212,7 @@ def _learnt(
     if isinstance(pupil, Enas):
         return Learnt(Policy(space, pupil.controller, seed), judge, fact)
     after = "evolution" if objectives == 1 else "nsga2"
-    return Learnt(STRATEGIES[after](space, seed, objectives), judge, fact)
+    return Learnt(STRATEGIES[after](space, seed, objectives, trials), judge, fact)
 
 
 def _epochs(recipe: Recipe) -> str:
