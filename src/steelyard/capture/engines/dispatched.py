@@ -124,7 +124,7 @@ def _run(network: Network, *, real: bool) -> Workload:
 
 def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> None:
     """Puts a copy in the place of every parameter and buffer; the guard puts the originals back."""
-    owned = add_parameters(trace, guard)
+    owned, _ = add_parameters(trace, guard)
     places: list[tuple[nn.Module, Any, str, torch.Tensor]] = [
         (module, holder, name, tensor)
         for module in guard.modules

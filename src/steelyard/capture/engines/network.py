@@ -49,8 +49,8 @@ Owned = tuple[int, torch.Size, torch.dtype, bool]
 """A parameter or buffer of the network: its value in the trace, shape, type, and whether it is contiguous."""
 
 
-def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
-    """Adds every parameter and buffer to the trace, a shared one once, and returns them by their ids.
+def add_parameters(trace: Trace, guard: Guard) -> tuple[dict[int, Owned], list[torch.Tensor]]:
+    """Adds every parameter and buffer to the trace, a shared one once; returns them by their ids.
 
     Tensors that are plain attributes count as buffers.
 
@@ -77,7 +77,7 @@ def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
     values.dtypes += map(DTYPE_NAMES.__getitem__, dtypes)
     values.roles.update(zip(count(start), roles))
     values.names.update(zip(count(start), names))
-    return dict(zip(ids, zip(count(start), shapes, dtypes, plain), strict=True))
+    return dict(zip(ids, zip(count(start), shapes, dtypes, plain), strict=True)), tensors
 
 
 def _held(guard: Guard) -> tuple[list[str], list[torch.Tensor], list[Role]]:

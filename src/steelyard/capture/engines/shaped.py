@@ -52,7 +52,7 @@ def run_on_shapes(network: Network) -> Workload:
 
 def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     """An engine that knows the network's parameters and pretends to be on their device."""
-    owned = add_parameters(trace, guard)
+    owned, tensors = add_parameters(trace, guard)
     device = next((tensor.device for tensor in tensors), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")

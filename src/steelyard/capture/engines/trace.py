@@ -235,7 +235,9 @@ class _Nests(dict[Later, tuple[LoopNest, ...]]):
     """What was to be made later, each made once."""
 
     def __missing__(self, later: Later) -> tuple[LoopNest, ...]:
-        self[later] = nests = later[0](*later[1:])
+        make, *args = later
+        nests: tuple[LoopNest, ...] = make(*args)
+        self[later] = nests
         return nests
 
 
