@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 from playwright.sync_api import Page, expect
+from torch import nn
 
 import steelyard
 from steelyard.units import format_si
@@ -150,6 +152,51 @@ def test_files_are_handed_in_and_thrown_away(desk, tmp_path):
     page.locator("#net-batch-number").press("Enter")
     expect(page.locator("[data-figure=macs]")).to_have_text("698 M")
     page.get_by_role("button", name="Delete light_squeezenet.onnx").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("resnet50")
+
+
+class Small(nn.Module):
+    """A block and a head, whose costs are counted by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU())
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.pool(self.stem(x)).flatten(1))
+
+
+def test_an_exported_archive_is_handed_in_and_its_costs_are_seen(desk, tmp_path):
+    path = tmp_path / "small.pt2"
+    images, any_batch = torch.zeros(2, 3, 32, 32), {0: torch.export.Dim("batch")}
+    made = torch.export.export(Small().eval(), (images,), dynamic_shapes=(any_batch,))
+    torch.export.save(made, path)
+    page = desk.open("network?n=lenet5")
+    settled(page)
+    page.get_by_label("upload a network, .onnx or .pt2").set_input_files(path)
+    expect(page.get_by_role("heading", level=1)).to_have_text("small.pt2")
+    settled(page)
+    # two images; at 32 x 32 places 8 filters of 3 x 3 x 3 (and their biases); 8 x 10 and 10
+    expect(page.locator("[data-figure=macs]")).to_have_text("443 k")
+    expect(page.locator("[data-figure=params]")).to_have_text("314")
+    table = page.get_by_role("region", name="layers", exact=True)
+    conv = table.get_by_role("row").filter(has_text="stem.0").locator("td")
+    expect(conv).to_contain_text(["conv 3×3", "2×8×32×32", "442 k", "224"])
+    expect(table.get_by_role("row").filter(has_text="head").locator("td")).to_contain_text(
+        ["linear", "2×10", "160", "90"]
+    )
+    expect(page.get_by_text("the export left open are counted as in its example")).to_be_visible()
+    expect(page.locator("#net-resolution")).to_have_count(0)  # an archive's are fixed
+    batch = page.locator("#net-batch-number")
+    expect(batch).to_have_value("2")
+    batch.fill("1")
+    batch.press("Enter")
+    expect(page.locator("[data-figure=macs]")).to_have_text("221 k")
+    table.get_by_role("button", name="stem.0").click()
+    expect(page.locator("[data-id='l:stem.0']")).to_be_visible()
+    page.get_by_role("button", name="Delete small.pt2").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("resnet50")
 
 

@@ -27,7 +27,7 @@ export function knobsOfNetwork(about, rules = []) {
   const rewrite = about.id || !rules.length ? [] : [rewriting(rules)];
   const batch = about.batch > 1 ? { ...BATCH, default: about.batch, max: Math.max(BATCH.max, about.batch) } : BATCH; // an upload's own
   const input = [batch, NUMBER_FORMAT, ...rewrite].filter((knob) => !has(knob.name));
-  return about.kind === "onnx" ? [...input, RESOLUTION, ...own] : [...input, ...own]; // an archive's sizes are fixed
+  return about.id && about.kind === "onnx" ? [...input, RESOLUTION, ...own] : [...input, ...own]; // an archive's sizes are fixed
 }
 
 export const knobsOfDevice = (about) => (about.knobs ?? []).map(shaped);

@@ -1,7 +1,7 @@
 // Any result of a job, which is the command line's JSON: facts, tables of what repeats, the file itself.
 import { html } from "../html.js";
 import { save } from "../api.js";
-import { si } from "../units.js";
+import { percent, si } from "../units.js";
 import { DataTable } from "./table.js";
 
 const DEEPEST = 3;
@@ -12,14 +12,15 @@ export function Result({ result, name }) {
     <${SaveJson} result=${result} name=${name} /></div>`;
 }
 
-function Part({ value, depth, title }) {
+// `under`: what the keys in it are amounts of, where its own name says the unit
+function Part({ value, depth, title, under = "" }) {
   if (Array.isArray(value)) return html`<${List} items=${value} title=${title} depth=${depth} />`;
   const entries = Object.entries(value);
   const facts = entries.filter(([key, v]) => v !== null && typeof v !== "object" && key !== "schema");
   const parts = entries.filter(([, v]) => v !== null && typeof v === "object" && Object.keys(v).length);
-  return html`${facts.length > 0 && html`<dl class="facts">${facts.map(([key, v]) => html`<dt key=${key}>${worded(key)}</dt><dd>${shown(key, v)}</dd>`)}</dl>`}
+  return html`${facts.length > 0 && html`<dl class="facts">${facts.map(([key, v]) => html`<dt key=${key}>${worded(key)}</dt><dd>${shown(under + key, v)}</dd>`)}</dl>`}
     ${depth < DEEPEST && parts.map(([key, v], i) => html`<details key=${key} open=${depth === 0 && i < 4}><summary>${worded(key)}</summary>
-      <${Part} value=${v} depth=${depth + 1} title=${worded(key)} /></details>`)}`;
+      <${Part} value=${v} depth=${depth + 1} title=${worded(key)} under=${PICOJOULES.test(key) ? `${key} ` : ""} /></details>`)}`;
 }
 
 function List({ items, title, depth }) {
@@ -51,13 +52,17 @@ function flattened(record, before = "") {
   return flat;
 }
 
-const worded = (key) => key.replace(/_(bytes|s|hz|j|w|pj|mj)$/, "").replaceAll("_", " ");
+const RATE = /_per_s$/, PICOJOULES = /_pj(?=_|$)/; // also energy_pj_by_level
+
+const worded = (key) => key.replace(RATE, "").replace(PICOJOULES, "").replace(/_(bytes|s|hz|j|w|mj)$/, "").replaceAll("_", " ");
 
 function shown(key, value) {
-  if (value === null || value === undefined) return "–";
+  if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
-  if (key.endsWith("_pj")) return si(value * 1e-12, "J");
+  if (PICOJOULES.test(key)) return si(value * 1e-12, "J");
+  if (RATE.test(key)) return `${si(value)}/s`;
+  if (/(^| )utilization$/.test(key)) return percent(value);
   const unit = UNITS[key.split("_").at(-1)];
   if (unit && (key.includes("_") || key === "seconds")) return si(value, unit);
   return Number.isInteger(value) && Math.abs(value) < 100_000 ? String(value) : si(value);
