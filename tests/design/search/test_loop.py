@@ -92,8 +92,14 @@ def test_workers_are_busy_while_one_trial_takes_long() -> None:
     assert order.index(0) == lag_of(3) - 1
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
-@pytest.mark.parametrize("lost", [{17}, {3, 8, 9, 21}, set(range(12, 25))])
+@pytest.mark.parametrize(
+    ("strategy", "lost"),
+    [
+        *((one, lost) for one in ("random", "evolution") for lost in ({17}, {3, 8, 9, 21})),
+        ("evolution", set(range(12, 25))),
+        ("nsga2", {9, *range(12, 25)}),
+    ],
+)
 def test_lost_trials_are_proposed_again(strategy: str, lost: set[int]) -> None:
     """As after a kill that left holes: the search ends with the trials that it would have had."""
     whole = trials(strategy, 0)

@@ -120,7 +120,7 @@ def test_a_search_that_was_cut_off_goes_on_as_if_it_had_not_been() -> None:
         whole.tell(points[-1], single(points[-1].point))
     for number in range(21):
         first.tell(points[number], None)  # what came of a point that was turned down is not learnt
-        first.recall(points[number].point, single(points[number].point), {})
+        first.tell(first.adopt(points[number].point), single(points[number].point))
     for number in range(21, 30):
         again = first.propose(number, 0)
         assert again.point == points[number].point

@@ -150,20 +150,28 @@ def test_best_is_least_in_the_first_objective(small: ModuleType) -> None:
 # ---- stores ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["random", "evolution"])
+@pytest.mark.parametrize("strategy", ["random", "evolution", "nsga2", "rl"])
 def test_a_search_that_is_cut_off_goes_on_as_if_it_had_not_been(
     small: ModuleType, tmp_path: Path, strategy: str
 ) -> None:
-    def run(trials: int, name: str) -> SearchResult:
-        return sy.search(
-            small.tiny(), "macs,params", trials=trials, strategy=strategy, store=tmp_path / name
-        )
+    """Cut in the first population, in the second, and once it ended; constraints turn proposals down meanwhile."""
 
-    first = run(7, "a.db")
-    both, whole = run(20, "a.db"), run(20, "b.db")
-    assert both.trials[:7] == first.trials
-    assert [t.key for t in both.trials] == [t.key for t in whole.trials]
-    assert run(5, "a.db").trials == both.trials  # nothing to do
+    def run(trials: int, name: str, cut: int = 0) -> SearchResult:
+        def stop(done: int, every: int, how: str) -> None:
+            if done == cut:
+                raise KeyboardInterrupt
+
+        return sy.search(
+            small.tiny(), "macs,params", constraints="macs<=250k", trials=trials, strategy=strategy,
+            store=tmp_path / name, progress=stop,
+        )  # fmt: skip
+
+    for cut in (5, 13):
+        with pytest.raises(KeyboardInterrupt):
+            run(18, "a.db", cut)
+    longer, whole = run(21, "a.db"), run(21, "b.db")
+    assert longer.trials == whole.trials
+    assert run(5, "a.db").trials == longer.trials  # nothing to do
 
 
 def test_a_longer_search_keeps_the_population_that_it_began_with(tmp_path: Path) -> None:
@@ -178,21 +186,6 @@ def test_a_longer_search_keeps_the_population_that_it_began_with(tmp_path: Path)
     assert population_for(Store(path, {"seed": 0}, 60).planned) == 50
     with pytest.raises(UsageError, match="seed: 0 before, 1 now"):
         Store(path, {"seed": 1}, 60)
-
-
-@pytest.mark.slow
-def test_nsga2_goes_on_with_its_generations(small: ModuleType, tmp_path: Path) -> None:
-    def run(trials: int) -> SearchResult:
-        return sy.search(
-            small.tiny(), "macs,params", trials=trials, strategy="nsga2", store=tmp_path / "s.db"
-        )
-
-    first = run(53)
-    found = run(62)
-    assert found.trials[:53] == first.trials
-    generations = [max(t.notes.values()) for t in found.trials if t.notes]
-    assert generations == sorted(generations)
-    assert generations[-1] == 1
 
 
 def test_interrupted_searches_keep_what_is_finished(small: ModuleType, tmp_path: Path) -> None:

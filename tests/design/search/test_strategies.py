@@ -8,7 +8,7 @@ from statistics import median
 
 import pytest
 
-from steelyard.design.search import Evolution, Nsga2, RandomSearch, Strategy
+from steelyard.design.search import Evolution, Nsga2, Proposal, RandomSearch, Strategy
 from steelyard.design.search.strategies import STRATEGIES, dominates, population_for
 from steelyard.design.spaces import Choice, Point, SearchSpace
 from steelyard.errors import UsageError
@@ -77,7 +77,7 @@ def test_the_population_is_the_last_networks_and_parents_come_from_it() -> None:
     space = Plain()
     strategy = Evolution(space, 0, population=4, sample=2)
     for i in range(7):
-        strategy.recall((i % 6,) * 8, (float(i),), {})
+        strategy.tell(Proposal((i % 6,) * 8), (float(i),))
     assert [values for _, values in strategy.population] == [(3.0,), (4.0,), (5.0,), (6.0,)]
     parents = {point for point, _ in strategy.population}
     for number in range(50):
@@ -89,7 +89,7 @@ def test_a_sample_of_all_takes_the_best() -> None:
     """With S far above P the best is drawn all but certainly."""
     strategy = Evolution(Plain(), 0, population=3, sample=3)
     for i, value in enumerate((5.0, 1.0, 9.0)):
-        strategy.recall((i,) * 8, (value,), {})
+        strategy.tell(Proposal((i,) * 8), (value,))
     children = [strategy.propose(number, 0).point for number in range(60)]
     near = [sum(x == 1 for x in child) >= 7 for child in children]
     assert sum(near) > 30  # 1 - (2/3)^3 = 70 % of samples hold the best

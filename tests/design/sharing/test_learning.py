@@ -157,6 +157,28 @@ def test_once_for_all_searches_with_the_weights_that_it_taught(tmp_path: Path) -
     assert not said
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "strategy", ["once_for_all:epochs=1,between=0", "enas:epochs=1,steps=1,batch=2"]
+)
+def test_a_search_that_is_cut_off_between_trials_goes_on_as_if_it_had_not_been(
+    strategy: str, tmp_path: Path
+) -> None:
+    def run(name: str, cut: str = "") -> sy.SearchResult:
+        def stop(done: int, every: int, how: str) -> None:
+            if f"{done}/{every}" == cut:
+                raise KeyboardInterrupt
+
+        return sy.search(
+            mobile(), "error,macs", trials=12, strategy=strategy, recipe=recipe(), store=tmp_path / name, progress=stop
+        )  # fmt: skip
+
+    for cut in ("4/12", "10/12"):
+        with pytest.raises(KeyboardInterrupt):
+            run("cut.db", cut)
+    assert run("cut.db").trials == run("whole.db").trials
+
+
 def test_darts_proposes_the_network_that_it_derives() -> None:
     result = sy.search(
         darts(), "macs,params", trials=5, strategy="darts:epochs=1,order=1,cost=1", recipe=recipe()

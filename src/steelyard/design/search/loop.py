@@ -2,7 +2,8 @@
 
 Trials are numbered. What is proposed for number n follows from the seed and from the trials up to n - lag, which the
 strategy has been told of in the order of their numbers, whoever finished first. A number that is missing in the store,
-because its worker was killed, is proposed again.
+because its worker was killed, is proposed again. A later session takes the strategy through the trials that are there in
+the same order, so that it knows at every number what it knew then.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Loop:
         self.trials: dict[int, Trial] = {}
         self.store: Store | None = None
         self.asked = 0
-        self._told = 0
-        self._proposed: dict[int, Proposal] = {}  # in this session, until the strategy is told
+        self._begun = self._told = 0
+        self._proposed: dict[int, Proposal] = {}  # until the strategy is told
         self._twins: dict[int, list[int]] = {}  # running trials, and later ones of the same point
         self._first: dict[str, int] = {}  # the first trial of each point
         self._front: list[tuple[float, ...]] = []
@@ -138,7 +139,10 @@ class Loop:
 
     def _begin(self, number: int, crew: Crew, lag: int) -> None:
         """A point that was there before takes its values, one that runs now waits for them."""
+        while self._begun < number:
+            self._adopt(self._begun, lag)
         self._catch_up(number - lag)
+        self._begun = number + 1
         self._proposed[number] = proposal = self._next(number)
         first = self._first.get(key := self._key(number), number)
         self._first[key] = min(first, number)
@@ -150,16 +154,18 @@ class Loop:
         else:
             self._twins[first].append(number)
 
+    def _adopt(self, number: int, lag: int) -> None:
+        """A trial of an earlier session, at the moment at which the strategy proposed it."""
+        self._catch_up(number - lag)
+        self._begun = number + 1
+        point = self.space.decode(self.trials[number].key)
+        self._proposed[number] = self.strategy.adopt(point)
+
     def _catch_up(self, last: int) -> None:
         """Tells the strategy of all trials up to this one."""
         while self._told <= last:
-            trial = self.trials[self._told]
-            proposal = self._proposed.pop(self._told, None)
-            if proposal is None:
-                point = self.space.decode(trial.key)
-                self.strategy.recall(point, self._values(trial), trial.notes)
-            else:
-                self.strategy.tell(proposal, self._values(trial))
+            values = self._values(self.trials[self._told])
+            self.strategy.tell(self._proposed.pop(self._told), values)
             self._told += 1
 
     def _copy(self, trial: Trial, number: int) -> None:

@@ -6,9 +6,7 @@ Zoph and Le 2016 (arXiv:1611.01578). The paper trained 12,800 networks and moved
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from random import Random
-from typing import Any
 
 import torch
 
@@ -67,16 +65,12 @@ class Reinforce(Strategy):
 
     def tell(self, proposal: Proposal, values: Values | None) -> None:
         """The controller learns when a batch is full."""
-        self.recall(proposal.point, values, {})
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
-        """The same: a search that goes on learns what it had learnt."""
         if values is None or not self.controller.open:
             return
         if not self._baselines:
             self._baselines = [Baseline(self.decay) for _ in values]
         pairs = zip(self._baselines, values, strict=True)
-        self._points.append(point)
+        self._points.append(proposal.point)
         self._advantages.append(sum(one.advantage(-value) for one, value in pairs))
         if len(self._points) == self.batch:
             self._learn()

@@ -1,8 +1,8 @@
 """`Strategy`: who proposes the next network: at random, regularised evolution, or NSGA-II.
 
-A strategy proposes points and is told what became of them, in any order. `recall` tells it of the trials of an earlier
-session. Random search, evolution and the learnt controller (`steelyard.design.search.reinforce`) draw from a generator
-of their own for each proposal, so that a search that was cut off goes on as if it had not been.
+A strategy proposes points and is told what became of them. It draws from a generator of its own for each proposal, so
+that what it proposes follows from what it proposed and was told before, in this order. A search that was cut off makes it
+adopt the points of the earlier session as it goes through them again, and then goes on as if it had not been.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Proposal:
     Attributes:
         point: of the space.
         token: the strategy's own.
-        notes: what it must be told when the trial is recalled, as plain data.
+        notes: what is kept with the trial, as plain data.
     """
 
     point: Point
@@ -65,16 +65,12 @@ class Strategy(ABC):
         """A point for trial ``number``; ``attempt`` counts proposals that were turned down."""
 
     def adopt(self, point: Point) -> Proposal:
-        """A point that the strategy did not choose, as if it had."""
+        """A point that the strategy does not choose now, as if it had: of an earlier session, or found by `Loop`."""
         return Proposal(point)
 
     @abstractmethod
     def tell(self, proposal: Proposal, values: Values | None) -> None:
         """What became of a proposal; None: it breaks a constraint, failed, or was there before."""
-
-    @abstractmethod
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
-        """A trial of an earlier session."""
 
 
 class RandomSearch(Strategy):
@@ -88,9 +84,6 @@ class RandomSearch(Strategy):
         return Proposal(self.space.sample(_generator(self.seed, number, attempt)))
 
     def tell(self, proposal: Proposal, values: Values | None) -> None:
-        """Nothing is learnt."""
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
         """Nothing is learnt."""
 
 
@@ -133,12 +126,8 @@ class Evolution(Strategy):
 
     def tell(self, proposal: Proposal, values: Values | None) -> None:
         """The youngest; the oldest goes."""
-        self.recall(proposal.point, values, {})
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
-        """The same."""
         if values is not None:
-            self.population.append((point, values))
+            self.population.append((proposal.point, values))
 
 
 class Nsga2(Strategy):
@@ -156,30 +145,23 @@ class Nsga2(Strategy):
         except ImportError:
             raise MissingExtraError("NSGA-II", extra="search", package="optuna") from None
         self.optuna.logging.set_verbosity(self.optuna.logging.WARNING)
-        self.space, self.seed, self.size, self.objectives = space, seed, population, objectives
+        self.space, self.seed, self.size = space, seed, population
         self.ranges = {
             choice.name: self.optuna.distributions.IntDistribution(0, len(choice.values) - 1)
             for choice in space.choices
         }
-        self.earlier: list[Any] = []
-        self._study: Any = None
+        self.study: Any = self.optuna.create_study(
+            directions=["minimize"] * objectives, sampler=self._sampler(0, 0)
+        )
 
-    @property
-    def study(self) -> Any:
-        """Begun when the first proposal is asked for, with what was recalled."""
-        if self._study is None:
-            sampler = self.optuna.samplers.NSGAIISampler(
-                population_size=self.size, seed=(self.seed + len(self.earlier)) % 2**32
-            )
-            self._study = self.optuna.create_study(
-                directions=["minimize"] * self.objectives, sampler=sampler
-            )
-            for trial in self.earlier:
-                self._study.add_trial(trial)
-        return self._study
+    def _sampler(self, number: int, attempt: int) -> Any:
+        """Optuna's, which keeps populations and parents in the study, hence nothing but random numbers of its own."""
+        seed = _generator(self.seed, number, attempt).getrandbits(32)
+        return self.optuna.samplers.NSGAIISampler(population_size=self.size, seed=seed)
 
     def propose(self, number: int, attempt: int) -> Proposal:
         """What Optuna's sampler suggests."""
+        self.study.sampler = self._sampler(number, attempt)
         return self._asked()
 
     def adopt(self, point: Point) -> Proposal:
@@ -189,6 +171,9 @@ class Nsga2(Strategy):
 
     def _asked(self) -> Proposal:
         trial = self.study.ask(self.ranges)
+        _ = (
+            trial.relative_params
+        )  # an enqueued trial is of no generation until the sampler was asked, too
         point = tuple(trial.params[name] for name in self.ranges)
         frozen = self.study.get_trials(deepcopy=False)[trial.number]
         notes = {k: v for k, v in frozen.system_attrs.items() if isinstance(v, (int, float, str))}
@@ -200,20 +185,6 @@ class Nsga2(Strategy):
             self.study.tell(proposal.token, state=self.optuna.trial.TrialState.FAIL)
         else:
             self.study.tell(proposal.token, list(values))
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
-        """With the generation that it belonged to."""
-        if values is not None:
-            made = self.optuna.trial.create_trial(
-                values=list(values),
-                params=dict(zip(self.ranges, point, strict=True)),
-                distributions=self.ranges,
-                system_attrs=dict(notes),
-            )
-            if self._study is None:
-                self.earlier.append(made)
-            else:
-                self._study.add_trial(made)
 
 
 Maker = Callable[[SearchSpace, int, int, int], Strategy]

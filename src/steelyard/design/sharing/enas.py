@@ -132,6 +132,3 @@ class Policy(Strategy):
 
     def tell(self, proposal: Proposal, values: Values | None) -> None:
         """Nothing is learnt any more."""
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
-        """Nothing is learnt any more."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -62,9 +61,6 @@ class Derived(Strategy):
         return Proposal(self.point)
 
     def tell(self, proposal: Proposal, values: Values | None) -> None:
-        """Nothing is learnt any more."""
-
-    def recall(self, point: Point, values: Values | None, notes: Mapping[str, Any]) -> None:
         """Nothing is learnt any more."""
 
 
