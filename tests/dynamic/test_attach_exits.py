@@ -282,6 +282,37 @@ def test_a_network_that_decides_by_values() -> None:
     assert torch.equal(early(x)[-1], inside(x))
 
 
+class Tokens(nn.Module):
+    """A vision transformer's form: tokens, and arguments that need not be given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, stride=4)
+        self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None, *, double: bool = False) -> Tensor:
+        tokens = self.patches(x).flatten(2).transpose(1, 2)
+        if mask is not None:
+            tokens = tokens * mask
+        tokens = self.second(F.gelu(self.first(tokens)))
+        out: Tensor = self.head((2 * tokens if double else tokens).mean(1))
+        return out
+
+
+def test_tokens_and_arguments_that_need_not_be_given() -> None:
+    network, images = Tokens().eval(), torch.randn(3, 3, 8, 8)
+    early = attach_exits(network, ["first", "second"], input_shape=(1, 3, 8, 8)).eval()
+    logits = early(images)
+    assert torch.equal(logits[-1], network(images))
+    tokens = network.first(network.patches(images).flatten(2).transpose(1, 2))
+    by_hand = tokens.mean(1) @ early.classifiers[0].linear.weight.T  # type: ignore[union-attr,operator]
+    assert torch.allclose(logits[0], by_hand + early.classifiers[0].linear.bias)  # type: ignore[union-attr,operator]
+    with pytest.raises(ShapeError, match=r"first returns \(2, 4, 8\)") as said:
+        attach_exits(network, ["first"], classifier="conv", input_shape=(1, 3, 8, 8))
+    assert said.value.expected == "(N, C, H, W)"
+
+
 class KeepsTheBatch(nn.Module):
     """Hands the number of images past the cut."""
 
@@ -305,6 +336,10 @@ def test_shapes() -> None:
         attach_exits(nn.Sequential(nn.Linear(2, 2)), ["0"])
     with pytest.raises(ShapeError, match=r"the network returns \(2, 2, 4, 4\)"):
         attach_exits(nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU()), ["0"], input_shape=(1, 1, 4, 4))
+    network = made("resnet20_cifar", {"width": 0.25})
+    for shape in ((1, 4, 32, 32), (1, 3)):
+        with pytest.raises(ShapeError, match=r"ResNet cannot run up to exit 1 on images of shape"):
+            attach_exits(network, ["layer1"], input_shape=shape)
 
 
 @pytest.mark.parametrize("name", ["msdnet5_budgeted_cifar", "msdnet7_anytime_cifar"])

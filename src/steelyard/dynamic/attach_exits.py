@@ -23,6 +23,8 @@ MakeClassifier = Callable[[int, int], nn.Module]
 CONV_EXIT_CHANNELS = 128
 """Of the two convolutions of MSDNet's classifiers on CIFAR; Huang et al. 2017 (arXiv:1703.09844), appendix A."""
 
+_FORMS = {2: "(N, C)", 3: "(N, tokens, C)", 4: "(N, C, H, W)"}
+
 
 class CutNetwork(nn.Module):
     """A network that runs in stages, cut along its data flow; an `EarlyExit`.
@@ -87,13 +89,22 @@ class CutNetwork(nn.Module):
 
         Raises:
             UsageError: something is handed from stage to stage that is not one row for each image.
+            ShapeError: the network cannot take such images.
         """
         probe = next(self.network.parameters(), torch.empty(0))
         blank = torch.zeros(2, *input_shape[1:], dtype=probe.dtype, device=probe.device)
         state, values = self.begin(blank), []
         with paused(self):
             for number, stage in enumerate(self.stages):
-                value, later = stage.run(self.network, *state)
+                try:
+                    value, later = stage.run(self.network, *state)
+                except (RuntimeError, ValueError, IndexError, TypeError) as error:  # torch's own
+                    said = str(error).strip().split("\n")[0]
+                    raise ShapeError(
+                        f"{type(self.network).__name__} cannot run up to exit {number + 1} on images of shape "
+                        f"{tuple(input_shape)}: {said}",
+                        hint="another input_shape",
+                    ) from error
                 for one in (value, *later):
                     _check_rows(one, number + 1)
                 state = list(later)
@@ -170,9 +181,9 @@ def attach_exits(
 
     Args:
         network: a network whose forward does the same for every image.
-        at: paths of modules, as of ``named_modules``; each returns one tensor (N, C, H, W) or (N, C). The
-            exits are in the order in which the network reaches them.
-        classifier: ``linear``: global average pooling and a linear layer; ``conv``: MSDNet's, with two 3x3
+        at: paths of modules, as of ``named_modules``; each returns one tensor (N, C, H, W), (N, C) or, of a
+            transformer, (N, tokens, C). The exits are in the order in which the network reaches them.
+        classifier: ``linear``: the mean over all places and a linear layer; ``conv``: MSDNet's, with two 3x3
             convolutions of 128 channels and stride 2 before; or a function that makes one.
         input_shape: (N, C, H, W) of images; None: that which `steelyard.create` made the network for.
 
@@ -181,7 +192,8 @@ def attach_exits(
         UsageError: no cut at a module: it is not called, or several times, or stands inside one that cannot be
             followed, or has the outputs of another exit; no input shape is known.
         DataDependentError: the network's forward hangs on values or shapes.
-        ShapeError: the outputs of a module, or of the network, have no classes or channels in dimension 1.
+        ShapeError: the network cannot take such images; the outputs of a module or of the network are of another
+            form.
     """
     _check_paths(network, at)
     shape = input_shape or getattr(network, "input_shape", None)
@@ -199,11 +211,13 @@ def attach_exits(
         )
     make = classifier if callable(classifier) else _classifiers(classifier)
     for path, value in zip(early.at, values[:-1], strict=True):
-        if value.dim() not in (2, 4):
+        forms = (4,) if classifier == "conv" else (2, 3, 4)
+        if value.dim() not in forms:
             raise ShapeError(
-                f"{path} returns {tuple(value.shape)}", expected="(N, C, H, W) or (N, C)"
+                f"{path} returns {tuple(value.shape)}",
+                expected=" or ".join(_FORMS[dims] for dims in forms),
             )
-        made = make(value.shape[1], values[-1].shape[1])
+        made = make(value.shape[-1 if value.dim() == 3 else 1], values[-1].shape[1])
         early.classifiers.append(made.to(value.device, value.dtype).train(network.training))
     return early
 

@@ -102,6 +102,12 @@ class _Tracer(fx.Tracer):
         self.opaque: set[str] = set()
         self.outputs: dict[str, list[Any]] = {}
 
+    def create_args_for_root(
+        self, root_fn: Callable[..., Any], is_module: bool, concrete_args: Any = None
+    ) -> tuple[Callable[..., Any], list[Any]]:
+        # the images alone; a mask or a flag that need not be given keeps its default, which code may ask for
+        return root_fn, [self.root, self.create_proxy("placeholder", "images", (), {})]
+
     def call_module(
         self,
         m: nn.Module,

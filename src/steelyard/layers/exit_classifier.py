@@ -11,15 +11,16 @@ from steelyard.layers.multi_scale_dense import ConvUnit
 
 
 class LinearExit(nn.Module):
-    """Global average pooling and a linear layer: (N, C, H, W) or (N, C) -> (N, classes)."""
+    """The mean over all places and a linear layer: (N, C, H, W), (N, tokens, C) or (N, C) -> (N, classes)."""
 
     def __init__(self, in_channels: int, num_classes: int) -> None:
         super().__init__()
         self.linear = nn.Linear(in_channels, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) or (N, C) -> (N, classes)."""
-        out: Tensor = self.linear(x.mean((2, 3)) if x.dim() == 4 else x)
+        """(N, C, H, W), (N, tokens, C) or (N, C) -> (N, classes)."""
+        places: dict[int, tuple[int, ...]] = {3: (1,), 4: (2, 3)}
+        out: Tensor = self.linear(x.mean(places[x.dim()]) if x.dim() in places else x)
         return out
 
 
