@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from types import FunctionType
 from typing import Any
 
@@ -25,6 +26,7 @@ class Calls:
     of all its subclasses, about a thousand, which takes longer than the capture of a small network.
 
     Attributes:
+        index: place of every module by its id.
         subject: what rules are given.
         thread: the thread whose calls are meant; those of others go on as ever.
         original: what ``nn.Module.__call__`` was.
@@ -32,21 +34,19 @@ class Calls:
 
     Args:
         trace: is told the module.
-        modules: of the network.
-        index: place in ``trace.paths`` by id of the module.
+        modules: of the network, each once.
         rules: by the module's class; a class that only adds a constructor to one of these is like it.
     """
 
     def __init__(
         self,
         trace: Trace,
-        modules: Iterable[nn.Module],
-        index: Mapping[int, int],
+        modules: Sequence[nn.Module],
         rules: Mapping[type[nn.Module], Intercept],
     ) -> None:
         self.trace = trace
-        self.index = index
-        self.rules = {**rules, **_inherited(rules, {type(module) for module in modules})}
+        self.index = dict(zip(map(id, modules), count()))
+        self.rules = {**rules, **_inherited(rules, set(map(type, modules)))}
         self.subject: Any = None
         self.thread = threading.get_ident()
         self.current_thread = threading.get_ident
@@ -105,7 +105,7 @@ class Calls:
         """Writes on an error which module raised it, the innermost only, and what that was called with."""
         if not hasattr(error, "_steelyard_where"):
             shapes = [str(tuple(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
-            path = self.trace.paths[self.trace.module]
+            path = self.trace.names.paths()[self.trace.module]
             error._steelyard_where = (path, module, ", ".join(shapes))  # type: ignore[attr-defined]
 
 
@@ -121,15 +121,16 @@ def _inherited(
     """The rules of classes that define nothing anew of what the class with the rule has."""
     found = {}
     for kind in kinds - rules.keys():
+        base = next((base for base in kind.__mro__ if base in rules), None)
+        if base is None:
+            continue
         own: dict[str, Any] = {}
-        for base in kind.__mro__:
-            if base in rules:
-                new = own.keys() - _HARMLESS
-                changed = any(hasattr(base, name) for name in new)
-                if not changed and not any(isinstance(own[name], property) for name in new):
-                    found[kind] = rules[base]
-                break
-            own |= vars(base)
+        for heir in kind.__mro__[: kind.__mro__.index(base)]:
+            own |= vars(heir)
+        new = own.keys() - _HARMLESS
+        changed = any(hasattr(base, name) for name in new)
+        if not changed and not any(isinstance(own[name], property) for name in new):
+            found[kind] = rules[base]
     return found
 
 

@@ -124,7 +124,7 @@ def _run(network: Network, *, real: bool) -> Workload:
 
 def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> None:
     """Puts a copy in the place of every parameter and buffer; the guard puts the originals back."""
-    owned, _ = add_parameters(trace, guard)
+    owned = add_parameters(trace, guard)
     places: list[tuple[nn.Module, Any, str, torch.Tensor]] = [
         (module, holder, name, tensor)
         for module in guard.modules
@@ -132,7 +132,7 @@ def _exchange(guard: Guard, trace: Trace, recorder: Recorder, *, real: bool) -> 
         for name, tensor in holder.items()
         if tensor is not None
     ]
-    own = ((guard.modules[place], name, tensor) for place, name, tensor in guard.tensors)
+    own = ((guard.modules[place], name, tensor) for place, name, tensor in guard.snapshot.tensors)
     places += [(module, module.__dict__, name, tensor) for module, name, tensor in own]
     copies: dict[int, torch.Tensor] = {}
     for module, holder, name, tensor in places:

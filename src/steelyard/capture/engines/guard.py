@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Mapping
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import torch
@@ -32,7 +33,7 @@ class Guard:
     engines replace them before running anything that could write to them.
 
     Attributes:
-        paths, modules: every module and its first path, outermost first.
+        modules: every module once, the outermost first.
         calls: what calls of modules go through.
         interrupts: lets Ctrl-C and deadlines through while the network runs.
 
@@ -51,13 +52,10 @@ class Guard:
         training: bool | None = False,
         intercept: Mapping[type[nn.Module], Intercept] | None = None,
     ) -> None:
-        index: dict[int, int] = {}
-        self.paths, self.modules = _named_modules(model, index)
+        self.modules = _every_module(model)
         self._training = training
         self._intercept: Mapping[type[nn.Module], Intercept] = intercept or {}
-        self.calls = Calls(trace, self.modules, index, self._intercept)
-        trace.paths, trace.classes = self.paths, list(map(type, self.modules))
-        trace.leaves = [not module._modules for module in self.modules]
+        self.calls = Calls(trace, self.modules, self._intercept)
         self.interrupts = Interrupts()
         self._snapshot: Snapshot | None = None
         self._rng: list[Callable[[], object]] = []
@@ -66,9 +64,11 @@ class Guard:
         self._grad = torch.is_grad_enabled()
 
     @property
-    def tensors(self) -> list[tuple[int, str, torch.Tensor]]:
-        """(place of the module, name, tensor) of tensors that are plain attributes."""
-        return [] if self._snapshot is None else self._snapshot.tensors
+    def snapshot(self) -> Snapshot:
+        """What the modules held when the guard was opened."""
+        if self._snapshot is None:
+            raise RuntimeError("the guard is not open")
+        return self._snapshot
 
     def run(self, body: Callable[[], T]) -> T:
         """What ``body`` returns, run with the guard open."""
@@ -122,26 +122,19 @@ class Guard:
             gc.enable()
 
 
-def _named_modules(model: nn.Module, index: dict[int, int]) -> tuple[list[str], list[nn.Module]]:
-    """Every module once, with its first path, outermost first; their places by id go to ``index``."""
-    paths: list[str] = []
-    modules: list[nn.Module] = []
-    stack: list[tuple[str, nn.Module]] = [("", model)]
-    while stack:
-        path, module = stack.pop()
-        if id(module) in index:
-            continue
-        index[id(module)] = len(modules)
-        paths.append(path)
-        modules.append(module)
-        if children := module._modules:
-            prefix = f"{path}." if path else ""
-            stack.extend(
-                [(prefix + name, child) for name, child in children.items() if child is not None][
-                    ::-1
-                ]
-            )
-    return paths, modules
+def _every_module(model: nn.Module) -> list[nn.Module]:
+    """Every module once, the outermost first, then its children, then theirs."""
+    found: dict[int, Any] = {
+        id(None): None,
+        id(model): model,
+    }  # None stands for a child that is not there
+    level: list[Any] = [model]
+    while level:
+        children = list(chain.from_iterable([m._modules.values() for m in level if m._modules]))
+        before = len(found)
+        found.update(zip(map(id, children), children, strict=True))
+        level = list(islice(reversed(found.values()), len(found) - before))[::-1]
+    return list(found.values())[1:]
 
 
 def _to_the_end(step: Callable[[], None]) -> None:

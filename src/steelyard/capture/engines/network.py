@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -13,10 +14,11 @@ from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
 from steelyard.capture.engines.guard import Guard
+from steelyard.capture.engines.held import Held
+from steelyard.capture.engines.names import Entries, Names
 from steelyard.capture.engines.recorder import DTYPE_NAMES
 from steelyard.capture.engines.trace import Trace
 from steelyard.capture.rules import RuleTable
-from steelyard.workload import Role
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,56 +51,53 @@ Owned = tuple[int, torch.Size, torch.dtype, bool]
 """A parameter or buffer of the network: its value in the trace, shape, type, and whether it is contiguous."""
 
 
-def add_parameters(trace: Trace, guard: Guard) -> tuple[dict[int, Owned], list[torch.Tensor]]:
-    """Adds every parameter and buffer to the trace, a shared one once; returns them by their ids.
+def add_parameters(trace: Trace, guard: Guard) -> dict[int, Owned]:
+    """Tells an empty trace of the modules, parameters and buffers; returns these, a shared one once, by their ids.
 
     Tensors that are plain attributes count as buffers.
 
     Raises:
         LazyNetworkError: a parameter has no shape yet.
     """
-    names, tensors, roles = _held(guard)
+    snapshot = guard.snapshot
+    parameters, buffers, own = snapshot.parameters, snapshot.buffers, snapshot.tensors
+    # thousands in a large network, so this is left to functions that walk through lists in C
+    found: dict[int, Any] = dict(zip(parameters.ids, parameters.values, strict=True))
+    found.pop(_NONE, None)
+    values = trace.values
+    values.parameters = len(found)
+    found.update(zip(buffers.ids, buffers.values, strict=True))
+    found.update([(id(tensor), tensor) for _, _, tensor in own])
+    found.pop(_NONE, None)
+    values.held = len(found)
+    tensors = list(found.values())
     if not _SETTLED.issuperset(map(type, tensors)) and any(map(is_lazy, tensors)):
         raise LazyNetworkError
-    ids = list(map(id, tensors))
-    if len(set(ids)) < len(ids):  # shared ones
-        first = sorted({i: place for place, i in reversed([*enumerate(ids)])}.values())
-        names, tensors = [names[i] for i in first], [tensors[i] for i in first]
-        roles, ids = [roles[i] for i in first], [ids[i] for i in first]
-    shapes = [tensor.shape for tensor in tensors]
-    dtypes = [tensor.dtype for tensor in tensors]
-    plain = [
-        len(shape) < 2 or _is_contiguous(tensor)
-        for shape, tensor in zip(shapes, tensors, strict=True)
-    ]
-    # thousands in a large network, so columns are filled in C
-    values, start = trace.values, len(trace.values)
+    shapes, dtypes = list(map(_shape, tensors)), list(map(_dtype, tensors))
+    try:
+        contiguous = list(map(torch.Tensor.is_contiguous, tensors))
+    except RuntimeError:  # a sparse tensor
+        contiguous = list(map(_is_contiguous, tensors))
     values.shapes += shapes
     values.dtypes += map(DTYPE_NAMES.__getitem__, dtypes)
-    values.roles.update(zip(count(start), roles))
-    values.names.update(zip(count(start), names))
-    return dict(zip(ids, zip(count(start), shapes, dtypes, plain), strict=True)), tensors
+    trace.classes = snapshot.kinds
+    trace.names = Names(
+        list(guard.calls.index),
+        _entries(snapshot.children),
+        _entries(parameters),
+        _entries(buffers),
+        [(place, name, id(tensor)) for place, name, tensor in own],
+        list(found),
+    )
+    return dict(zip(found, zip(count(), shapes, dtypes, contiguous), strict=True))
 
 
-def _held(guard: Guard) -> tuple[list[str], list[torch.Tensor], list[Role]]:
-    """Names, tensors and roles of all that the network's modules hold, a shared tensor every time."""
-    names: list[str] = []
-    tensors: list[torch.Tensor] = []
-    roles: list[Role] = []
-    for path, module in zip(guard.paths, guard.modules, strict=True):
-        for held, role in ((module._parameters, "parameter"), (module._buffers, "buffer")):
-            if held:
-                for name, tensor in held.items():
-                    if tensor is not None:
-                        names.append(f"{path}.{name}" if path else name)
-                        tensors.append(tensor)
-                        roles.append(role)  # type: ignore[arg-type]
-    for place, name, tensor in guard.tensors:
-        path = guard.paths[place]
-        names.append(f"{path}.{name}" if path else name)
-        tensors.append(tensor)
-        roles.append("buffer")
-    return names, tensors, roles
+def _entries(held: Held) -> Entries:
+    return Entries(held.sizes, held.keys, held.ids)
+
+
+_NONE = id(None)
+_shape, _dtype = attrgetter("shape"), attrgetter("dtype")
 
 
 def _is_contiguous(tensor: torch.Tensor) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import torch
 
 from steelyard.capture.engines.guard import Guard
@@ -52,8 +54,9 @@ def run_on_shapes(network: Network) -> Workload:
 
 def _engine(network: Network, trace: Trace, guard: Guard) -> ShapeEngine:
     """An engine that knows the network's parameters and pretends to be on their device."""
-    owned, tensors = add_parameters(trace, guard)
-    device = next((tensor.device for tensor in tensors), torch.device("cpu"))
+    owned = add_parameters(trace, guard)
+    held = chain(guard.snapshot.parameters.values, guard.snapshot.buffers.values)
+    device = next((tensor.device for tensor in held if tensor is not None), torch.device("cpu"))
     if device.type == "meta":
         device = torch.device("cpu")
     engine = ShapeEngine(trace, network.rules, device, FUNCTIONS, guard)

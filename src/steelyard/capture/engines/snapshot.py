@@ -9,18 +9,19 @@ from __future__ import annotations
 import random
 import sys
 from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence
-from itertools import chain, islice
-from operator import eq, is_, itemgetter
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import chain, islice, repeat
+from operator import itemgetter
 from typing import Any
 
 import torch
 from torch import nn
 
+from steelyard.capture.engines.held import Held, every, same
+
 _CONTAINERS = frozenset({dict, list, set, OrderedDict})
 _PLAIN = frozenset({bool, int, float, str, tuple, type(None)})
 
-_HELD = ("_parameters", "_buffers", "_modules")
 _USUALLY_EMPTY = (
     "_non_persistent_buffers_set",
     "_backward_pre_hooks",
@@ -35,7 +36,8 @@ _USUALLY_EMPTY = (
     "_load_state_dict_pre_hooks",
     "_load_state_dict_post_hooks",
 )
-_STANDARD = frozenset({*_HELD, *_USUALLY_EMPTY})
+_hooks = itemgetter(*_USUALLY_EMPTY)
+_STANDARD = frozenset({"_parameters", "_buffers", "_modules", *_USUALLY_EMPTY})
 """Containers that every module has."""
 
 _FIRST = tuple(nn.Module().__dict__)
@@ -48,6 +50,8 @@ class Snapshot:
     Tensors themselves are not copied.
 
     Attributes:
+        kinds: every module's class.
+        parameters, buffers, children: what the modules hold.
         tensors: (place of the module, name, tensor) of tensors that are plain attributes.
 
     Args:
@@ -57,43 +61,59 @@ class Snapshot:
 
     def __init__(self, modules: Sequence[nn.Module], plain: Container[type]) -> None:
         self._modules = modules
-        self._kinds = kinds = list(map(type, modules))
+        self.kinds = kinds = list(map(type, modules))
         self._attributes = attributes = [module.__dict__ for module in modules]
         self._before = list(map(dict.copy, attributes))
+        self.parameters = Held(every("_parameters", modules, attributes))
+        self.buffers = Held(every("_buffers", modules, attributes))
+        self.children = Held(every("_modules", modules, attributes))
         self.tensors: list[tuple[int, str, torch.Tensor]] = []
         self._contents: list[tuple[Any, Any]] = []
+        odd: set[int] = set()
         try:
-            hooked = self._save_standard(attributes)
-            odd: set[int] = set()
+            hooked = self._save_hooks(attributes)
         except KeyError:  # modules of TorchScript, and of old checkpoints, lack some
             odd = {i for i, held in enumerate(attributes) if not held.keys() >= _STANDARD}
-            usual = [held for i, held in enumerate(attributes) if i not in odd]
-            hooked = self._save_standard(usual)
-        for i, kind in enumerate(kinds):
-            if kind not in plain or i in odd or id(attributes[i]) in hooked:
-                self._save_own(i, attributes[i], () if i in odd else _STANDARD)
+            hooked = self._save_hooks([held for i, held in enumerate(attributes) if i not in odd])
+        for i in odd:
+            self._save_own(i, ())
+        own = [i for i, kind in enumerate(kinds) if kind not in plain and i not in odd]
+        if hooked:
+            own = [
+                i for i, kind in enumerate(kinds)
+                if i not in odd and (kind not in plain or id(attributes[i]) in hooked)
+            ]  # fmt: skip
+        if own and not self._plain_only([attributes[i] for i in own]):
+            for i in own:
+                self._save_own(i, _STANDARD)
 
-    def _save_standard(self, attributes: list[dict[str, Any]]) -> set[int]:
-        """Notes the containers that every module has; returns the ids of ``attributes`` with hooks."""
+    def _save_hooks(self, attributes: list[dict[str, Any]]) -> set[int]:
+        """Notes the containers that usually are empty; returns the ids of ``attributes`` with hooks."""
         hooked: set[int] = set()
-        hooks = list(chain.from_iterable(map(itemgetter(*_USUALLY_EMPTY), attributes)))
-        held = list(chain.from_iterable(map(itemgetter(*_HELD), attributes)))
+        hooks = list(chain.from_iterable(map(_hooks, attributes)))
         if any(hooks):
             each = len(_USUALLY_EMPTY)
             hooked = {id(attributes[i // each]) for i, used in enumerate(hooks) if used}
             self._contents.extend((used, used.copy()) for used in hooks if used)
             hooks = [unused for unused in hooks if not unused]
-        if not set(map(type, held)) <= {dict}:
-            self._contents.extend((h, h.copy()) for h in held if type(h) in _CONTAINERS - {dict})
-            held = [h for h in held if type(h) is dict]
-        self._empty, self._held = hooks, held
-        self._sizes, self._keys = list(map(len, held)), list(chain.from_iterable(held))
-        self._values = list(chain.from_iterable(map(dict.values, held)))
+        self._empty = hooks
         return hooked
 
-    def _save_own(self, place: int, attributes: dict[str, Any], known: Container[str]) -> None:
+    def _plain_only(self, attributes: list[dict[str, Any]]) -> bool:
+        """Whether modules have nothing of their own but numbers and the like; a look at all of them at once."""
+        size = len(_FIRST)
+        if list(chain.from_iterable(map(islice, attributes, repeat(size)))) != [*_FIRST] * len(
+            attributes
+        ):
+            return False
+        own = map(islice, map(dict.values, attributes), repeat(size), repeat(None))
+        kinds = set(map(type, chain.from_iterable(own))) - _PLAIN
+        return not any(kind in _CONTAINERS or issubclass(kind, torch.Tensor) for kind in kinds)
+
+    def _save_own(self, place: int, known: Container[str]) -> None:
         """Copies the other containers among a module's attributes and notes the tensors."""
-        own = iter(attributes.items())
+        attributes = self._attributes[place]
+        own: Iterable[tuple[str, Any]] = attributes.items()
         if tuple(islice(attributes, len(_FIRST))) == _FIRST:
             own = islice(own, len(_FIRST), None)
         for name, value in own:
@@ -114,36 +134,21 @@ class Snapshot:
                 if not _equal(attributes, before):
                     attributes.clear()
                     attributes.update(before)
-        if list(map(type, self._modules)) != self._kinds:
-            for module, kind in zip(self._modules, self._kinds, strict=True):
+        if list(map(type, self._modules)) != self.kinds:
+            for module, kind in zip(self._modules, self.kinds, strict=True):
                 if type(module) is not kind:
                     module.__class__ = kind
         if any(self._empty):
             for container in self._empty:
                 container.clear()
-        self._restore_held()
+        for held in (self.parameters, self.buffers, self.children):
+            held.restore()
         for container, before in self._contents:
             if type(container) is list:
                 container[:] = before
-            elif type(container) is set or not _same(container, before):
+            elif type(container) is set or not same(container, before):
                 container.clear()
                 container.update(before)
-
-    def _restore_held(self) -> None:
-        held, start = self._held, 0
-        if (
-            list(map(len, held)) == self._sizes
-            and list(chain.from_iterable(held)) == self._keys
-            and all(map(is_, chain.from_iterable(map(dict.values, held)), self._values))
-        ):
-            return
-        for container, size in zip(held, self._sizes, strict=True):
-            end = start + size
-            before = dict(zip(self._keys[start:end], self._values[start:end], strict=True))
-            if not _same(container, before):
-                container.clear()
-                container.update(before)
-            start = end
 
 
 def _equal(attributes: object, before: object) -> bool:
@@ -152,15 +157,6 @@ def _equal(attributes: object, before: object) -> bool:
         return attributes == before
     except Exception:  # arrays and tensors have no yes-or-no equality
         return False
-
-
-def _same(mapping: dict[str, Any], before: dict[str, Any]) -> bool:
-    """The same keys, in order, with the very same objects."""
-    return (
-        len(mapping) == len(before)
-        and all(map(is_, mapping.values(), before.values()))
-        and all(map(eq, mapping, before))
-    )
 
 
 def random_states() -> list[Callable[[], object]]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from steelyard.capture.builder import Builder, safe_name
+from steelyard.capture.engines.names import Names
 from steelyard.capture.rules import Draft
 from steelyard.workload import LoopNest, Role, Workload
 from steelyard.workload.workload import Operator, Sizes
@@ -37,9 +38,13 @@ class Values:
     Attributes:
         shapes, dtypes: of every value.
         roles, names, aliases, roots: of those where they are not the default of `Value`.
+        parameters, held: the first so many are parameters, those up to ``held`` are buffers; they are in
+            none of the dictionaries, since they have no other names than `Trace.names` gives them.
     """
 
-    __slots__ = ("aliases", "dtypes", "names", "roles", "roots", "shapes")
+    __slots__ = (
+        "aliases", "dtypes", "held", "names", "parameters", "roles", "roots", "shapes",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -48,15 +53,22 @@ class Values:
         self.names: dict[int, str] = {}
         self.aliases: dict[int, int] = {}
         self.roots: dict[int, int] = {}
+        self.parameters = self.held = 0
 
     def __len__(self) -> int:
         return len(self.shapes)
 
     def __getitem__(self, index: int) -> Value:
         return Value(
-            self.shapes[index], self.dtypes[index], self.roles.get(index, "activation"),
+            self.shapes[index], self.dtypes[index], self.role(index),
             self.names.get(index, ""), self.aliases.get(index, -1), self.roots.get(index, -1),
         )  # fmt: skip
+
+    def role(self, index: int) -> Role:
+        """What the value is to the network."""
+        if index < self.held:
+            return "parameter" if index < self.parameters else "buffer"
+        return self.roles.get(index, "activation")
 
     def add(self, value: Value) -> int:
         """Adds a value and returns its index."""
@@ -77,8 +89,10 @@ class Values:
     def copy(self) -> Values:
         """The values that there are now."""
         made = Values()
-        for column in self.__slots__:
-            setattr(made, column, getattr(self, column).copy())
+        made.shapes, made.dtypes = self.shapes.copy(), self.dtypes.copy()
+        made.roles, made.names = self.roles.copy(), self.names.copy()
+        made.aliases, made.roots = self.aliases.copy(), self.roots.copy()
+        made.parameters, made.held = self.parameters, self.held
         return made
 
 
@@ -117,7 +131,8 @@ class Trace:
     Attributes:
         log: the fields of every `Event`, one event after the other: a tuple for each would be one
             object more for Python's garbage collector to look at.
-        paths, classes, leaves: of every module its path, its class, and whether it has no children.
+        names: of the modules, and of the values that are parameters and buffers.
+        classes: of every module.
         module: index of the module that is running.
         name: what to call the workload.
         results: the values that the network returned.
@@ -126,9 +141,8 @@ class Trace:
     def __init__(self) -> None:
         self.values = Values()
         self.log: list[Any] = []
-        self.paths: Sequence[str] = ("",)
+        self.names = Names()
         self.classes: Sequence[type] = (object,)
-        self.leaves: Sequence[bool] = (False,)
         self.module = 0
         self.name = ""
         self.results: tuple[int, ...] = ()
@@ -168,7 +182,7 @@ class Trace:
     def to_workload(self, name: str, results: Sequence[int]) -> Workload:
         """The workload; its layers and tensors are made when somebody looks at them."""
         record = Trace()  # what is still to come, when things are put back, is not meant
-        record.paths, record.classes, record.leaves = self.paths, self.classes, self.leaves
+        record.names, record.classes = self.names, self.classes
         record.values, record.log = self.values.copy(), self.log.copy()
         record.name, record.results = safe_name(name), tuple(results)
         return Workload.deferred(record.name, "module", record)
@@ -176,11 +190,8 @@ class Trace:
     def sizes(self) -> Sizes:
         """Every value, as counting needs it."""
         values = self.values
-        return (
-            values.shapes,
-            values.dtypes,
-            [i for i, r in values.roles.items() if r == "parameter"],
-        )
+        views = [i for i, role in values.roles.items() if role == "parameter"]
+        return values.shapes, values.dtypes, [*range(values.parameters), *views]
 
     def operators(self) -> list[Operator]:
         """The events as counting needs them."""
@@ -193,16 +204,20 @@ class Trace:
         values = self.values
         names: dict[int, str] = {}
         shapes, dtypes, aliases = values.shapes, values.dtypes, values.aliases
-        for index, role in values.roles.items():
+        found = self.names.paths()
+        given = self.names.of_tensors(found)
+        for index in (*given, *values.roles):
             if index not in values.roots:
-                given = values.names.get(index, "")
-                names[index] = builder.tensor(given, shapes[index], dtypes[index], role)
-        paths = [safe_name(path) for path in self.paths]
+                name = given.get(index) or values.names.get(index, "")
+                names[index] = builder.tensor(
+                    name, shapes[index], dtypes[index], values.role(index)
+                )
+        paths = {place: safe_name(path) for place, path in found.items()}
         classes = [safe_name(kind.__name__) for kind in self.classes]
         named = names.__getitem__
         later = _Nests()
         for op, (kind, _, ops, nests), inputs, outs, params, inplace, module in self._logged():
-            path, leaf = paths[module], self.leaves[module]
+            path, leaf = paths[module], not self.names.children.sizes[module]
             try:
                 read = tuple(map(named, inputs))
             except KeyError:  # a tensor that the network made without any operator
