@@ -103,7 +103,8 @@ def test_why_a_job_failed_is_the_last_error_of_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     log.write_text("warning: slow\nerror: no such network\n  try: steelyard models\n")
     assert room._why(log, 3) == "no such network\n  try: steelyard models"
-    assert room._why(tmp_path / "none", -9) == "its process was ended by SIGKILL"
+    assert room._why(tmp_path / "none", -9).startswith("its process was ended by SIGKILL; ")
+    assert room._why(tmp_path / "none", -11) == "its process was ended by SIGSEGV"
     assert room._why(tmp_path / "none", 70) == "its process ended with 70"
 
 

@@ -17,6 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from steelyard.units import format_bytes
+from steelyard.web.job_memory import exceeded
 from steelyard.web.job_store import Job, JobStore, State, now
 from steelyard.web.problems import Refused
 from steelyard.web.settings import Limits
@@ -38,6 +40,7 @@ class Jobs:
         self._limits = limits
         self._work = asyncio.Event()
         self._cancelled: set[str] = set()
+        self._too_large: set[str] = set()
         self._running: tuple[str, asyncio.subprocess.Process] | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -174,13 +177,23 @@ class Jobs:
         self.store.change(job)
         if job.id in self._cancelled:  # while it was being begun
             _signal(process.pid, signal.SIGKILL)
-        code = await process.wait()
+        watch = asyncio.create_task(self._watch(job.id, process.pid))
+        try:
+            code = await process.wait()
+        finally:
+            watch.cancel()
         _signal(process.pid, signal.SIGKILL)  # what it started and did not end
         self._running = None
         with suppress(OSError):
             part = folder / "result.part"
             part.rename(folder / "result.json") if part.stat().st_size else part.unlink()
         self.store.change(self._ended(job, folder, code))
+
+    async def _watch(self, name: str, leader: int) -> None:
+        """Ends a job that holds more memory than it may."""
+        await exceeded(leader, self._limits.job_memory_bytes)
+        self._too_large.add(name)
+        _signal(leader, signal.SIGKILL)
 
     async def _begin(self, job: Job, folder: Path) -> asyncio.subprocess.Process:
         with (folder / "result.part").open("wb") as out, (folder / "log.txt").open("wb") as log:
@@ -199,6 +212,9 @@ class Jobs:
             state, message = "interrupted", "the server ended while it ran"
         elif code == 0:
             state, message = "done", ""
+        elif job.id in self._too_large:
+            self._too_large.discard(job.id)
+            state, message = "failed", _too_large(self._limits.job_memory_bytes)
         else:
             state, message = "failed", _why(folder / "log.txt", code)
         return replace(job, state=state, ended=now(), exit_code=code, message=message)
@@ -215,8 +231,16 @@ def _why(log: Path, code: int) -> str:
             return "\n".join(rest.strip().split("\n")[:4])[:1000]
     if code < 0:
         known = -code in set(signal.Signals)
-        return f"its process was ended by {signal.Signals(-code).name if known else -code}"
+        words = f"its process was ended by {signal.Signals(-code).name if known else -code}"
+        return words + "; the machine may have run out of memory" * (-code == signal.SIGKILL)
     return f"its process ended with {code}"
+
+
+def _too_large(limit_bytes: int) -> str:
+    return (
+        f"needed more than {format_bytes(limit_bytes)} of memory, which is what a job may use; "
+        "try a smaller network, batch or number of trials, or allow more: steelyard serve --job-memory"
+    )
 
 
 def _signal(leader: int, number: signal.Signals) -> None:

@@ -14,6 +14,7 @@ from steelyard.web.bench import Workbench, told
 from steelyard.web.bodies import REWRITES, Identifier, Name
 from steelyard.web.describing import answers
 from steelyard.web.devices import all_devices
+from steelyard.web.job_memory import limits_hold
 from steelyard.web.job_verbs import OBJECTIVES, spaces
 from steelyard.web.knobs import BITS, network_knobs
 from steelyard.web.problems import Refused
@@ -90,6 +91,7 @@ def _about(bench: Workbench) -> dict[str, Any]:
             "uploads": limits.uploads,
             "jobs": limits.jobs,
             "queued": limits.queued,
+            "job_memory_bytes": limits.job_memory_bytes if limits_hold() else None,
             "answer_s": limits.answer_s,
             "compare": 6,
         },

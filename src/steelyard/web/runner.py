@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 
-from steelyard.web.worker import limit_files
+from steelyard.web.worker import go_first, limit_files
 
 GRACE_S = 5.0
 """What an interrupted job may take to close its files."""
@@ -22,6 +22,7 @@ GRACE_S = 5.0
 def main() -> None:
     """Runs the command line and exits with its code."""
     limit_files(int(sys.argv[1]))
+    go_first()
     # a server in the background ignores Ctrl-C, and so would this
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with_server, daemon=True).start()

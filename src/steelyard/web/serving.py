@@ -14,13 +14,18 @@ from steelyard._cache import cache_folder
 from steelyard._sole import sole
 from steelyard.errors import InputError, UsageError
 from steelyard.web.app import create_app
-from steelyard.web.settings import Settings
+from steelyard.web.settings import Limits, Settings
 
 HOST = "127.0.0.1"
 
 
 def serve(
-    *, port: int, store: Path | None, runs: Path | None, ready: Callable[[str], None]
+    *,
+    port: int,
+    store: Path | None,
+    runs: Path | None,
+    ready: Callable[[str], None],
+    job_memory_bytes: int | None = None,
 ) -> None:
     """Listens until Ctrl-C or SIGTERM.
 
@@ -29,6 +34,7 @@ def serve(
         store: folder of uploads and jobs; None: in the cache folder.
         runs: folder of training runs.
         ready: called with the address, token included, once requests are answered.
+        job_memory_bytes: that a job may hold; None: half of the machine's.
 
     Raises:
         UsageError: the port is taken, or another server has the store.
@@ -40,7 +46,8 @@ def serve(
         sole(folder / "lock", doing, "steelyard serve --store ANOTHER"),
         _listening(port) as listener,
     ):
-        settings = Settings(folder.resolve(), _token(folder), runs, workers=_workers())
+        limits = Limits() if job_memory_bytes is None else Limits(job_memory_bytes=job_memory_bytes)
+        settings = Settings(folder.resolve(), _token(folder), runs, _workers(), limits)
         url = f"http://{HOST}:{listener.getsockname()[1]}/#token={settings.token}"
         config = uvicorn.Config(
             create_app(settings), log_level="warning", lifespan="on", http="h11", loop="asyncio", ws="none",

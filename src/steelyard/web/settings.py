@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from steelyard.web.job_memory import half_of_memory
+
 _MIB = 2**20
 
 
@@ -27,6 +29,7 @@ class Limits:
         jobs: jobs that are kept.
         queued: jobs that wait.
         job_bytes: of a file that a job writes.
+        job_memory_bytes: that a job's processes may hold together.
     """
 
     body_bytes: int = _MIB
@@ -43,6 +46,7 @@ class Limits:
     jobs: int = 500
     queued: int = 20
     job_bytes: int = 4096 * _MIB
+    job_memory_bytes: int = field(default_factory=half_of_memory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import { useLoad, usePolled } from "../load.js";
 import { Knob } from "../parts/knob.js";
 import { NameField, useNetworks } from "../parts/picker.js";
 import { Trouble, Waiting } from "../parts/note.js";
-import { moment } from "../units.js";
+import { moment, si } from "../units.js";
 import { typed } from "../knobs.js";
 import { verbsOf } from "../verbs.js";
 import { body, parse, words } from "../what.js";
@@ -21,9 +21,10 @@ export function Jobs() {
   const about = useLoad("about", (signal) => get("about", signal));
   const jobs = usePolled("jobs", () => get("jobs"), (data) => (data?.jobs.some((j) => ACTIVE.includes(j.state)) ? BUSY_MS : IDLE_MS));
   const chosen = address.one("id");
+  const memory = about.data?.limits?.job_memory_bytes;
   const started = (job) => { change({ id: job.id }); jobs.again(); };
   return html`<h1>Jobs</h1>
-    <p class="soft">What takes longer than a moment runs here, one job at a time; the page may be closed meanwhile.</p>
+    <p class="soft">What takes longer than a moment runs here, one job at a time; the page may be closed meanwhile.${memory ? ` A job may use ${si(memory, "B")} of memory.` : ""}</p>
     <div class="jobs-view">
       <section class="sheet" aria-label="a new job"><h2>A new job</h2>
         ${about.data ? html`<${Starter} verbs=${verbsOf(about.data)} address=${address} networks=${networks} onStarted=${started} />` : html`<${Waiting}>Reading what can be run…<//>`}
