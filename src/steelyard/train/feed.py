@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from steelyard.data.dataset import ArrayDataset, Dataset
+from steelyard.data.held_out import held_out
 from steelyard.data.loader import Loader
 from steelyard.data.registry import load_data
 from steelyard.data.transforms import parse_transforms
@@ -26,9 +27,9 @@ class Feed:
 
     Attributes:
         train: shuffled and augmented.
-        test: in order, as it is.
+        test: in order, as it is: the test images, or those that the recipe keeps from training.
         classes: the names of the labels.
-        fingerprints: of both splits.
+        fingerprints: of both.
     """
 
     train: Loader
@@ -46,10 +47,15 @@ def feed_of(recipe: Recipe, *, device: torch.device, group: Group, root: Path | 
     """Reads the data of a recipe; images that lie in memory are moved to ``device``.
 
     Raises:
+        InputError: too few images to keep some from training.
         SteelyardError: as `steelyard.data.registry.load_data` and the transforms.
     """
     part = recipe.data
-    train, test = (load_data(part.source, split, root=root) for split in ("train", "test"))
+    train = load_data(part.source, "train", root=root)
+    if part.validation:
+        train, test = held_out(train, part.validation)
+    else:
+        test = load_data(part.source, "test", root=root)
     return Feed(
         Loader(
             _moved(train, device),

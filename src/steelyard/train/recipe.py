@@ -85,6 +85,12 @@ class DataPart:
     """Which images, and what is done to them; transforms are those of `steelyard.data.transforms`."""
 
     source: str = setting("", "a data set, as steelyard data lists them")
+    validation: float = setting(
+        0.0,
+        "share of the training images that is kept from training; every epoch is then tested on it",
+        low=0,
+        high=0.9,
+    )
     batch: int = setting(128, "images in one step, of all processes together", low=1, high=2**20)
     workers: int = setting(0, "processes that decode images", low=0, high=256)
     transforms: tuple[str, ...] = setting(("normalize",), "of the images trained on")

@@ -3,69 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import torch
-
-from steelyard.data.dataset import ArrayDataset, Dataset
+from steelyard.data.dataset import Dataset
+from steelyard.data.held_out import held_out
 from steelyard.data.loader import Batch, Loader
 from steelyard.data.registry import load_data
-from steelyard.data.split import split_order
 from steelyard.data.transforms import parse_transforms
-from steelyard.errors import InputError
 from steelyard.train.recipe import Recipe
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 JUDGING = 256
 """Images at once where nothing is learnt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Some images of a data set.
-
-    Attributes:
-        whole: the data set.
-        indices: of the images.
-    """
-
-    whole: Dataset = field(repr=False)
-    indices: Sequence[int] = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        """That of the data set."""
-        return self.whole.name
-
-    @property
-    def split(self) -> str:
-        """That of the data set."""
-        return self.whole.split
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The names of the labels."""
-        return self.whole.classes
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the data set."""
-        return self.whole.fingerprint
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def image(self, index: int) -> Tensor:
-        """Image ``index``, uint8, ``(C, H, W)``."""
-        return self.whole.image(self.indices[index])
-
-    def label(self, index: int) -> int:
-        """The label of image ``index``."""
-        return self.whole.label(self.indices[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +52,7 @@ def images_of(recipe: Recipe, share: float, *, root: Path | None = None) -> Imag
     """
     part = recipe.data
     whole = load_data(part.source, "train", root=root)
-    labels = [whole.label(i) for i in range(len(whole))]
-    order = split_order([str(i).encode() for i in range(len(whole))], labels)
-    held = round(share * len(order))
-    if not 0 < held < len(order):
-        raise InputError(
-            f"{share:.0%} of {len(order)} images cannot be held out", expected="more images"
-        )
-    train, other = (_some(whole, sorted(some.tolist())) for some in (order[held:], order[:held]))
+    train, other = held_out(whole, share)
 
     def loader(data: Dataset, transforms: Sequence[str], *, shuffle: bool, batch: int) -> Loader:
         return Loader(
@@ -126,13 +68,6 @@ def images_of(recipe: Recipe, share: float, *, root: Path | None = None) -> Imag
         tuple(whole.classes),
         whole.fingerprint,
     )
-
-
-def _some(whole: Dataset, indices: list[int]) -> Dataset:
-    if not isinstance(whole, ArrayDataset):
-        return Part(whole, indices)
-    where = torch.tensor(indices)
-    return replace(whole, images=whole.images[where], labels=whole.labels[where])
 
 
 class Endless:
