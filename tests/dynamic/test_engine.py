@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from steelyard.dynamic.combined_exits import CombinedExits
 from steelyard.dynamic.engine import Engine
+from steelyard.dynamic.exit_outputs import ExitOutputs
 from steelyard.dynamic.policies import Confidence, Entropy, Margin, Patience
-from steelyard.dynamic.thresholds import Thresholds
+from steelyard.dynamic.thresholds import Thresholds, scored
 from steelyard.dynamic.torch_stages import TorchStages
 from steelyard.errors import InputError, ShapeError, UsageError
 
@@ -85,6 +87,31 @@ def test_it_is_as_if_everything_had_been_run(policy, values, count, seed) -> Non
     assert found.computed == tuple(remaining)
     assert network.ran == [(stage, n) for stage, n in enumerate(remaining) if n]
     assert sum(found.histogram()) == count
+
+
+@given(
+    policy=st.sampled_from(POLICIES),
+    temperatures=st.sampled_from([(), (0.5, 1.0, 2.0)]),
+    weights=st.sampled_from([None, ((0.7,), (0.2, 0.9), (-0.1, 0.3, 1.1))]),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=30, deadline=None)
+def test_decisions_are_those_on_whole_arrays(policy, temperatures, weights, seed) -> None:
+    network = Sums().eval() if weights is None else CombinedExits(Sums(), weights).eval()
+    images = torch.randn((40, 3, 3, 3), generator=torch.Generator().manual_seed(seed)) / 4
+    with torch.inference_mode():
+        every = np.stack([logits.numpy() for logits in network(images)])
+    outputs = ExitOutputs.of(every, np.zeros(40, dtype=np.int64))
+    middle = np.median(scored(policy, outputs, temperatures)[:-1], axis=1)
+    thresholds = Thresholds(policy, tuple(middle.tolist()), temperatures)
+    expected = thresholds.decide(outputs)
+    engine = Engine(TorchStages(network), thresholds)
+    for batch in (1, 3, 40):
+        found = [engine.run(part) for part in images.split(batch)]
+        assert np.concatenate([one.exits for one in found]).tolist() == expected.tolist()
+        chosen = np.concatenate([one.logits for one in found])
+        assert np.array_equal(chosen, every[expected, np.arange(40)])
+        assert all(one.logits.dtype == np.float32 for one in found)
 
 
 @pytest.mark.parametrize(("values", "exit"), [((-math.inf, 0.5), 0), ((math.inf, -math.inf), 1), ((math.inf, math.inf), 2)])  # fmt: skip

@@ -12,7 +12,7 @@ from steelyard.dynamic.exit_outputs import ExitOutputs, softmax
 from steelyard.dynamic.learnt import fit_learnt
 from steelyard.dynamic.policies import PLAIN, Policy, named_policy, scores
 from steelyard.dynamic.thresholds import Thresholds, scored
-from steelyard.errors import UnknownNameError
+from steelyard.errors import InputError, UnknownNameError, UsageError
 
 Made = Callable[..., ExitOutputs]
 NAMES = (*PLAIN, "learnt")
@@ -74,6 +74,51 @@ def test_stage_by_stage_is_as_on_whole_arrays(
                 history = [one[~leaving] for one in history]
         assert (ends == whole).all()
     assert len(set(whole.tolist())) == 4
+    alone = [stopped(thresholds, outputs, sample) for sample in range(outputs.samples)]
+    assert alone == whole.tolist()
+
+
+def stopped(thresholds: Thresholds, outputs: ExitOutputs, sample: int) -> int:
+    """Where one image leaves by itself."""
+    said = [one[sample : sample + 1] for one in outputs.logits]
+    return next(stage for stage in range(thresholds.exits) if thresholds.stops(said[: stage + 1]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("heat", [1.0, 1e-3])
+def test_one_image_at_its_very_scores_is_as_on_whole_arrays(
+    name: str, heat: float, made: Made
+) -> None:
+    outputs = made(exits=3, samples=60, classes=10)
+    chosen = policy(name, made(exits=3, seed=1))
+    temperatures = (1.3 * heat, heat, 1.0)
+    exact = scored(chosen, outputs, temperatures)[:-1]
+    below, above = np.nextafter(exact, -np.inf), np.nextafter(exact, np.inf)
+    for edge in (exact, below, above, exact - 1e-9, exact + 1e-9):
+        for sample in range(outputs.samples):
+            thresholds = Thresholds(chosen, tuple(edge[:, sample]), temperatures)
+            whole = thresholds.decide(outputs.rows(slice(sample, sample + 1)))
+            assert stopped(thresholds, outputs, sample) == whole[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("classes", [1, 3, 300])
+def test_one_image_without_numbers_is_refused(
+    name: str, bad: float, classes: int, made: Made
+) -> None:
+    thresholds = Thresholds(policy(name, made(exits=2, seed=1)), (0.5,))
+    fine = np.zeros((1, classes), dtype=np.float32)
+    for at in {0, classes - 1}:
+        logits = fine.copy()
+        logits[0, at] = bad
+        for said in ([logits], [fine, logits]):
+            with pytest.raises(InputError, match=f"logits of exit {len(said)} are not finite"):
+                thresholds.stops(said)
+    with pytest.raises(UsageError, match="exit 3 of 2"):
+        thresholds.stops([fine] * 3)
+    with pytest.raises(UsageError, match="0 exits"):
+        thresholds.stops([])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -37,6 +37,14 @@ def test_logits_that_are_not_finite_are_said_with_their_exit() -> None:
         thresholds.probabilities(1, np.array([[0.0, np.nan]]))
 
 
+def test_logits_whose_squares_are_too_large_are_finite() -> None:
+    logits = np.array([[3e38, -3e38, 0.0]], dtype=np.float32)
+    thresholds = Thresholds(Confidence(), (0.5,))
+    assert thresholds.probabilities(0, logits).tolist() == [[1.0, 0.0, 0.0]]
+    assert thresholds.stops([logits])
+    assert thresholds.stops([-logits, logits])
+
+
 def test_thresholds_and_temperatures_that_are_none() -> None:
     with pytest.raises(InputError, match="a threshold is NaN"):
         Thresholds(Confidence(), (np.nan,))

@@ -43,6 +43,7 @@ class Cascade(nn.Module):
         self.exits = len(networks)
         shapes = [getattr(one, "input_shape", None) for one in networks]
         known = [tuple(shape) for shape in shapes if shape is not None]
+        self._sizes = [None if shape is None else tuple(shape[2:]) for shape in shapes]
         if known:
             self.input_shape = max(known, key=lambda shape: shape[-1])
 
@@ -56,12 +57,11 @@ class Cascade(nn.Module):
         Raises:
             ShapeError: the network returns no logits.
         """
-        network, images = self.networks[stage], state[0]
-        shape = getattr(network, "input_shape", None)
+        images, size = state[0], self._sizes[stage]
         own = images
-        if shape is not None and tuple(images.shape[2:]) != tuple(shape[2:]):
-            own = F.interpolate(images, size=tuple(shape[2:]), mode="bilinear")
-        logits = network(own)
+        if size is not None and images.shape[2:] != size:
+            own = F.interpolate(images, size=size, mode="bilinear")
+        logits = self.networks[stage](own)
         if not isinstance(logits, Tensor) or logits.dim() != 2:
             found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ShapeError(

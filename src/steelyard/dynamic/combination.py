@@ -8,6 +8,7 @@ The diagonal alone is temperature calibration, so a combination is calibrated as
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from steelyard.dynamic.calibration import mean_loss
 from steelyard.dynamic.exit_outputs import ExitOutputs, Floats, Ints, softmax
 from steelyard.errors import UsageError
 
-__all__ = ["Combination", "combine", "fit_combination"]
+__all__ = ["Combination", "combine", "fit_combination", "joined"]
 
 Combination = tuple[tuple[float, ...], ...]
 """Weights of the exits up to each one: one of the first, two of the second and so on."""
@@ -43,8 +44,21 @@ def combine(outputs: ExitOutputs, weights: Combination) -> ExitOutputs:
         UsageError: weights of another number of exits.
     """
     check_combination(weights, outputs.exits)
-    joined = [np.tensordot(np.asarray(row), outputs.logits[: len(row)], axes=1) for row in weights]
-    return ExitOutputs.of(joined, outputs.labels)
+    said = [np.tensordot(np.asarray(row), outputs.logits[: len(row)], axes=1) for row in weights]
+    return ExitOutputs.of(said, outputs.labels)
+
+
+def joined(weights: Sequence[float], logits: Sequence[Any]) -> Any:
+    """The logits of an exit, weighed with those of the exits before it; of arrays to the bit as of tensors.
+
+    Args:
+        weights: of these exits.
+        logits: (n, classes) of each, float32, all tensors or all arrays.
+    """
+    said = logits[0] * weights[0]
+    for at in range(1, len(logits)):
+        said = said + logits[at] * weights[at]
+    return said
 
 
 def check_combination(weights: Sequence[Sequence[float]], exits: int) -> None:

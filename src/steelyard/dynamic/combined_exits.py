@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from steelyard.dynamic.combination import check_combination
+from steelyard.dynamic.combination import check_combination, joined
 from steelyard.dynamic.early_exit import State, as_early_exit, run_stages
 
 __all__ = ["CombinedExits"]
@@ -26,6 +26,8 @@ class CombinedExits(nn.Module):
     """
 
     weights: Tensor
+    numbers: list[list[float]]
+    """The weights, plain: those of a tensor would take as long to read as a small layer takes."""
 
     def __init__(self, network: nn.Module, weights: Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -36,7 +38,7 @@ class CombinedExits(nn.Module):
         for stage, row in enumerate(weights):
             square[stage, : len(row)] = torch.tensor(row)
         self.register_buffer("weights", square)
-        self._numbers = square.tolist()
+        self.numbers = square.tolist()
         cast("Any", self).register_load_state_dict_post_hook(_read)
 
     def begin(self, images: Tensor) -> State:
@@ -48,12 +50,7 @@ class CombinedExits(nn.Module):
         inner, earlier = state
         logits, inner = cast("Any", self.network).advance(stage, inner)
         said = [*earlier, logits]
-        # not from the tensor, which would take as long as a small layer
-        numbers = self._numbers[stage]
-        joined = numbers[0] * said[0]
-        for at in range(1, len(said)):
-            joined = joined + numbers[at] * said[at]
-        return joined, (inner, said)
+        return joined(self.numbers[stage], said), (inner, said)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """(N, C, H, W) -> logits (N, classes) of every exit, earliest first."""
@@ -62,4 +59,4 @@ class CombinedExits(nn.Module):
 
 def _read(module: nn.Module, _: object) -> None:
     """Takes over weights that were loaded."""
-    cast("Any", module)._numbers = cast("Tensor", module.weights).tolist()
+    cast("Any", module).numbers = cast("Tensor", module.weights).tolist()

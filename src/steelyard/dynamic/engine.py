@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from steelyard.dynamic.exit_outputs import Floats, Ints
-from steelyard.dynamic.thresholds import Thresholds, check_finite
+from steelyard.dynamic.thresholds import Thresholds
 from steelyard.errors import InputError, ShapeError, UsageError
 
 __all__ = ["Decision", "Engine", "Stages", "run_all"]
@@ -127,23 +127,20 @@ class Engine:
             InputError: no image, or logits that are not finite.
             ShapeError: exits that disagree in their classes.
         """
-        count = len(images)
+        count = images.shape[0]
         if not count:
             raise InputError("no image in the batch", expected="one or more")
         return self._one(images) if count == 1 else self._several(images, count)
 
     def _one(self, images: Any) -> Decision:
         """As `_several`, without the bookkeeping, which is much of the time of a small network."""
-        history: list[Floats] = []
+        said: list[Logits] = []
         state, last = self.stages.begin(images), self.stages.exits - 1
         for stage in range(last + 1):
             logits, state = self.stages.advance(stage, state)
-            _check(stage, logits, (1, history[0].shape[1] if history else logits.shape[-1]))
-            if stage == last:  # where nothing is left to decide
-                check_finite(stage, logits)
-                break
-            history.append(self.thresholds.probabilities(stage, logits))
-            if self.thresholds.leaves(history)[0]:
+            said.append(logits)
+            _check(stage, logits, (1, said[0].shape[-1]))
+            if self.thresholds.stops(said):
                 break
         exits = np.array([stage])
         computed = (1,) * (stage + 1) + (0,) * (last - stage)

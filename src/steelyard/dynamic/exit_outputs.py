@@ -96,12 +96,13 @@ def softmax(logits: NDArray[np.floating], temperature: float = 1.0) -> Floats:
         logits: (..., classes).
         temperature: logits are divided by it.
     """
-    # reductions by their own names and nothing divided by 1: of a single row calls are most of the time
-    scaled = np.ascontiguousarray(logits, dtype=np.float64)
+    # reductions by their own names, in place, nothing divided by 1: of a single row calls are most of the time
+    shares: Floats = np.array(logits, dtype=np.float64, order="C")
     if temperature != 1.0:
-        scaled = scaled / temperature
-    powers = np.exp(scaled - np.maximum.reduce(scaled, axis=-1, keepdims=True))
-    shares: Floats = powers / np.add.reduce(powers, axis=-1, keepdims=True)
+        shares /= temperature
+    shares -= np.maximum.reduce(shares, axis=-1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= np.add.reduce(shares, axis=-1, keepdims=True)
     return shares
 
 

@@ -6,8 +6,9 @@ depend on the images beside it, so scores on whole arrays and stage by stage are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import log
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -41,6 +42,11 @@ class Policy(Protocol):
         ...
 
 
+Plain = Callable[[Sequence[float]], float]
+"""The score of one image from the probabilities of its last exit, within rounding; NaN of NaN. In plain numbers, which of
+ten classes take a fifth of the time. A policy has it as ``plain`` if its score hangs on nothing else and does not jump."""
+
+
 @dataclass(frozen=True, slots=True)
 class Confidence:
     """The probability of the likeliest class (Huang et al. 2018, arXiv:1703.09844, section 5); 1/classes to 1."""
@@ -51,6 +57,10 @@ class Confidence:
         """See `Policy.score`."""
         best: Floats = np.maximum.reduce(history[-1], axis=-1)
         return best
+
+    def plain(self, shares: Sequence[float]) -> float:
+        """See `Plain`."""
+        return max(shares)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -67,6 +77,11 @@ class Margin:
         """See `Policy.score`."""
         return margin(history[-1])
 
+    def plain(self, shares: Sequence[float]) -> float:
+        """See `Plain`."""
+        *_, second, first = (0.0, *sorted(shares))
+        return first - second
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
         return {"name": self.name}
@@ -81,6 +96,12 @@ class Entropy:
     def score(self, history: Sequence[Floats]) -> Floats:
         """See `Policy.score`."""
         return certainty(history[-1])
+
+    def plain(self, shares: Sequence[float]) -> float:
+        """See `Plain`."""
+        if len(shares) < 2:
+            return shares[0]
+        return 1 + sum(share * log(share) for share in shares if share != 0) / log(len(shares))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
