@@ -22,7 +22,7 @@ def subject_options(
     options = (
         click.argument("network", metavar="RUN|NET"),
         click.option("--data", metavar="NAME[:PATH]", help="digits, fashion_mnist, folder:PATH ...; default: a run's own."),
-        click.option("--split", type=click.Choice(["test", "train"]), default=split, show_default=True, help="Part of the data."),
+        click.option("--split", type=click.Choice(["test", "train", "validation"]), default=split, show_default=True, help="Part of the data; validation: what a run kept from training."),
         click.option("--weights", help="Of a network by name: torchvision, another source, a file, or random; default: the first source known."),
         click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run."),
         click.option("--transforms", multiple=True, metavar="TEXT", help="One step of the preprocessing, e.g. resize:256; may be repeated. Default: what the weights were trained for."),

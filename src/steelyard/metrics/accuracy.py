@@ -115,7 +115,10 @@ def _of_run(net: Subject, run: Run, device: Accelerator | Roofline | None) -> Me
     others = (Figure("top-5 accuracy", float(best["test_top5"]), "%", basis="trained"),)
     stated = (
         ("task", _TASK),
-        ("data set", f"{recipe.data.source}, test split"),
+        (
+            "data set",
+            f"{recipe.data.source}, {'kept from training' if recipe.data.validation else 'test split'}",
+        ),
         ("image size", _size(net)),
         ("protocol", f"one pass an image, {', '.join(recipe.data.test_transforms) or 'as it is'}"),
         (

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from steelyard.data.dataset import Dataset
+from steelyard.data.held_out import VALIDATION
 from steelyard.data.split import part, split_order
 from steelyard.dynamic.budget_check import BudgetCheck, check_thresholds
 from steelyard.dynamic.engine import Engine, Stages, run_all
@@ -38,7 +39,7 @@ def evaluate_budget(
     *,
     data: str | Dataset | None = None,
     split: str = "test",
-    validation: float = 0.5,
+    validation: float | None = None,
     transforms: Sequence[str] | None = None,
     batch: int = 256,
     workers: int = 0,
@@ -49,15 +50,17 @@ def evaluate_budget(
 ) -> BudgetEvaluation:
     """How good a network with exits is when an image may cost so much on average.
 
-    The images are divided, class by class and always alike; on one part thresholds are solved, on the rest they are
-    judged. Example: ``evaluate_budget("runs/digits_msdnet", "1M").top1``.
+    Thresholds are solved on images that the network was not trained on, and judged by others: on those that a run's
+    recipe kept from training, judged by all test images; else the images are divided, class by class and always alike.
+    Example: ``evaluate_budget("runs/digits_msdnet", "1M").top1``.
 
     Args:
         network: as `steelyard.evaluate` takes it.
         settings: the budget, and how it is kept to; a text is the budget alone.
         data: as `steelyard.evaluate` takes it.
-        split: ``train`` or ``test``.
-        validation: share of the images on which thresholds are solved, between 0 and 1.
+        split: as `steelyard.evaluate` takes it.
+        validation: share of these images on which thresholds are solved, between 0 and 1; None: none of the test
+            images of a run that kept others from training, else a half.
         transforms: as `steelyard.evaluate` takes them.
         batch: images at once.
         workers: processes that read images from files.
@@ -79,24 +82,31 @@ def evaluate_budget(
             hint="without torchrun",
         )
     asked = settings if isinstance(settings, BudgetSettings) else BudgetSettings(settings)
-    known = exit_subject(
-        network, data=data, split=split, transforms=transforms, batch=batch, workers=workers,
-        weights=weights, checkpoint=checkpoint, progress=progress,
+    show = partial(
+        exit_subject, network, transforms=transforms, batch=batch, workers=workers, weights=weights,
+        checkpoint=checkpoint, progress=progress,
     )  # fmt: skip
-    solving, judging = divided(known, validation)
+    known = show(data=data, split=split)
+    own = data is None and split == "test" and known.subject.validation > 0
+    kept = own and validation is None
+    if kept:
+        judging = np.arange(known.outputs.samples)
+        validated = show(split=VALIDATION).outputs
+    else:
+        solving, judging = divided(known, 0.5 if validation is None else validation)
+        validated = known.outputs.rows(solving)
     digest, one = known.about.weights_sha256, known.images(judging[:1])
     timed = None
     with stages_of(known.network, asked.backend, image=one, fingerprint=digest) as stages:
         costs = asked.costs(known.weighed, stages, one)
-        thresholds = asked.solve(known.outputs.rows(solving), costs, digest)
+        thresholds = asked.solve(validated, costs, digest)
         if asked.unit == "s":
             timed = _timed(stages, thresholds, known, judging[:_TIMED])
-    validated, held_out = known.outputs.rows(solving), known.outputs.rows(judging)
-    check = check_thresholds(thresholds, validated, held_out, costs)
+    check = check_thresholds(thresholds, validated, known.outputs.rows(judging), costs)
     found = BudgetEvaluation(
         known.about, asked.backend, asked.accelerator, asked.distribution, thresholds, check,
         _scores(known, check, thresholds, judging), tuple(known.dataset.classes),
-        _by_class(known, thresholds, judging), timed,
+        _by_class(known, thresholds, judging), timed, kept,
     )  # fmt: skip
     if export is not None:
         _export(known, found, export)

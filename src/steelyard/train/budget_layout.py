@@ -33,7 +33,8 @@ def budget_document(result: BudgetEvaluation) -> Document:
     where = f"on {result.accelerator}" if result.accelerator else f"run by {result.backend}"
     lead = [
         f"budget {said(budget, unit)} an image, {where}; policy: {policy}",
-        f"thresholds solved on {check.expected.samples:,} images, judged by {check.realised.samples:,} others; "
+        f"thresholds solved on {check.expected.samples:,} images{' kept from training' if result.kept else ''}, "
+        f"judged by {check.realised.samples:,} others; "
         f"weights SHA-256 {about.weights_sha256[:16]}…",
     ]
     notes = [

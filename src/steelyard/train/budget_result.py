@@ -78,6 +78,7 @@ class BudgetEvaluation(Printable):
         classes: their names.
         leaving_by_class: held-out images of each class that leave at each exit.
         timed: only of a budget in seconds.
+        kept: whether thresholds were solved on images that the run kept from training; else on some of these.
     """
 
     about: About
@@ -90,6 +91,7 @@ class BudgetEvaluation(Printable):
     classes: tuple[str, ...]
     leaving_by_class: tuple[tuple[int, ...], ...]
     timed: Timed | None = None
+    kept: bool = False
 
     @property
     def top1(self) -> float:
@@ -130,6 +132,7 @@ class BudgetEvaluation(Printable):
             "leaving_by_class": [list(row) for row in self.leaving_by_class],
             "timed": timed
             and {"images": timed.images, "mean_s": timed.mean_s, "all_s": timed.all_s},
+            "kept": self.kept,
             "notes": list(self.notes),
         }
 

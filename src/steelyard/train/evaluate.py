@@ -69,7 +69,7 @@ def evaluate(
         network: a module with its weights, a run or its folder, or a network as on the command line:
             ``resnet50``, ``resnet20_cifar:num_classes=10``, ``package.module:callable``.
         data: as `steelyard.load_data` takes it, or a data set; a run has its own.
-        split: ``train`` or ``test``.
+        split: ``train``, ``test``, or ``validation``: what the recipe of a run kept from training.
         transforms: as `steelyard.data.transforms.parse_transforms` takes them; random ones are passed over.
             Of a run its own, of published weights those that they were trained for, else ``normalize``.
         batch: images at once.
@@ -271,7 +271,8 @@ def _run(network: nn.Module, images: Tensor) -> tuple[list[tuple[str, Tensor]], 
         shape = tuple(images.shape)
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "alloc" in str(error):
             raise BackendError(
-                f"not enough memory for a batch of shape {shape}", hint=f"batch={shape[0] // 2}"
+                f"not enough memory for a batch of shape {shape}",
+                hint=f"--batch {shape[0] // 2}, or batch=",
             ) from error
         first = str(error).strip().split("\n")[0]
         raise ModelError(f"the network raised on a batch of shape {shape}: {first}") from error

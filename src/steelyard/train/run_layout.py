@@ -30,8 +30,9 @@ def run_document(run: Run) -> Document:
     best = run.best
     if best is not None:
         weights = "averaged weights" if best["weights"] == "ema" else "weights"
+        images = "images kept from training" if recipe.data.validation else "test images"
         notes.append(
-            f"best: {best['test_top1']:.2f} % top-1 on the test images with the {weights} of epoch "
+            f"best: {best['test_top1']:.2f} % top-1 on the {images} with the {weights} of epoch "
             f"{best['epoch']}"
         )
     if not run.finished:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from steelyard.data.folder import SUFFIXES
+from steelyard.data.held_out import VALIDATION
 from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline, parse_transforms
 from steelyard.dynamic.early_exit import EarlyExit, as_early_exit
@@ -85,8 +86,9 @@ def predict_run(
     Args:
         network: a run, its folder, or a folder of `steelyard.measure.stages.export.export_stages`.
         photos: files, or folders whose pictures are taken.
-        settings: a budget, for which thresholds are solved on the run's test images. Without settings and
-            thresholds exported stages follow their own thresholds, and of a run all exits are run.
+        settings: a budget, for which thresholds are solved on the images that the run kept from training, else on
+            its test images. Without settings and thresholds exported stages follow their own thresholds, and of a
+            run all exits are run.
         thresholds: a file of `steelyard.dynamic.threshold_file.save_thresholds`.
         top: how many classes of each photograph.
         checkpoint: of a run.
@@ -197,7 +199,8 @@ def _run(
     backend: Backend = "eager" if asked is None else asked.backend
     with stages_of(module, backend, image=example, fingerprint=digest) as stages:
         if asked is not None:
-            known = exit_subject(run, checkpoint=checkpoint)
+            split = VALIDATION if subject.validation else "test"
+            known = exit_subject(run, split=split, checkpoint=checkpoint)
             found = asked.costs(known.weighed, stages, example)
             limits = asked.solve(known.outputs, found, digest)
             if asked.unit != "s":  # a photograph's own time is measured

@@ -15,6 +15,7 @@ from torch.nn.parameter import is_lazy
 
 from steelyard.capture.source import load_module, parse_source
 from steelyard.data.dataset import Dataset
+from steelyard.data.held_out import VALIDATION, held_out
 from steelyard.data.registry import load_data
 from steelyard.data.transforms import Pipeline
 from steelyard.errors import UsageError
@@ -47,6 +48,7 @@ class Subject:
         transforms: what its images go through before it sees them.
         classes: the names of its outputs, in order; none where they are the data's.
         data: the data set that it was trained on; "" where that is not known.
+        validation: share of its training images that were kept from training.
     """
 
     network: nn.Module
@@ -55,20 +57,33 @@ class Subject:
     transforms: tuple[str, ...] = ("normalize",)
     classes: tuple[str, ...] = ()
     data: str = ""
+    validation: float = 0.0
 
     def dataset(self, data: str | Dataset | None, split: str) -> Dataset:
         """The data that is meant: what is given, or what the network was trained on.
 
+        Args:
+            data: a name, or the images themselves.
+            split: ``train``, ``test``, or ``validation``: what the network's own training left out.
+
         Raises:
-            UsageError: neither is known.
+            UsageError: neither is known, or no images were kept from training.
             SteelyardError: as `steelyard.load_data`.
         """
+        if split == VALIDATION:
+            if data is not None or not self.validation:
+                raise UsageError(
+                    f"no images of {data or self.data or 'any data'} were kept from training {self.name}",
+                    expected="a run whose recipe sets data.validation, and its own data",
+                    hint="steelyard train RECIPE --set data.validation=0.1",
+                )
+            return held_out(load_data(self.data, "train"), self.validation)[1]
         source = self.data if data is None else data
         if not source:
             raise UsageError(
                 "no data to evaluate on",
                 expected="data",
-                hint="--data fashion_mnist or data='fashion_mnist'",
+                hint="--data fashion_mnist, or data='fashion_mnist'",
             )
         return load_data(source, split) if isinstance(source, str) else source
 
@@ -122,6 +137,7 @@ def subject_of(
         f"{network.path}, {checkpoint}",
         tuple(recipe.data.test_transforms),
         data=recipe.data.source,
+        validation=recipe.data.validation,
     )
 
 
