@@ -68,17 +68,22 @@ class InputError(SteelyardError, ValueError):
     """What was handed in is wrong."""
 
 
+_FEW = 8
+"""So many names can be listed, where none is near."""
+
+
 class UnknownNameError(InputError, LookupError):
     """No such name. ``nearest`` holds the closest known names."""
 
     def __init__(self, what: str, name: str, known: Iterable[str], *, hint: str = "") -> None:
+        known = list(known)
         self.nearest = nearest(name, known)
-        offer = ", ".join(self.nearest)
-        super().__init__(
-            f"no {what} is named {name!r}",
-            expected=f"one of the known names; nearest: {offer}" if offer else "",
-            hint=hint,
-        )
+        expected = ""
+        if self.nearest:
+            expected = f"one of the known names; nearest: {', '.join(self.nearest)}"
+        elif 0 < len(known) <= _FEW:
+            expected = f"one of {', '.join(known)}"
+        super().__init__(f"no {what} is named {name!r}", expected=expected, hint=hint)
 
 
 class ShapeError(InputError):

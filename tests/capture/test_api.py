@@ -146,7 +146,7 @@ def test_a_stored_workload_has_fixed_sizes(tmp_path: Path) -> None:
         UsageError, match=r"input_shape means nothing for .*its sizes are fixed"
     ) as caught:
         sy.capture(path, input_shape=IMAGE)
-    assert caught.value.hint == "batch=8"
+    assert caught.value.hint == "batch=8, or --batch 8"
 
 
 # ---- inputs --------------------------------------------------------------------------------------
@@ -155,7 +155,9 @@ def test_a_stored_workload_has_fixed_sizes(tmp_path: Path) -> None:
 def test_no_input() -> None:
     with pytest.raises(UsageError) as caught:
         sy.capture(net())
-    assert str(caught.value) == "Sequential was given no input\ntry: input_shape=(1, 3, 224, 224)"
+    assert str(caught.value) == (
+        "Sequential was given no input\ntry: input_shape=(1, 3, 224, 224), or --input 1x3x224x224"
+    )
 
 
 def test_both_inputs_and_shape() -> None:

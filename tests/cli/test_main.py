@@ -35,6 +35,19 @@ def test_help_names_every_verb_and_loads_nothing_heavy() -> None:
         assert f"\n  {verb}" in done.stdout
 
 
+def test_help_cuts_nothing_on_a_terminal_of_80_columns() -> None:
+    for verbs in cli.TOPICS.values():
+        for about in verbs.values():
+            assert 2 + len("guidelines") + 2 + len(about) < 80
+
+
+def test_shared_options_stand_under_their_own_titles(run_cli) -> None:
+    text = run_cli("cost", "--help").out
+    places = [text.index(f"\n{title}:\n") for title in ("Options", "Capture of SOURCE", "Output")]
+    assert places == sorted(places)
+    assert places[0] < text.index("--depth") < places[1] < text.index("--fresh") < places[2]
+
+
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_every_verb_has_help(run_cli, verb: str) -> None:
     done = run_cli(verb, "--help")

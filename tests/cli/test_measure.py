@@ -38,3 +38,15 @@ def test_rooflines_are_shown_by_number_of_threads(run_cli, known: None) -> None:
     assert [row["threads"] for row in data["ceilings"]] == [1, 2, 4, 6]
     assert data["ceilings"][3]["macs_per_s"] == 6e10
     assert "made up" in run_cli("doctor", "--roofline").out
+
+
+def test_a_wrong_name_is_told_before_anything_is_measured(run_cli) -> None:
+    done = run_cli("measure", "lenet5", "resnet5O")
+    assert (done.code, done.out) == (3, "")
+    assert "no network is named 'resnet5O'" in done.err
+
+
+def test_few_names_are_listed_where_none_is_near(run_cli) -> None:
+    done = run_cli("measure", "lenet5", "--backend", "ort")
+    assert done.code == 3
+    assert "expected: one of eager, compile, onnxruntime, openvino" in done.err

@@ -27,7 +27,7 @@ def test_an_array_of_ones_own(run_cli) -> None:
 @pytest.mark.parametrize(
     ("args", "code", "says"),
     [
-        ((), 2, "one of them"),
+        ((), 2, "neither of --device and --array\n  expected: one of them"),
         (("--device", "tpu_v1", "--array", "4x4"), 2, "one of them"),
         (("--array", "4"), 2, "32x64"),
         (("--array", "0x4"), 2, "at least one row"),

@@ -92,6 +92,18 @@ def test_unknown_name_offers_the_nearest() -> None:
             function("vgg-16")
 
 
+def test_names_that_other_libraries_use_and_tags_of_weights_lead_here() -> None:
+    # timm's mobilenetv2_100 is torchvision's mobilenet_v2, whose weights both load
+    for name, hint in {
+        "mobilenetv2_100": "mobilenet_v2, which timm calls mobilenetv2_100",
+        "mobilenetv2_100.ra_in1k": "mobilenet_v2, which timm calls mobilenetv2_100",
+        "resnet50.a1_in1k": "resnet50, without .a1_in1k",
+    }.items():
+        with pytest.raises(UnknownNameError) as caught:
+            create(name)
+        assert caught.value.hint == hint
+
+
 def test_unknown_setting_names_the_nearest_and_all() -> None:
     with pytest.raises(UsageError) as caught:
         create("resnet50", num_clases=10)

@@ -188,7 +188,9 @@ def _from_file(
     if input_shape is not None:
         raise UsageError(
             f"input_shape means nothing for {source.text!r}: its sizes are fixed",
-            hint="batch=8" if source.kind == "json" else "export it again with other sizes",
+            hint="batch=8, or --batch 8"
+            if source.kind == "json"
+            else "export it again with other sizes",
         )
     if source.kind == "pt2":
         from steelyard.capture.exported import capture_exported
@@ -283,7 +285,8 @@ def _from_module(
         input_shape = _own_input_shape(model)
     if inputs is None and input_shape is None and not kwargs:
         raise UsageError(
-            f"{type(model).__name__} was given no input", hint="input_shape=(1, 3, 224, 224)"
+            f"{type(model).__name__} was given no input",
+            hint="input_shape=(1, 3, 224, 224), or --input 1x3x224x224",
         )
     if input_shape is None and not (batch is None and dtype is None):
         wrong = "batch" if batch is not None else "dtype"

@@ -192,9 +192,13 @@ def _zoo(text: str, name: str, settings: str) -> Source:
 
 
 def _zoo_hint(name: str) -> str:
+    from steelyard.zoo.registry import default_registry
+
     files = [name + extension for extension in _EXTENSIONS if _exists(Path(name + extension))]
     if files:
         return " or ".join(files)
+    if here := default_registry().called_here(name):
+        return here
     return f"{name}:callable" if "." in name else "steelyard models"
 
 

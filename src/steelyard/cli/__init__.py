@@ -31,11 +31,49 @@ import click
 from steelyard._version import __version__
 from steelyard.errors import SteelyardError
 
-VERBS = (
-    "models", "cost", "compare", "devices", "roofline", "estimate", "systolic", "measure", "calibrate", "optimize", "guidelines", "sparsity", "rewrite", "scale", "search", "scorecard", "report", "predict", "data", "train", "evaluate", "surface", "tables",
-    "explain", "doctor", "serve",
-)  # fmt: skip
-"""The verbs, in the order in which ``--help`` lists them."""
+TOPICS = {
+    "Weigh": {
+        "models": "List the networks of the zoo, or show one and its settings.",
+        "cost": "Parameters, MACs, memory and memory access, layer by layer.",
+        "compare": "What changed from one network to another.",
+        "report": "A page on networks: plain words, charts, tables; for CI, too.",
+        "scorecard": "The eight key metrics on devices, with their factors.",
+        "serve": "All of it in the browser: graphs, knobs, comparisons.",
+    },
+    "Modelled hardware": {
+        "devices": "List the devices, or show one.",
+        "roofline": "The speed that a device's ceilings allow each layer.",
+        "estimate": "Energy and time on accelerators, each layer mapped best.",
+        "systolic": "Cycles of a systolic array, layer by layer.",
+        "sparsity": "Count zeros on photographs, for estimate --zeros.",
+    },
+    "This machine": {
+        "measure": "How fast networks run, in several runtimes side by side.",
+        "optimize": "Find the fastest way to run a network, and store it.",
+        "calibrate": "Learn how long operators take, for measure --predict.",
+        "guidelines": "Repeat ShuffleNet V2's experiments G1 to G4.",
+    },
+    "Better networks": {
+        "rewrite": "Exchange layers and see what that changes.",
+        "scale": "Scale depth, width and resolution to a target.",
+        "search": "Search a space for networks that no other beats.",
+    },
+    "Data and accuracy": {
+        "data": "List, download and look at data sets.",
+        "train": "Train a network by a recipe; goes on after any end.",
+        "evaluate": "Accuracy, confusion and calibration on a data set.",
+        "predict": "Name what a network sees in photographs.",
+        "surface": "The loss around a trained network.",
+    },
+    "Reference": {
+        "tables": "Published tables beside the same figures, counted here.",
+        "explain": "What a word in steelyard's tables and names means.",
+        "doctor": "Versions, optional libraries, CPUs and threads.",
+    },
+}
+"""The verbs in the order in which ``--help`` lists them, each in a line that 80 columns hold."""
+
+VERBS = tuple(verb for verbs in TOPICS.values() for verb in verbs)
 
 DEBUG = "steelyard.debug"
 """Key in ``click.Context.meta``: show tracebacks."""
@@ -58,6 +96,13 @@ class _Verbs(click.Group):
         command: click.Command = importlib.import_module(f"steelyard.cli.{cmd_name}").command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the verbs by topic, without importing them."""
+        width = max(map(len, VERBS))
+        for topic, verbs in TOPICS.items():
+            with formatter.section(topic):
+                formatter.write_dl([(verb.ljust(width), about) for verb, about in verbs.items()])
+
 
 _GROUP = _Verbs(
     "steelyard",
@@ -66,7 +111,7 @@ _GROUP = _Verbs(
     SOURCE is the same everywhere: a network of the zoo (resnet50, or resnet50:num_classes=10), an
     .onnx, .pt2 or .json file, or package.module:callable, which imports and runs that code.
     """,
-    epilog="Exit codes: 0 ok, 1 a limit is exceeded, 2 usage, 3 bad input, 4 a backend failed.",
+    epilog="steelyard VERB --help has options and examples. Exit codes: 0 ok, 1 a limit is exceeded, 2 usage, 3 bad input, 4 a backend failed.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         click.Option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 
+from steelyard.cli._verb import section
 from steelyard.errors import LimitError, UsageError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from steelyard.cli._output import Output
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_TITLE = "Budget of an image, for networks with exits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +68,14 @@ class Budget:
 
 def budget_options(function: _Function) -> _Function:
     """Adds ``--budget`` and what goes with it; the function gets them as one argument ``budget: Budget``."""
+    option = section(_TITLE)
     options = (
-        click.option("--budget", "text", metavar="COST", help="Of an image on average, for networks with exits: 30M (MACs), 5ms (measured), 2mJ (with --device eyeriss)."),
-        click.option("--budget-ms", "milliseconds", type=click.FloatRange(0, min_open=True), metavar="MS", help="The same as --budget with ms."),
-        click.option("--policy", type=click.Choice(["confidence", "margin", "entropy", "patience", "learnt"]), help="By what images leave early.  [default: confidence]"),
-        click.option("--distribution", type=click.Choice(["geometric", "free"]), help="Of the images over the exits.  [default: geometric]"),
-        click.option("--calibrate", is_flag=True, help="Fit a temperature for each exit first."),
-        click.option("--backend", type=click.Choice(["eager", "compile", "onnxruntime"]), help="What runs the stages.  [default: eager]"),
+        option("--budget", "text", metavar="COST", help="On average: 30M (MACs), 5ms (measured), 2mJ (with --device eyeriss)."),
+        option("--budget-ms", "milliseconds", type=click.FloatRange(0, min_open=True), metavar="MS", help="The same as --budget with ms."),
+        option("--policy", type=click.Choice(["confidence", "margin", "entropy", "patience", "learnt"]), help="By what images leave early.  [default: confidence]"),
+        option("--distribution", type=click.Choice(["geometric", "free"]), help="Of the images over the exits.  [default: geometric]"),
+        option("--calibrate", is_flag=True, help="Fit a temperature for each exit first."),
+        option("--backend", type=click.Choice(["eager", "compile", "onnxruntime"]), help="What runs the stages.  [default: eager]"),
     )  # fmt: skip
 
     @functools.wraps(function)
@@ -102,20 +105,21 @@ def budget_options(function: _Function) -> _Function:
         )
         return function(budget=chosen, **rest)
 
-    for option in reversed(options):
-        wrapped = option(wrapped)
+    for each in reversed(options):
+        wrapped = each(wrapped)
     return wrapped  # type: ignore[return-value]
 
 
 def evaluation_options(function: _Function) -> _Function:
     """Adds ``--validation``, ``--save-thresholds`` and ``--export``."""
+    option = section(_TITLE)
     options = (
-        click.option("--validation", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.5, show_default=True, help="Share of the images on which a budget's thresholds are solved; the rest judges."),
-        click.option("--save-thresholds", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a budget's thresholds, for steelyard predict --thresholds."),
-        click.option("--export", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write the stages as ONNX files with the thresholds, for steelyard predict FOLDER."),
+        option("--validation", type=click.FloatRange(0, 1, min_open=True, max_open=True), help="Share of the images on which thresholds are solved; the rest judges.  [default: 0.5; of a run that kept images from training these, and all others judge]"),
+        option("--save-thresholds", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a budget's thresholds, for steelyard predict --thresholds."),
+        option("--export", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER", help="Write the stages as ONNX files with the thresholds, for steelyard predict FOLDER."),
     )  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
+    for each in reversed(options):
+        function = each(function)
     return function
 
 
@@ -124,7 +128,7 @@ def evaluate_within(
     network: str,
     *,
     device: str | None,
-    validation: float,
+    validation: float | None,
     save_thresholds: Path | None,
     export: Path | None,
     min_top1: float | None,

@@ -14,6 +14,7 @@ import click
 
 from steelyard.cli import DEBUG
 from steelyard.cli._progress import progress_file
+from steelyard.cli._verb import OUTPUT, section
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -230,23 +231,24 @@ def output_options(
                 chosen = None if special else _form(path, known)
             return function(output=Output(chosen or "table", path, quiet, special), **rest)
 
+        option = section(OUTPUT)
         options = [
-            click.option("--json", "as_json", is_flag=True, help="JSON, with a versioned schema."),
-            click.option(
+            option("--json", "as_json", is_flag=True, help="JSON, with a versioned schema."),
+            option(
                 "-o", "--output", "path", type=click.Path(path_type=Path, dir_okay=False),
                 callback=_writable, metavar="FILE", help=path_help,
             ),
-            click.option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
-            click.option(
+            option("-q", "--quiet", is_flag=True, help="No progress and no warnings."),
+            option(
                 "--debug", is_flag=True, expose_value=False, callback=_debug,
                 help="Show the traceback of an error.",
             ),
         ]  # fmt: skip
         if formats:
             choice = click.Choice(formats)
-            options.insert(0, click.option("--format", type=choice, help="How to print it."))
-        for option in reversed(options):
-            wrapped = option(wrapped)
+            options.insert(0, option("--format", type=choice, help="How to print it."))
+        for each in reversed(options):
+            wrapped = each(wrapped)
         return wrapped  # type: ignore[return-value]
 
     return decorate

@@ -15,6 +15,7 @@ import click
 
 from steelyard.cli import ALONE
 from steelyard.cli._output import Output
+from steelyard.cli._verb import section
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -145,21 +146,22 @@ def capture_options(function: _Function) -> _Function:
     ) -> Any:
         return function(how=Source(shapes, batch, dtype, deadline, fresh), **rest)
 
+    option = section("Capture of SOURCE")
     options = [
-        click.option(
+        option(
             "--input", "shapes", multiple=True, metavar="[NAME=]SHAPE", callback=read_shapes,
             help="Shape of an input, e.g. 1x3x224x224; once for each input. Default: the source's own.",
         ),
-        click.option("--batch", type=click.IntRange(min=1), help="Number of samples."),
-        click.option("--dtype", metavar="DTYPE", help="Store floating-point tensors in this type."),
-        click.option(
+        option("--batch", type=click.IntRange(min=1), help="Number of samples."),
+        option("--dtype", metavar="DTYPE", help="Store floating-point tensors in this type."),
+        option(
             "--deadline", type=click.FloatRange(min=0), default=60.0, show_default=True,
             metavar="SECONDS", help="Give up a capture after so long; 0: never.",
         ),
-        click.option("--fresh", is_flag=True, help="Capture anew what is kept from an earlier run."),
+        option("--fresh", is_flag=True, help="Capture anew what is kept from an earlier run."),
     ]  # fmt: skip
-    for option in reversed(options):
-        wrapped = option(wrapped)
+    for each in reversed(options):
+        wrapped = each(wrapped)
     return wrapped  # type: ignore[return-value]
 
 

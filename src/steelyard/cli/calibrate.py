@@ -5,12 +5,13 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("calibrate")
+@click.command("calibrate", cls=Verb)
 @click.option("--backend", type=click.Choice(["eager", "onnxruntime"]), default="eager", show_default=True, help="What runs the networks, in float32.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), metavar="N", help="Of the computation; default: one a core.")  # fmt: skip
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="Of timing; default: 90 for eager, 50 for onnxruntime.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), metavar="N", help="Threads to compute with; default: one a core.")  # fmt: skip
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), metavar="SECONDS", help="How long to time operators; default: 90 for eager, 50 for onnxruntime.")  # fmt: skip
 @output_options(*FORMATS)
 def command(backend: str, threads: int | None, seconds: float | None, output: Output) -> None:
     """Learn how long operators take on this machine; afterwards measure --predict tells times without running.

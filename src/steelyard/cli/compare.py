@@ -8,9 +8,10 @@ import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("compare")
+@click.command("compare", cls=Verb)
 @click.argument("a")
 @click.argument("b")
 @capture_options

@@ -9,6 +9,7 @@ import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import LIMITS, Verb, section
 from steelyard.errors import LimitError
 from steelyard.units import format_bytes, format_si, parse_bytes, parse_count
 
@@ -24,7 +25,7 @@ def _number(parse: Any) -> Any:
     return lambda ctx, param, text: None if text is None else parse(text)
 
 
-@click.command("cost")
+@click.command("cost", cls=Verb)
 @click.argument("source")
 @capture_options
 @click.option("--by", type=click.Choice(_BY), default="layer", help="What a row is.")
@@ -48,13 +49,13 @@ def _number(parse: Any) -> Any:
     metavar="FILE",
     help="Save the captured workload as JSON, which is a SOURCE too.",
 )
-@click.option(
+@section(LIMITS)(
     "--max-macs", callback=_number(parse_count), metavar="N", help="Exit 1 above, e.g. 300M."
 )
-@click.option(
+@section(LIMITS)(
     "--max-params", callback=_number(parse_count), metavar="N", help="Exit 1 above, e.g. 5M."
 )
-@click.option(
+@section(LIMITS)(
     "--max-peak-memory",
     callback=_number(parse_bytes),
     metavar="BYTES",

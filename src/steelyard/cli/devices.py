@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UnknownNameError, UsageError
 
 
-@click.command("devices")
+@click.command("devices", cls=Verb)
 @click.argument("name", default="*")
 @click.option("--yaml", "as_yaml", is_flag=True, help="The device's file, to start one's own from.")
 @output_options(*FORMATS, files=(".yaml", ".yml"))

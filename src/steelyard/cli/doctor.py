@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Verb)
 @click.option("--roofline", "limits", is_flag=True, help="Measure the fastest matrix product and copy, by number of threads.")  # fmt: skip
 @output_options()
 def command(limits: bool, output: Output) -> None:

@@ -14,13 +14,14 @@ from steelyard.cli._options import cluster_options, mapping_options
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._signals import ending_in_order
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     import steelyard
 
 
-@click.command("estimate")
+@click.command("estimate", cls=Verb)
 @click.argument("source")
 @click.option(
     "--device",

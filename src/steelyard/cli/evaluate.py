@@ -11,21 +11,22 @@ import click
 from steelyard.cli._budget import Budget, budget_options, evaluate_within, evaluation_options
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._subject import subject_options
+from steelyard.cli._verb import LIMITS, Verb, section
 from steelyard.errors import LimitError, UsageError
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Verb)
 @subject_options(split="test", batch=256)
 @click.option("--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that read images from files.")  # fmt: skip
 @click.option("--on-corrupt", type=click.Choice(["fail", "skip"]), default="fail", show_default=True, help="What an image that cannot be read does.")  # fmt: skip
 @click.option(
     "--device",
-    default=None,
+    metavar="NAME",
     help="cpu, cuda, cuda:1; default: cpu. Of a budget in joules the accelerator.",
 )
 @click.option("--precision", type=click.Choice(["fp32", "bf16", "fp16"]), default="fp32", show_default=True, help="Of the network's computation.")  # fmt: skip
 @click.option("--bins", type=click.IntRange(1), default=15, show_default=True, help="Of the calibration.")  # fmt: skip
-@click.option("--min-top1", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit code 1 below it.")  # fmt: skip
+@section(LIMITS)("--min-top1", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit code 1 below it.")  # fmt: skip
 @budget_options
 @evaluation_options
 @output_options(*FORMATS, files=PICTURES, path_help="Write to FILE; its ending chooses the form: .html a page, .png, .svg, .pdf confusion and calibration (of a budget exits), .csv, .json, .md, .txt.")  # fmt: skip
@@ -44,7 +45,7 @@ def command(
     bins: int,
     min_top1: float | None,
     budget: Budget,
-    validation: float,
+    validation: float | None,
     save_thresholds: Path | None,
     export: Path | None,
     output: Output,
@@ -54,7 +55,8 @@ def command(
     RUN is the folder of a training, NET a network as in steelyard cost. Every classifier of a network that has
     several is evaluated. The result holds the number of samples, the preprocessing, and hashes of data and weights.
     With --budget images leave a network with exits as soon as it is sure, and cost so much on average: thresholds
-    are solved on one half of the images (--validation) and judged on the other.
+    are solved on the images that a run kept from training and judged on all others, or solved on one half of the images
+    (--validation) and judged on the other.
     Under torchrun each process takes a part of the images, and the result is that of one process to the last bit.
 
     \b

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("explain")
+@click.command("explain", cls=Verb)
 @click.argument("term", nargs=-1)
 @output_options()
 def command(term: tuple[str, ...], output: Output) -> None:

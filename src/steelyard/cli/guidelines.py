@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("guidelines")
+@click.command("guidelines", cls=Verb)
 @click.argument("guidelines", nargs=-1, metavar="[G1 G2 G3 G4]")
 @click.option("--scale", type=click.Choice(["1", "2", "4"]), default="1", show_default=True, help="Times the channels of the paper's mobile columns.")  # fmt: skip
 @click.option("--backend", default="eager", show_default=True, metavar="NAME", help="As in steelyard measure.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in an inference.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Of the computation.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads to compute with.")  # fmt: skip
 @click.option("--rounds", type=click.IntRange(5), default=40, show_default=True, help="Turns of each network.")  # fmt: skip
 @output_options(*FORMATS, files=PICTURES)
 def command(

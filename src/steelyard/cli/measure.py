@@ -8,6 +8,7 @@ import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._sources import read_shapes
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,21 +33,21 @@ class _List(click.ParamType[tuple[int | str, ...]]):
             self.fail(f"{value!r} is no list of whole numbers, such as 1,32", param, ctx)
 
 
-@click.command("measure")
+@click.command("measure", cls=Verb)
 @click.argument("sources", nargs=-1, metavar="SOURCE...")
 @click.option(
     "--backend", "backends", type=_List(str), default="eager", show_default=True, metavar="NAME,...",
     help="eager, compile, onnxruntime, openvino; options with +, e.g. eager+channels_last+bfloat16.",
 )  # fmt: skip
 @click.option("--batch", "batches", type=_List(int), default="1", show_default=True, metavar="N,...", help="Samples in an inference.")  # fmt: skip
-@click.option("--threads", type=_List(int), metavar="N,...", help="Of the computation; default: one a core.")  # fmt: skip
-@click.option("--input", "shapes", multiple=True, callback=read_shapes, metavar="SHAPE", help="Of one input, e.g. 1x3x224x224; default: the source's own.")  # fmt: skip
-@click.option("--budget", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, metavar="SECONDS", help="Of samples for each row.")  # fmt: skip
+@click.option("--threads", type=_List(int), metavar="N,...", help="Threads to compute with; default: one a core.")  # fmt: skip
+@click.option("--input", "shapes", multiple=True, callback=read_shapes, metavar="SHAPE", help="Shape of one input, e.g. 1x3x224x224; default: the source's own.")  # fmt: skip
+@click.option("--budget", type=click.FloatRange(0, min_open=True), default=3.0, show_default=True, metavar="SECONDS", help="How long each row is sampled.")  # fmt: skip
 @click.option("--tolerance", type=click.FloatRange(0), help="Outputs may differ from float32 by this share of the largest; default: by precision.")  # fmt: skip
 @click.option("--keep-freed", is_flag=True, help="Let the C library keep freed memory (fewer page faults at large batches).")  # fmt: skip
 @click.option("--history", "past", is_flag=True, help="Show what was measured before, here and in other settings.")  # fmt: skip
 @click.option("--explain", is_flag=True, help="Split the run time of one SOURCE in one setting by kind of operator and by layer.")  # fmt: skip
-@click.option("--predict", "foretell", is_flag=True, help="Tell the times without running anything; steelyard calibrate first.")  # fmt: skip
+@click.option("--predict", "foretell", is_flag=True, help="Tell the times without running anything; needs steelyard calibrate once.")  # fmt: skip
 @click.option("--no-store", is_flag=True, help="Do not keep the result for --history.")
 @output_options(*FORMATS, files=PICTURES)
 def command(
@@ -76,6 +77,7 @@ def command(
     steelyard measure --predict resnet50 mobilenet_v2 --backend eager,onnxruntime
     """
     import steelyard
+    from steelyard.capture.source import parse_source
 
     if past:
         output.show(steelyard.measurement_history(sources))
@@ -84,6 +86,8 @@ def command(
         raise UsageError(
             "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
         )
+    for source in sources:
+        parse_source(source)  # a wrong name is told before anything is measured
     shape = shapes[0][1] if shapes else None
     counts: tuple[int | None, ...] = threads or (None,)
     if foretell:

@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UnknownNameError
 
 
-@click.command("models")
+@click.command("models", cls=Verb)
 @click.argument("pattern", default="*")
 @output_options(*FORMATS)
 def command(pattern: str, output: Output) -> None:

@@ -9,13 +9,16 @@ import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import read_shapes
+from steelyard.cli._verb import Verb
 
 
-@click.command("optimize")
+@click.command("optimize", cls=Verb)
 @click.argument("net")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in an inference.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1), help="Of the computation; default: one a core.")
-@click.option("--input", "shapes", multiple=True, callback=read_shapes, metavar="SHAPE", help="Of one input, e.g. 1x3x224x224; default: the network's own.")  # fmt: skip
+@click.option(
+    "--threads", type=click.IntRange(1), help="Threads to compute with; default: one a core."
+)
+@click.option("--input", "shapes", multiple=True, callback=read_shapes, metavar="SHAPE", help="Shape of one input, e.g. 1x3x224x224; default: the network's own.")  # fmt: skip
 @click.option(
     "--tolerance", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=1e-4, show_default=True,
     help="Outputs may differ from float32 by this share of the largest; from 1e-3 on bfloat16 is tried, from 1e-2 on 8 bits.",
@@ -25,7 +28,7 @@ from steelyard.cli._sources import read_shapes
 @click.option("--agreement", type=click.FloatRange(0, 1), default=0.99, show_default=True, help="Share of the images that must keep their most probable class.")  # fmt: skip
 @click.option("--calibrate", type=click.Choice(["images", "random"]), default="images", show_default=True, help="What 8 bits are calibrated with.")  # fmt: skip
 @click.option("--compile", "compiled", is_flag=True, help="Try torch.compile, too (half a minute and more).")  # fmt: skip
-@click.option("--budget", type=click.FloatRange(0, min_open=True), default=25.0, show_default=True, metavar="SECONDS", help="For the search.")  # fmt: skip
+@click.option("--budget", type=click.FloatRange(0, min_open=True), default=25.0, show_default=True, metavar="SECONDS", help="How long to search.")  # fmt: skip
 @click.option("--thorough", is_flag=True, help="Then try and compare everything, whatever time it takes.")  # fmt: skip
 @output_options(
     *FORMATS,

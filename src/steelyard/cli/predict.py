@@ -9,6 +9,7 @@ import click
 
 from steelyard.cli._budget import Budget, budget_options
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from steelyard.report.table import Document
 
 
-@click.command("predict")
+@click.command("predict", cls=Verb)
 @click.argument("net", metavar="NET|RUN")
 @click.argument("photos", nargs=-1, required=True, type=click.Path())
 @click.option(
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     "--top", type=click.IntRange(1), default=5, show_default=True, help="How many classes."
 )
 @click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True, help="Of a run.")  # fmt: skip
-@click.option("--device", help="The accelerator of a budget in joules.")
+@click.option("--device", metavar="NAME", help="The accelerator of a budget in joules.")
 @click.option("--thresholds", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Of steelyard evaluate --save-thresholds, instead of a budget.")  # fmt: skip
 @budget_options
 @output_options(*FORMATS)
@@ -49,7 +50,8 @@ def command(
 
     RUN is the folder of a training, or of stages that steelyard evaluate --export wrote; a PHOTO may then be a folder
     of pictures. With a budget, or thresholds, each photo stops at the exit where a network with exits is sure of it,
-    and the table says which, and what it cost; thresholds for a budget are solved on the run's test images.
+    and the table says which, and what it cost; thresholds for a budget are solved on the images that the run
+    kept from training, else on its test images.
 
     \b
     steelyard predict efficientnet_lite0 cat.jpg

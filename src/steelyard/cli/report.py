@@ -14,6 +14,7 @@ import click
 from steelyard.cli._options import mapping_options
 from steelyard.cli._output import Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import LIMITS, Verb, section
 from steelyard.errors import LimitError, SteelyardError, UsageError
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ def _limits(function: Any) -> Any:
         return function(limits=chosen, **given)
 
     for name, (_, text) in reversed(names.items()):
-        option = click.option(f"--{name.replace('_', '-')}", metavar="N|+N%", help=f"Exit 1 above. {text}")  # fmt: skip
+        option = section(LIMITS)(f"--{name.replace('_', '-')}", metavar="N|+N%", help=f"Exit 1 above. {text}")  # fmt: skip
         wrapped = option(wrapped)
     return wrapped
 
 
-@click.command("report")
+@click.command("report", cls=Verb)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--title", help="Headline of the report.")
 @click.option(
@@ -67,7 +68,7 @@ def _limits(function: Any) -> Any:
 @click.option(
     "--split",
     is_flag=True,
-    help="Measure where the time of an inference goes on this machine, as `steelyard measure --breakdown`.",
+    help="Measure where the time of an inference goes on this machine, as `steelyard measure --explain`.",
 )
 @click.option(
     "--measured",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("rewrite")
+@click.command("rewrite", cls=Verb)
 @click.argument("source")
 @click.argument("rule")
 @click.option(

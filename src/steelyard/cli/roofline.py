@@ -6,10 +6,11 @@ import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 
-@click.command("roofline")
+@click.command("roofline", cls=Verb)
 @click.argument("source")
 @click.option("--device", required=True, metavar="NAME", help="A device, or a YAML file.")
 @click.option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 
-@click.command("scale")
+@click.command("scale", cls=Verb)
 @click.argument("net")
 @click.option("--phi", type=float, multiple=True, help="About 2^phi times the MACs; repeatable.")
 @click.option("--macs", metavar="N|Kx", help="The nearest to so many MACs: 300M, or 4x.")
@@ -23,7 +24,9 @@ from steelyard.errors import UsageError
 @click.option("--alpha", type=float, help="Of depth, 1.2 unless given; with --fast 0.8.")
 @click.option("--beta", type=float, help="Of width, 1.1 unless given.")
 @click.option("--gamma", type=float, help="Of resolution, 1.15 unless given.")
-@click.option("--device", default="cpu", show_default=True, help="Whose latency is told.")
+@click.option(
+    "--device", metavar="NAME", default="cpu", show_default=True, help="Whose latency is told."
+)
 @click.option("--energy", metavar="DEVICE", help="Energy on this accelerator, e.g. eyeriss.")
 @click.option("--measure", "measured", is_flag=True, help="Measure all on this machine, too.")
 @output_options(*FORMATS)

@@ -10,6 +10,7 @@ import click
 from steelyard.cli._options import mapping_options
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 _MEASURED = "cpu"
 
 
-@click.command("scorecard")
+@click.command("scorecard", cls=Verb)
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "--device",

@@ -13,6 +13,7 @@ import click
 from steelyard.cli._options import cluster_options
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._signals import ending_in_order
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _PAGES = (".html", ".htm")
 _DEVICES = (".yaml", ".yml")
 
 
-@click.command("search")
+@click.command("search", cls=Verb)
 @click.argument("space", metavar="SPACE")
 @click.option(
     "--objective",

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("sparsity")
+@click.command("sparsity", cls=Verb)
 @click.argument("net")
 @click.argument("photos", nargs=-1, required=True, type=click.Path())
 @click.option(

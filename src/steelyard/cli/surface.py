@@ -9,9 +9,10 @@ import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
 from steelyard.cli._subject import subject_options
+from steelyard.cli._verb import Verb
 
 
-@click.command("surface")
+@click.command("surface", cls=Verb)
 @subject_options(split="train", batch=128)
 @click.option("--dimensions", type=click.IntRange(1, 2), default=2, show_default=True, help="A line or a plane.")  # fmt: skip
 @click.option("--range", "extent", type=float, nargs=2, metavar="LOW HIGH", help="Of the axes; default: -1 1, between two networks -0.5 1.5.")  # fmt: skip

@@ -6,10 +6,11 @@ import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
 from steelyard.cli._sources import Source, capture_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 
-@click.command("systolic")
+@click.command("systolic", cls=Verb)
 @click.argument("source")
 @click.option(
     "--device", metavar="NAME", help="A device with a systolic array, or a YAML file; tpu_v1."
@@ -33,7 +34,12 @@ def command(
     import steelyard
 
     if (device is None) == (size is None):
-        raise UsageError("--device and --array", expected="one of them")
+        given = "both" if device is not None else "neither"
+        raise UsageError(
+            f"{given} of --device and --array",
+            expected="one of them",
+            hint=f"steelyard systolic {source} --device tpu_v1",
+        )
     array = device if device is not None else _size(size or "")
     output.show(steelyard.systolic(how.capture(source, output), array, dataflow))
 

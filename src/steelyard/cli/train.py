@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steelyard.cli._output import FORMATS, Output, output_options
+from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
     from steelyard.train.progress import Moment
 
 
-@click.command("train")
+@click.command("train", cls=Verb)
 @click.argument("recipe", default="")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change a setting of the recipe, e.g. optimizer.lr=0.05; may be repeated.")  # fmt: skip
 @click.option("--run", "--folder", "folder", type=click.Path(path_type=Path), help="Folder for everything; default: runs/ and the recipe's name.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on with the run in that folder.")
 @click.option("--list", "listing", is_flag=True, help="List the recipes that come with steelyard.")
 @click.option("--show", is_flag=True, help="Print the recipe with every setting, and train nothing.")  # fmt: skip
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1; auto: CUDA where there is some.")  # fmt: skip
+@click.option("--device", metavar="NAME", default="auto", show_default=True, help="cpu, cuda, cuda:1; auto: CUDA where there is some.")  # fmt: skip
 @click.option("--data-root", type=click.Path(path_type=Path), help="The folder in which data sets have their folders.")  # fmt: skip
 @click.option("--save-steps", type=click.IntRange(0), default=0, metavar="N", help="Save every N steps, besides after every epoch.")  # fmt: skip
 @click.option("--save-seconds", type=click.FloatRange(0), default=300.0, show_default=True, help="Save when so long is over; 0: not by time.")  # fmt: skip

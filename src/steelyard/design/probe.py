@@ -65,6 +65,6 @@ def probe(
             raise UsageError(
                 f"the input of {type(model).__name__} is not known",
                 expected="its shape (N, C, H, W), or example tensors",
-                hint="input_shape=(1, 3, 224, 224)",
+                hint="input_shape=(1, 3, 224, 224), or --input 1x3x224x224",
             )
     return Probe(input_shape, inputs, MappingProxyType(dict(kwargs or {})))

@@ -164,7 +164,9 @@ def scale(
     likes = [like] if isinstance(like, str) else list(like)
     if not phis and not likes and macs is None and latency_ms is None:
         raise UsageError(
-            "nothing to scale to", expected="phi, macs, latency_ms or like", hint="phi=1"
+            "nothing to scale to",
+            expected="phi, macs, latency_ms or like",
+            hint="phi=1, or --phi 1",
         )
     found = _Scaler(network, rule or Compound(), device, energy, progress or (lambda doing: None))
     rows = [found.row("given", Factors())]

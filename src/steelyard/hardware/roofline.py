@@ -182,7 +182,7 @@ def _of_roofline(load: Workload, device: Roofline, dtype: str | None) -> _Roof:
         raise UsageError(
             f"{device.name} has no peak for {wanted}",
             expected=f"one of {known}",
-            hint=f"dtype={next(iter(device.peak_macs_per_s))!r}",
+            hint=f"--dtype {next(iter(device.peak_macs_per_s))}, or dtype=",
         )
     # tfloat32 is stored as float32
     bits = float(dtype_bits("float32" if wanted == "tfloat32" else wanted))

@@ -46,7 +46,7 @@ def measurements_document(result: Measurements) -> Document:
     return Document(
         title=f"{len(rows)} measurement{'s' if len(rows) != 1 else ''}",
         lead=tuple(lead),
-        tables=(Table("", _columns(result.rows), _shown(result.rows, rows)),),
+        tables=(Table("", _columns(result.rows), _shown(result.rows, rows)),) if rows else (),
         notes=(*_notes(result), *(said for one in result.against_macs for said in one.sentences())),
         warnings=(*result.warnings, *map(_failed, result.failures), *_doubts(result.rows)),
     )
@@ -175,7 +175,8 @@ def _notes(result: Measurements) -> tuple[str, ...]:
 
 
 def _failed(row: Failure) -> str:
-    return f"{row.network}, {row.setting}, batch {row.batch}: {' '.join(row.reason.split())}"
+    reason = "; ".join(line.strip() for line in row.reason.splitlines() if line.strip())
+    return f"{row.network}, {row.setting}, batch {row.batch}: {reason}"
 
 
 def _doubts(rows: Sequence[Measurement]) -> tuple[str, ...]:

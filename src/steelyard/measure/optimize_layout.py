@@ -57,4 +57,4 @@ def _refusals(result: Optimized) -> tuple[str, ...]:
     for trial in result.trials:
         if trial.refused:
             reasons.setdefault(" ".join(trial.refused.split()), []).append(str(trial.recipe))
-    return tuple(f"{', '.join(recipes)}: {reason}" for reason, recipes in reasons.items())
+    return tuple(f"{'; '.join(recipes)}: {reason}" for reason, recipes in reasons.items())

@@ -129,7 +129,7 @@ def at_points(problem: Problem, workers: int) -> Iterator[Callable[[tuple[float,
             raise UsageError(
                 f"the network cannot be sent to other processes: {error}",
                 expected="a class at the top of a module, without open files or lambdas",
-                hint="workers=1",
+                hint="--workers 1, or workers=1",
             ) from error
         yield partial(_value, str(file))
 

@@ -131,7 +131,7 @@ def _misfit(
     expected = f"(N, {channels}, {height}, {width}), which it was made for"
     hint = ""
     if len(given) == 4 and given[1] != channels:
-        hint = f"create(..., in_channels={given[1]})"
+        hint = f"create(..., in_channels={given[1]}), or NETWORK:in_channels={given[1]}"
     elif network.one_size and len(given) == 4:
         expected += "; its linear layers fit no other size"
         square = given[2] == given[3]

@@ -158,9 +158,22 @@ class Registry:
         try:
             return self._models[name]
         except (KeyError, TypeError):
-            raise UnknownNameError(
-                "network", str(name), self._models, hint="steelyard models"
-            ) from None
+            hint = self.called_here(str(name)) or "steelyard models"
+            raise UnknownNameError("network", str(name), self._models, hint=hint) from None
+
+    def called_here(self, name: str) -> str:
+        """Its name here, in words, where another library has a network of that name; else "".
+
+        timm's tags of weights, as in ``resnet50.a1_in1k``, are passed over.
+        """
+        bare, dot, _ = name.partition(".")
+        if dot and bare in self._models:
+            return f"{bare}, without {name[len(bare) :]}"
+        for own, (_, model) in self._models.items():
+            for library, theirs in model.same_as.items():
+                if theirs == bare:
+                    return f"{own}, which {library} calls {bare}"
+        return ""
 
     def names(self) -> list[str]:
         """All names, numbers in them in the order of their value."""
