@@ -84,6 +84,23 @@ def test_the_figures_are_those_of_running_everything_by_hand(run, budget, answer
     assert check["realised"]["cost"] == pytest.approx(np.dot(check["realised"]["leaving"], costs) / 180)  # fmt: skip
 
 
+def test_thresholds_are_solved_on_what_was_kept_from_training(run_cli, run, budget, tmp_path) -> None:  # fmt: skip
+    own = tmp_path / "kept"
+    sy.train(sy.load_recipe("digits_msdnet", [*SMALL, "epochs=1", "schedule.warmup_epochs=0", "data.validation=0.2"]), run=own, say=lambda text: None)  # fmt: skip
+    kept = json.loads(run_cli("evaluate", own, "--split", "validation", "--json").out)
+    assert (kept["samples"], kept["split"]) == (287, "validation")  # a fifth of 1,437
+    # what every epoch was tested on
+    assert kept["top1"] == sy.Run(own).metrics("epoch")[-1]["test_top1"]
+    done = run_cli("evaluate", own, "--budget", budget)
+    assert "thresholds solved on 287 images kept from training, judged by 360 others" in done.out
+    halves = json.loads(run_cli("evaluate", own, "--budget", budget, "--validation", 0.5, "--json").out)  # fmt: skip
+    assert (halves["check"]["expected"]["samples"], halves["kept"]) == (180, False)
+    none = run_cli("evaluate", run, "--split", "validation")
+    assert none.code == 2
+    assert "no images of digits were kept from training" in none.err
+    assert "--set data.validation=0.1" in none.err
+
+
 def test_table_and_csv(run_cli, run, budget) -> None:
     line = ("evaluate", run, "--budget", budget, "--policy", "margin", "--distribution", "free", "--calibrate")  # fmt: skip
     done = run_cli(*line)
