@@ -6,10 +6,11 @@ Playwright's ``expect`` asserts, and waits until it holds.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 import steelyard
 
@@ -148,6 +149,37 @@ def test_a_job_that_is_done_shows_its_result(desk):
         job.get_by_role("button", name="Save as JSON").click()
     saved = json.loads(waiting.value.path().read_text("utf-8"))
     assert len(saved["trials"]) == 10
+    the_front_is_drawn_and_leads_to_its_rows(page, job, saved["trials"])
+
+
+def the_front_is_drawn_and_leads_to_its_rows(
+    page: Page, job: Locator, trials: list[dict[str, Any]]
+) -> None:
+    at = {trial["number"]: tuple(trial["values"].values()) for trial in trials}
+    alone = [n for n in at if sum(place == at[n] for place in at.values()) == 1]
+    front = [n for n, (a, b) in at.items() if not any(
+        (c, d) != (a, b) and c <= a and d <= b for c, d in at.values())]  # fmt: skip
+    expect(job.locator(".dot")).to_have_count(10)
+    expect(job.locator(".dot.best")).to_have_count(len(front))
+    expect(job.locator(".axes .title")).to_have_text(["MACs", "Parameters"])
+    job.locator(".dot").filter(has_text=f"#{alone[0]}:").click()
+    lit = job.locator("tr.lit")
+    expect(lit.get_by_role("button")).to_have_text(f"#{alone[0]}")
+    page.wait_for_url(f"**at={alone[0]}*")
+    chart = job.get_by_role("application")
+    chart.press("End")
+    most = max(alone, key=lambda n: at[n][0])
+    expect(lit.get_by_role("button")).to_have_text(f"#{most}")
+    job.get_by_role("button", name="To its row").click()
+    expect(lit.get_by_role("button")).to_be_focused()
+    lit.get_by_role("button").press("Shift+Tab")
+    job.locator("tbody").get_by_role("button", name=f"#{front[0]}", exact=True).click()
+    expect(job.locator(".told")).to_contain_text(f"#{front[0]}: ")
+    for width in (380, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        found = Axe().run(page)
+        assert not found.response["violations"], found.generate_report()
 
 
 # ---- runs ------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // The quantities that views show: what each is called, its unit, and which way is better.
-import { si } from "./units.js";
+import { percent, si } from "./units.js";
 
 const count = (value) => si(value);
 const bytes = (value) => si(value, "B");
@@ -20,6 +20,21 @@ export const METRICS = {
   live_bytes: { label: "Live activations", words: "bytes of activations that are alive while it runs", show: bytes, better: "less" },
   energy_pj: { label: "Energy", words: "of one inference", show: (v) => si(v === null || v === undefined ? v : v * 1e-12, "J"), better: "less" },
 };
+
+const QUANTITIES = {
+  macs: METRICS.macs, params: METRICS.params, access: METRICS.access_bytes, peak_memory: METRICS.peak_activation_bytes,
+  latency_ms: { label: "Latency", show: (v) => si(v === null || v === undefined ? v : v * 1e-3, "s") },
+  energy_mj: { label: "Energy", show: (v) => si(v === null || v === undefined ? v : v * 1e-3, "J") },
+  area_mm2: { label: "Area (mm²)", show: (v) => (v === null || v === undefined ? "–" : `${Number(v.toPrecision(4))} mm²`) },
+  error: { label: "Error", show: (v) => percent(v) },
+};
+
+/** What a search minimises, as `steelyard search` names it: {label, show(value)} of `macs`, `latency_ms@eyeriss`. */
+export function quantityOf(text) {
+  const [name, device] = text.split("@");
+  const { label, show } = QUANTITIES[name] ?? { label: name, show: (v) => (v === null || v === undefined ? "–" : String(Number(v.toPrecision(4)))) };
+  return { label: device ? `${label} on ${device}` : label, show };
+}
 
 /** What colours the blocks of a network. */
 export const HEATS = ["macs", "params", "activation_bytes", "access_bytes", "ops", "time_s"];

@@ -1,7 +1,7 @@
 // The frame of a chart with two axes: its width on the page, ticks, rules and labels.
 import { html, useEffect, useRef, useState } from "../html.js";
 
-const EDGE = { left: 72, right: 14, top: 12, bottom: 44 };
+const EDGE = { left: 72, right: 24, top: 12, bottom: 44 };
 
 /** The width that an element has, followed while it changes: [ref, width]. */
 export function useWidth(first = 640) {

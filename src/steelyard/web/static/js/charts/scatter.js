@@ -7,8 +7,8 @@ const NEAR = 26; // pixels from a point that the pointer may be
 const MARGIN = 0.02; // so that no point lies on the rim
 const LABELS = 9; // names along the front
 
-/** `x`, `y`: {label, value(point), show(value), log}; `points`: [{name}]; `best`: those on the front; `marked`: names. */
-export function Scatter({ points, best, x, y, chosen, marked, onChoose, label }) {
+/** `x`, `y`: {label, value(point), show(value), log}; `points`: [{name}]; `best`: those on the front; `marked`: names; `line`: what the line goes along. */
+export function Scatter({ points, best, line = best, x, y, chosen, marked, onChoose, label }) {
   const [box, width] = useWidth();
   const height = Math.round(Math.min(520, Math.max(300, width * 0.56)));
   const drawn = useMemo(() => {
@@ -43,7 +43,7 @@ export function Scatter({ points, best, x, y, chosen, marked, onChoose, label })
     <svg class="plot" width=${width} height=${height} role="application" tabindex="0" aria-roledescription="scatter chart"
       aria-label=${`${label}; arrow keys go from point to point`} onKeyDown=${walk} onClick=${(e) => { const spot = nearest(e); if (spot) onChoose(spot.name); }}>
       <${Axes} area=${area} x=${drawn.across} y=${drawn.up} xLabel=${x.label} yLabel=${y.label} showX=${x.show} showY=${y.show} />
-      <polyline class="front" points=${best.map((p) => `${area.x(x.value(p)).toFixed(1)},${area.y(y.value(p)).toFixed(1)}`).join(" ")} />
+      <polyline class="front" points=${line.map((p) => `${area.x(x.value(p)).toFixed(1)},${area.y(y.value(p)).toFixed(1)}`).join(" ")} />
       ${at.map((spot) => html`<circle key=${spot.name} class=${`dot ${onFront.has(spot.name) ? "best" : ""} ${marked.has(spot.name) ? "marked" : ""}`}
         cx=${spot.cx.toFixed(1)} cy=${spot.cy.toFixed(1)} r=${onFront.has(spot.name) ? 5 : 4}><title>${tell(spot)}</title></circle>`)}
       <${Names} spots=${at.filter((spot) => onFront.has(spot.name))} width=${width} />

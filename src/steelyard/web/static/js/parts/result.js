@@ -7,8 +7,10 @@ import { DataTable } from "./table.js";
 const DEEPEST = 3;
 const UNITS = { bytes: "B", s: "s", seconds: "s", hz: "Hz", j: "J", w: "W" };
 
-export function Result({ result, name }) {
-  return html`<div class="result"><${Part} value=${result} depth=${0} title="result" />
+/** `without`: a part that is shown elsewhere. */
+export function Result({ result, name, without = "" }) {
+  const { [without]: _, ...told } = result;
+  return html`<div class="result"><${Part} value=${told} depth=${0} title="result" />
     <${SaveJson} result=${result} name=${name} /></div>`;
 }
 

@@ -1,5 +1,5 @@
 // Tables that are sorted by a click on a heading and filtered by words.
-import { html, useMemo, useState } from "../html.js";
+import { html, useLayoutEffect, useMemo, useRef, useState } from "../html.js";
 
 const PAGE = 200; // rows that are drawn at first
 
@@ -11,7 +11,13 @@ export function DataTable({ caption, columns, rows, filter = false, chosen, onCh
   const [sort, setSort] = useState(sortBy);
   const [words, setWords] = useState("");
   const [most, setMost] = useState(PAGE);
+  const box = useRef(null);
   const shown = useMemo(() => arrange(columns, rows, sort, words), [columns, rows, sort, words]);
+  useLayoutEffect(() => {
+    const place = shown.findIndex((row) => row.id === chosen);
+    if (place >= most) setMost(place + PAGE);
+    else if (place >= 0) reveal(box.current);
+  }, [chosen, most]);
   const press = (column) => {
     const first = column.number ? -1 : 1;
     setSort(sort?.key !== column.key ? { key: column.key, way: first } : sort.way === first ? { key: column.key, way: -first } : null);
@@ -19,7 +25,7 @@ export function DataTable({ caption, columns, rows, filter = false, chosen, onCh
   return html`<div class="layers">
     ${filter && html`<div class="controls"><label>filter <input type="search" value=${words} onInput=${(e) => setWords(e.target.value)} /></label>
       <span role="status" class="soft">${shown.length} of ${rows.length} rows</span></div>`}
-    <div class="scroll" tabindex="0" role="region" aria-label=${caption}><table>
+    <div class="scroll" ref=${box} tabindex="0" role="region" aria-label=${caption}><table>
       <caption>${caption}</caption>
       <thead><tr>${columns.map((c) => html`<th key=${c.key} scope="col" class=${c.number ? "n" : ""} aria-sort=${order(sort, c)}>
         <button type="button" onClick=${() => press(c)}>${c.label}</button>${c.unit && html` <span class="unit">(${c.unit})</span>`}</th>`)}</tr></thead>
@@ -28,6 +34,15 @@ export function DataTable({ caption, columns, rows, filter = false, chosen, onCh
     </table></div>
     ${shown.length > most && html`<button type="button" class="small" onClick=${() => setMost(most + 1000)}>
       Show more: ${shown.length - most} rows are left</button>`}</div>`;
+}
+
+// scrolls the table, not the page, to the marked row
+function reveal(box) {
+  const row = box.querySelector("tr.lit"), head = box.querySelector("thead").offsetHeight;
+  if (!row) return;
+  const above = row.offsetTop - head, below = row.offsetTop + row.offsetHeight - box.clientHeight;
+  if (box.scrollTop > above) box.scrollTop = above;
+  else if (box.scrollTop < below) box.scrollTop = below;
 }
 
 const valueOf = (column, row) => (column.value ? column.value(row) : row[column.key]);

@@ -7,6 +7,7 @@ import { Trouble, Waiting } from "../parts/note.js";
 import { Result } from "../parts/result.js";
 import { moment, percent } from "../units.js";
 import { ACTIVE } from "./jobs.js";
+import { SearchResult } from "./search.js";
 
 const FOLLOW_MS = 700, NEVER_MS = 3_600_000;
 
@@ -26,7 +27,7 @@ export function Job({ id }) {
     ${data.message && html`<p class=${data.state === "failed" ? "warning" : ""}>${data.message}</p>`}
     ${data.unavailable && html`<p class="soft">${data.unavailable}</p>`}
     ${data.file && html`<p><button type="button" class="small" onClick=${save}>Save the report</button></p>`}
-    ${data.result && html`<${Result} result=${data.result} name=${`${data.verb}-${id}`} />`}
+    ${data.result && html`<${data.verb === "search" ? SearchResult : Result} result=${data.result} name=${`${data.verb}-${id}`} />`}
     ${log && html`<details open=${active || data.state === "failed"}><summary>The end of its log</summary><pre class="log" tabindex="0">${log}</pre></details>`}
     <button type="button" class="small" onClick=${() => go("jobs", {})}>Close</button></section>`;
 }

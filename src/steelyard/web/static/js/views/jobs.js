@@ -13,6 +13,7 @@ import { body, parse, words } from "../what.js";
 import { Job } from "./job.js";
 
 const BUSY_MS = 700, IDLE_MS = 4000;
+const CLOSED = { id: "", at: "", x: "", y: "" }; // of a job that is shown
 export const ACTIVE = ["queued", "running"];
 
 export function Jobs() {
@@ -22,7 +23,7 @@ export function Jobs() {
   const jobs = usePolled("jobs", () => get("jobs"), (data) => (data?.jobs.some((j) => ACTIVE.includes(j.state)) ? BUSY_MS : IDLE_MS));
   const chosen = address.one("id");
   const memory = about.data?.limits?.job_memory_bytes;
-  const started = (job) => { change({ id: job.id }); jobs.again(); };
+  const started = (job) => { change({ ...CLOSED, id: job.id }); jobs.again(); };
   return html`<h1>Jobs</h1>
     <p class="soft">What takes longer than a moment runs here, one job at a time; the page may be closed meanwhile.${memory ? ` A job may use ${si(memory, "B")} of memory.` : ""}</p>
     <div class="jobs-view">
@@ -42,7 +43,7 @@ function Line({ job, chosen, again }) {
   const active = ACTIVE.includes(job.state);
   const stop = () => { setStopping(true); remove(`jobs/${job.id}`).then(again, (e) => { setStopping(false); setError(e); }); };
   return html`<li class=${chosen ? "lit" : ""}>
-    <button type="button" class="link" aria-pressed=${String(chosen)} onClick=${() => change({ id: chosen ? "" : job.id })}>${job.title}</button>
+    <button type="button" class="link" aria-pressed=${String(chosen)} onClick=${() => change({ ...CLOSED, id: chosen ? "" : job.id })}>${job.title}</button>
     <span class=${`state ${job.state}`}>${job.state}</span>
     ${active && html`<progress max="1" value=${job.progress?.share ?? undefined} aria-label=${`progress of ${job.title}`}></progress>
       <button type="button" class="small" disabled=${stopping} onClick=${stop} aria-label=${`Cancel ${job.title}`}>${stopping ? "Cancelling…" : "Cancel"}</button>`}
