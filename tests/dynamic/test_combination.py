@@ -13,7 +13,9 @@ from steelyard.dynamic.calibration import fit_temperatures, mean_loss
 from steelyard.dynamic.combination import combine, fit_combination
 from steelyard.dynamic.combined_exits import CombinedExits
 from steelyard.dynamic.early_exit import exit_logits, rows, run_stages
+from steelyard.dynamic.engine import run_all
 from steelyard.dynamic.exit_outputs import ExitOutputs
+from steelyard.dynamic.torch_stages import TorchStages
 from steelyard.errors import UsageError
 
 Made = Callable[..., ExitOutputs]
@@ -88,8 +90,10 @@ def test_in_pytorch_as_in_numpy() -> None:
         logits, _ = combined.advance(1, rows(state, torch.tensor([3, 5])))
     np.testing.assert_allclose(logits, expected[1, [3, 5]], rtol=1e-5, atol=1e-6)
     loaded = CombinedExits(network, ((1.0,), (1.0, 1.0), (1.0, 1.0, 1.0))).eval()
+    stages = TorchStages(loaded)
     loaded.load_state_dict(combined.state_dict())
     assert np.array_equal(exit_logits(loaded, [images]), exit_logits(combined, [images]))
+    assert np.array_equal(run_all(stages, images), exit_logits(combined, [images]))
 
 
 def test_weights_of_other_networks(made: Made) -> None:

@@ -48,11 +48,11 @@ def combine(outputs: ExitOutputs, weights: Combination) -> ExitOutputs:
     return ExitOutputs.of(said, outputs.labels)
 
 
-def joined(weights: Sequence[float], logits: Sequence[Any]) -> Any:
+def joined(weights: Sequence[Any], logits: Sequence[Any]) -> Any:
     """The logits of an exit, weighed with those of the exits before it; of arrays to the bit as of tensors.
 
     Args:
-        weights: of these exits.
+        weights: of these exits, or more: numbers, or arrays of one.
         logits: (n, classes) of each, float32, all tensors or all arrays.
     """
     said = logits[0] * weights[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from steelyard.dynamic.combination import check_combination, joined
@@ -27,7 +29,9 @@ class CombinedExits(nn.Module):
 
     weights: Tensor
     numbers: list[list[float]]
-    """The weights, plain: those of a tensor would take as long to read as a small layer takes."""
+    """The weights for tensors; to read them from a tensor would take as long as a small layer takes."""
+    arrays: list[list[NDArray[np.float32]]]
+    """The weights for arrays, of one number each: a Python number would take longer to convert than to multiply by."""
 
     def __init__(self, network: nn.Module, weights: Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -38,7 +42,7 @@ class CombinedExits(nn.Module):
         for stage, row in enumerate(weights):
             square[stage, : len(row)] = torch.tensor(row)
         self.register_buffer("weights", square)
-        self.numbers = square.tolist()
+        _read(self)
         cast("Any", self).register_load_state_dict_post_hook(_read)
 
     def begin(self, images: Tensor) -> State:
@@ -57,6 +61,8 @@ class CombinedExits(nn.Module):
         return run_stages(self, images)
 
 
-def _read(module: nn.Module, _: object) -> None:
-    """Takes over weights that were loaded."""
-    cast("Any", module).numbers = cast("Tensor", module.weights).tolist()
+def _read(module: nn.Module, _: object = None) -> None:
+    """Takes over the weights, those that were loaded, too."""
+    chosen = cast("CombinedExits", module)
+    chosen.numbers = chosen.weights.tolist()
+    chosen.arrays = [[np.array(one, dtype=np.float32) for one in row] for row in chosen.numbers]

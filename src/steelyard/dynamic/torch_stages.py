@@ -65,7 +65,7 @@ class TorchStages:
         if self._combined is None:
             return logits, (later, [])
         said = [*state[1], logits]
-        return joined(self._combined.numbers[stage], said), (later, said)
+        return joined(self._combined.arrays[stage], said), (later, said)
 
     def keep(self, state: State, rows_kept: NDArray[np.int64]) -> State:
         """See `Stages.keep`."""
