@@ -53,16 +53,17 @@ def view_strides(
 
 
 def _blocks(shape: Sequence[int], strides: Sequence[int]) -> list[tuple[int, int]]:
-    """(elements, stride of the innermost axis) of each run of axes that are contiguous together."""
+    """(elements, stride of the innermost axis) of each run of axes that are contiguous together.
+
+    An axis of one place, whose stride says nothing, goes with the axes inside it.
+    """
     blocks: list[tuple[int, int]] = []
-    for size, step in zip(shape, strides, strict=True):
-        if size == 1 and len(shape) > 1:
-            continue
-        if blocks and blocks[-1][1] == size * step:
-            blocks[-1] = (blocks[-1][0] * size, step)
+    for size, step in zip(reversed(shape), reversed(strides), strict=True):
+        if blocks and (size == 1 or step == blocks[-1][0] * blocks[-1][1]):
+            blocks[-1] = (blocks[-1][0] * size, blocks[-1][1])
         else:
             blocks.append((size, step))
-    return blocks or [(1, 1)]
+    return blocks[::-1]
 
 
 def can_view(shape: Sequence[int], strides: Sequence[int], new_shape: Sequence[int]) -> bool:

@@ -211,7 +211,13 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
         )  # fmt: skip
         return other.map(lambda make: lambda x: func(x, make(x)))
     if name in ("cat", "concat"):
-        return st.tuples(AXES, st.integers(1, 3)).map(lambda a: lambda x: func([x] * a[1], a[0]))
+        others: list[Callable[[Tensor], Tensor]] = [
+            lambda x: x, lambda x: x.contiguous(), lambda x: x * 2, lambda x: x[:, :1],
+        ]  # fmt: skip
+        tensors = st.lists(st.sampled_from(others), min_size=1, max_size=3)
+        return st.tuples(AXES, tensors).map(
+            lambda a: lambda x: func([make(x) for make in a[1]], a[0])
+        )
     if name in ("max_pool2d", "avg_pool2d", "boolean_dispatch", "fn"):
         return st.tuples(windows(2), st.booleans()).map(
             lambda a: lambda x: func(x, **a[0], ceil_mode=a[1])
@@ -227,8 +233,46 @@ def calls(func: Any) -> st.SearchStrategy[Callable[[Tensor], Any]]:
         return st.tuples(AXES, AXES).map(lambda a: lambda x: func(x, *a))
     if name == "permute":
         return st.permutations(range(4)).map(lambda p: lambda x: func(x, tuple(p)))
-    if name == "unsqueeze":
+    if name in ("unsqueeze", "squeeze", "unbind"):
         return AXES.map(lambda axis: lambda x: func(x, axis))
+    if name == "unflatten":
+        sizes = st.lists(st.sampled_from([-1, 1, 2, 3]), min_size=1, max_size=3).map(tuple)
+        return st.tuples(AXES, sizes).map(lambda a: lambda x: func(x, *a))
+    if name == "layer_norm":
+        return st.integers(1, 4).map(lambda n: lambda x: func(x, x.shape[-n:]))
+    if name == "interpolate":
+        sizes = st.one_of(st.integers(1, 9), st.tuples(st.integers(1, 9), st.integers(1, 9)))
+        modes = st.sampled_from(["nearest", "bilinear", "bicubic", "area"])
+        return st.tuples(st.booleans(), sizes, modes).map(
+            lambda a: (
+                lambda x: (
+                    func(x, a[1], mode=a[2])
+                    if a[0]
+                    else func(
+                        x, scale_factor=float(a[1]) / 3 if type(a[1]) is int else a[1], mode=a[2]
+                    )
+                )
+            )
+        )
+    if name == "new_zeros":
+        sizes = st.lists(st.integers(0, 3), max_size=3).map(tuple)
+        return st.tuples(sizes, st.booleans()).map(
+            lambda a: lambda x: func(x, a[0]) if a[1] else func(x, *a[0])
+        )
+    if name == "scaled_dot_product_attention":
+        return st.tuples(st.sampled_from([{}, {"is_causal": True}]), st.integers(0, 2)).map(
+            lambda a: (
+                lambda x: (
+                    func(
+                        *[y.transpose(1, 2) if a[1] else y * 2 for y in (x, x + 1)],
+                        x.mul(2) if a[1] == 0 else x.transpose(1, 2),
+                        **a[0],
+                    )
+                    .permute(0, 2, 1, 3)
+                    .reshape(-1)
+                )
+            )
+        )
     if name in ("chunk", "split"):
         return st.tuples(st.integers(1, 4), AXES, st.booleans()).map(
             lambda a: lambda x: func(x, a[0], dim=a[1]) if a[2] else func(x, *a[:2])

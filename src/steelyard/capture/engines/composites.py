@@ -71,7 +71,7 @@ _NO_HOOKS = {
 
 
 @cache
-def _transparent(func: FunctionType) -> FunctionType:
+def transparent(func: FunctionType) -> FunctionType:
     """A copy of a function of torch.nn.functional that does not hand itself to the mode.
 
     So the mode, still active, sees the operators that the function calls.
@@ -79,14 +79,15 @@ def _transparent(func: FunctionType) -> FunctionType:
     closure = func.__closure__
     if closure:  # those that choose between two functions by a flag (max_pool2d)
         inner = (cell.cell_contents for cell in closure)
-        closure = tuple(CellType(_transparent(c) if _is_functional(c) else c) for c in inner)
+        closure = tuple(CellType(transparent(c) if is_functional(c) else c) for c in inner)
     globals_ = _NO_HOOKS if func.__globals__ is F.__dict__ else func.__globals__
     copy = FunctionType(func.__code__, globals_, func.__name__, func.__defaults__, closure)
     copy.__kwdefaults__ = func.__kwdefaults__
     return copy
 
 
-def _is_functional(func: Any) -> bool:
+def is_functional(func: Any) -> bool:
+    """True for what is written in Python in torch.nn.functional."""
     return isinstance(func, FunctionType) and func.__module__ == F.__name__
 
 
@@ -111,9 +112,9 @@ class Composites(TorchFunctionMode):
         if op is None:
             if func in _EXPORTS and isinstance(args[0], torch.Tensor):
                 self.recorder.read.add(self.recorder.value_of(args[0]))
-            if _is_functional(func):
+            if is_functional(func):
                 with self:
-                    return _transparent(func)(*args, **kwargs)
+                    return transparent(func)(*args, **kwargs)
             return func(*args, **kwargs)
         _refuse_misfits(op, args)
         self.recorder.paused += 1

@@ -11,7 +11,7 @@ from torch import nn
 
 from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, apply_rule
-from steelyard.capture.engines.shape_tensor import Passing, ShapeTensor
+from steelyard.capture.engines.shape_tensor import FLOATS, Passing, ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.engines.trace import Counted, Later, counted, new
 from steelyard.capture.rules import Call, Operand, Rule
@@ -28,6 +28,12 @@ def plain(x: object) -> TypeGuard[ShapeTensor]:
     """True for a contiguous activation of a floating-point type."""
     kind = type(x)
     return kind is Passing or (kind is ShapeTensor and x.plain)  # type: ignore[attr-defined]
+
+
+def floating(x: object) -> TypeGuard[ShapeTensor]:
+    """True for an activation of a floating-point type, however it lies in memory."""
+    kind = type(x)
+    return kind is Passing or (kind is ShapeTensor and not x.root and x.dtype in FLOATS)  # type: ignore[attr-defined]
 
 
 def one(args: tuple[Any, ...]) -> ShapeTensor | None:

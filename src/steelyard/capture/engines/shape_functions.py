@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from steelyard.capture.engines.shape_arithmetic import arithmetic
+from steelyard.capture.engines.shape_attention import attention, matmul, softmax
 from steelyard.capture.engines.shape_common import (
     by_element,
+    floating,
     one,
     owned_params,
     plain,
-    product,
     remember,
 )
+from steelyard.capture.engines.shape_copies import cat, interpolate
 from steelyard.capture.engines.shape_indexing import getitem, select, setitem
 from steelyard.capture.engines.shape_layers import (
     activation_function,
     conv_layer,
     dropout_function,
     flatten,
+    layer_norm_layer,
     linear_layer,
 )
 from steelyard.capture.engines.shape_pools import (
@@ -32,44 +34,10 @@ from steelyard.capture.engines.shape_pools import (
     max_pool2d_function,
     pair,
 )
-from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
+from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shape_views import contiguous, roll, view
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
-
-
-def _cat(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """``torch.cat(tensors, dim)``."""
-    if not args or len(args) > 2 or not set(kwargs) <= {"dim"}:
-        return NotImplemented
-    tensors = args[0]
-    dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
-    if type(tensors) not in (list, tuple) or not tensors or type(dim) is not int:
-        return NotImplemented
-    first = tensors[0]
-    for tensor in tensors:
-        if type(tensor) is not ShapeTensor or tensor.strides is not None or tensor.root:
-            return NotImplemented
-        if tensor.dtype is not first.dtype:
-            return NotImplemented
-    shape = first.shape
-    rank = len(shape)
-    if rank < 2 or not -rank <= dim < rank:
-        return NotImplemented
-    dim %= rank
-    total = 0
-    for tensor in tensors:
-        other = tensor.shape
-        if other[:dim] != shape[:dim] or other[dim + 1 :] != shape[dim + 1 :]:
-            return NotImplemented
-        total += other[dim]
-    out = (*shape[:dim], total, *shape[dim + 1 :])
-    key = ("aten.cat", first.dtype, out, dim, len(tensors))
-    known = engine.memo.get(key)
-    if known is None:
-        known = remember(engine, key, out, lambda: [[Operand(t.shape) for t in tensors], dim])
-    values = tuple(tensor.value for tensor in tensors)
-    return engine.emit("aten.cat", known[1], values, known[0], first.dtype)
 
 
 def _flatten_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -83,19 +51,32 @@ def _flatten_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mappin
 
 def _linear_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``F.linear(x, weight, bias)`` with the network's own weights."""
-    x = one(args[:1])
     bias = args[2] if len(args) == 3 else kwargs.get("bias")
-    if x is None or not 2 <= len(args) <= 3 or not set(kwargs) <= {"bias"}:
+    if not 2 <= len(args) <= 3 or not kwargs.keys() <= {"bias"} or not floating(args[0]):
         return NotImplemented
     params = owned_params(engine, args[1], bias)
-    return linear_layer(engine, x, params)
+    return linear_layer(engine, args[0], params)
+
+
+def _layer_norm_function(
+    engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """``F.layer_norm(x, normalized_shape, weight, bias, eps)`` with the network's own weights."""
+    names = ("weight", "bias")
+    if not 2 <= len(args) <= 5 or not kwargs.keys() <= {*names, "eps"} or not floating(args[0]):
+        return NotImplemented
+    if not isinstance(args[1], (tuple, list)):
+        return NotImplemented
+    held = [*args[2:4], *[kwargs.get(name) for name in names[len(args) - 2 :]]][:2]
+    params = owned_params(engine, *held)
+    return layer_norm_layer(engine, args[0], tuple(args[1]), params)
 
 
 def _conv2d_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``F.conv2d(x, weight, bias, stride, padding, dilation, groups)`` with the network's own weights."""
-    x = one(args[:1])
-    if x is None or kwargs or len(args) < 2:
+    if kwargs or len(args) < 2 or not floating(args[0]):
         return NotImplemented
+    x = args[0]
     params = owned_params(engine, *args[1:3])
     if not params:
         return NotImplemented
@@ -135,23 +116,19 @@ def _zero_padded(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str
     return engine.emit(key[0], known[1], (x.value,), known[0], x.dtype)
 
 
-def _matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """``a @ b`` of activations with equal leading dimensions; the result is contiguous."""
-    if kwargs or len(args) != 2:
+def _new_zeros(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """``x.new_zeros(2, 3)``."""
+    if kwargs or len(args) < 2 or not floating(args[0]):
         return NotImplemented
-    a, b = args
-    if type(a) is not ShapeTensor or type(b) is not ShapeTensor or a.root or b.root:
+    given = args[1] if len(args) == 2 and isinstance(args[1], (tuple, list)) else args[1:]
+    sizes = tuple(given)
+    if not all(type(size) is int and size >= 0 for size in sizes):
         return NotImplemented
-    if a.dtype is not b.dtype or a.dtype not in FLOATS:
-        return NotImplemented
-    left, right = a.shape, b.shape
-    if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
-        return NotImplemented
-    out = (*left[:-1], right[-1])
-    counts = product(engine, "aten.matmul", "matmul", prod(out) * right[-2], out, left, right)
+    counts = by_element(engine, "aten.new_zeros", sizes)
     if counts is None:
         return NotImplemented
-    return engine.emit("aten.matmul", counts, (a.value, b.value), out, a.dtype)
+    x = args[0]
+    return engine.emit("aten.new_zeros", counts, (x.value,), sizes, x.dtype)
 
 
 def _masked_fill(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -181,21 +158,6 @@ def _comparison(op: str) -> Fast:
         return engine.emit(op, counts, (args[0].value,), args[0].shape, torch.bool)
 
     return rule
-
-
-def _softmax(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    x = one(args[:1])
-    dim = args[1] if len(args) == 2 else kwargs.get("dim")
-    if x is None or len(args) > 2 or type(dim) is not int:
-        return NotImplemented
-    if kwargs.get("dtype") is not None or not kwargs.keys() <= {"dim", "dtype", "_stacklevel"}:
-        return NotImplemented
-    if not x.shape or not -len(x.shape) <= dim < len(x.shape):
-        return NotImplemented
-    counts = by_element(engine, "aten.softmax", x.shape, (-1,))
-    if counts is None:
-        return NotImplemented
-    return engine.emit("aten.softmax", counts, (x.value,), x.shape, x.dtype)
 
 
 def _mean(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -269,11 +231,16 @@ FUNCTIONS: dict[Any, Fast] = {
     torch.div: arithmetic("aten.div"),
     _TENSOR.div: arithmetic("aten.div"),
     _TENSOR.__truediv__: arithmetic("aten.div"),
-    torch.cat: _cat,
+    torch.cat: cat,
+    torch.concat: cat,
     torch.roll: roll,
     _TENSOR.roll: roll,
     _TENSOR.contiguous: contiguous,
     F.linear: _linear_function,
+    F.layer_norm: _layer_norm_function,
+    F.interpolate: interpolate,
+    F.scaled_dot_product_attention: attention,
+    _TENSOR.new_zeros: _new_zeros,
     torch.conv2d: _conv2d_function,
     F.pad: _zero_padded,
     F.local_response_norm: _local_response_norm,
@@ -286,12 +253,12 @@ FUNCTIONS: dict[Any, Fast] = {
     _TENSOR.__eq__: _comparison("aten.eq"),
     _TENSOR.ne: _comparison("aten.ne"),
     _TENSOR.__ne__: _comparison("aten.ne"),
-    torch.matmul: _matmul,
-    _TENSOR.matmul: _matmul,
-    _TENSOR.__matmul__: _matmul,
-    F.softmax: _softmax,
-    torch.softmax: _softmax,
-    _TENSOR.softmax: _softmax,
+    torch.matmul: matmul,
+    _TENSOR.matmul: matmul,
+    _TENSOR.__matmul__: matmul,
+    F.softmax: softmax,
+    torch.softmax: softmax,
+    _TENSOR.softmax: softmax,
     torch.mean: _mean,
     _TENSOR.mean: _mean,
     torch.flatten: _flatten_function,
@@ -301,14 +268,18 @@ FUNCTIONS: dict[Any, Fast] = {
     F.avg_pool2d: avg_pool2d_function,
     F.adaptive_avg_pool2d: adaptive_function,
     **{
-        func: view(op)(func)
-        for op, functions in {
-            "aten.view": (_TENSOR.view, _TENSOR.reshape, torch.reshape),
-            "aten.permute": (_TENSOR.permute, torch.permute),
-            "aten.transpose": (_TENSOR.transpose, torch.transpose),
-            "aten.unsqueeze": (_TENSOR.unsqueeze, torch.unsqueeze),
-            "aten.expand": (_TENSOR.expand,),
-            "aten.split": (_TENSOR.chunk, torch.chunk),
+        func: view(op, name)
+        for name, (op, functions) in {
+            "view": ("aten.view", (_TENSOR.view,)),
+            "reshape": ("aten.view", (_TENSOR.reshape, torch.reshape)),
+            "unflatten": ("aten.view", (_TENSOR.unflatten, torch.unflatten)),
+            "permute": ("aten.permute", (_TENSOR.permute, torch.permute)),
+            "transpose": ("aten.transpose", (_TENSOR.transpose, torch.transpose)),
+            "unsqueeze": ("aten.unsqueeze", (_TENSOR.unsqueeze, torch.unsqueeze)),
+            "squeeze": ("aten.squeeze", (_TENSOR.squeeze, torch.squeeze)),
+            "expand": ("aten.expand", (_TENSOR.expand,)),
+            "chunk": ("aten.split", (_TENSOR.chunk, torch.chunk)),
+            "unbind": ("aten.unbind", (_TENSOR.unbind, torch.unbind)),
         }.items()
         for func in functions
     },

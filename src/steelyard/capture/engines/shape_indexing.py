@@ -9,6 +9,7 @@ import torch
 
 from steelyard.capture.engines.recorder import DTYPE_NAMES
 from steelyard.capture.engines.shape_common import by_element, stock_rule
+from steelyard.capture.engines.shape_strides import is_contiguous
 from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
 from steelyard.capture.engines.shape_views import view
 from steelyard.capture.engines.shapes import ShapeEngine
@@ -21,18 +22,36 @@ _NUMBERS = frozenset({int, type(None)})
 
 
 def getitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-    """``x[i]``, ``x[..., a:b:c, i]``."""
+    """``x[i]``, ``x[..., a:b:c, i]``; and ``table[index]`` of the network's own tensors."""
+    if type(args[0]) is not ShapeTensor:
+        return _looked_up(engine, *args)
     if len(args) != 2 or type(args[0]) is not ShapeTensor or args[0].root:
         return NotImplemented
     x, places = args
     if type(places) is int:
         return select(engine, (x, 0, places), kwargs)
     steps = _steps(x, places)
-    if not steps or None in {stock_rule(engine, op) for op, _, _ in steps}:
+    if steps is None or None in {stock_rule(engine, op) for op, _, _ in steps}:
         return NotImplemented
+    if not steps:  # all of it; a slice that is not in a tuple is an operator all the same
+        return x if type(places) is tuple else NotImplemented
     value = _look(engine, x, steps)
     _, shape, strides = steps[-1]
-    return engine.make(shape, x.dtype, value, None if _contiguous(shape, strides) else strides)
+    return engine.make(shape, x.dtype, value, None if is_contiguous(shape, strides) else strides)
+
+
+def _looked_up(engine: ShapeEngine, table: Any, index: Any) -> Any:
+    """Rows of a parameter, by a buffer of whole numbers."""
+    rows, places = engine.owned.get(id(table)), engine.owned.get(id(index))
+    if rows is None or places is None or not rows[3] or not places[3]:
+        return NotImplemented
+    if places[2] is not torch.int64 or rows[2] not in FLOATS or not rows[1]:
+        return NotImplemented
+    out = (*places[1], *rows[1][1:])
+    counts = by_element(engine, "aten.index", out)
+    if counts is None:
+        return NotImplemented
+    return engine.emit("aten.index", counts, (), out, rows[2], (rows[0], places[0]))
 
 
 def setitem(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -100,11 +119,6 @@ def _ends(item: slice) -> tuple[Any, Any, Any]:
     return item.start, item.stop, item.step
 
 
-def _contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
-    steps = zip(shape, strides, contiguous_strides(shape), strict=True)
-    return all(a == b for size, a, b in steps if size > 1)
-
-
 def _look(engine: ShapeEngine, x: ShapeTensor, steps: list[Step]) -> int:
     value = x.value
     for op, shape, _ in steps:
@@ -125,4 +139,4 @@ def _record(
     return value
 
 
-select = view("aten.select")(torch.Tensor.select)
+select = view("aten.select", "select")

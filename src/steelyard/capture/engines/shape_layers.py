@@ -17,13 +17,14 @@ from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.shape_common import (
     Module,
     by_element,
+    floating,
     owned_params,
     plain,
     product,
     remember,
 )
 from steelyard.capture.engines.shape_pools import adaptive_module, avg_pool2d, max_pool2d
-from steelyard.capture.engines.shape_tensor import FLOATS, ShapeTensor
+from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import Fast, ShapeEngine
 from steelyard.capture.rules import Operand
 
@@ -34,7 +35,7 @@ def _conv(op: str) -> Module:
     def rule(engine: ShapeEngine, module: nn.Module, x: Any) -> Any:
         held = module.__dict__
         padding = held["padding"]
-        if not plain(x) or held["padding_mode"] != "zeros" or type(padding) is not tuple:
+        if not floating(x) or held["padding_mode"] != "zeros" or type(padding) is not tuple:
             return NotImplemented
         known, parameters = engine.owned, held["_parameters"]
         filters, bias = known.get(id(parameters["weight"])), parameters["bias"]
@@ -92,9 +93,9 @@ def conv_layer(
 
 
 def _linear(engine: ShapeEngine, module: Any, x: Any) -> Any:
-    if not plain(x):
+    if not floating(x):
         return NotImplemented
-    parameters = module._parameters
+    parameters = module.__dict__["_parameters"]
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
     return linear_layer(engine, x, params)
 
@@ -165,12 +166,19 @@ _NO_STATISTICS = (None, None, None, None, False)
 
 
 def _layer_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
-    """The result is contiguous whatever the input's layout (as on CPU, see `dispatched.OnMeta`)."""
-    if not plain(x) and (type(x) is not ShapeTensor or x.root or x.dtype not in FLOATS):
+    if not floating(x):
         return NotImplemented
-    parameters = module._parameters
+    held = module.__dict__
+    parameters = held["_parameters"]
     params = owned_params(engine, parameters.get("weight"), parameters.get("bias"))
-    shape, normalized = x.shape, tuple(module.normalized_shape)
+    return layer_norm_layer(engine, x, tuple(held["normalized_shape"]), params)
+
+
+def layer_norm_layer(
+    engine: ShapeEngine, x: ShapeTensor, normalized: tuple[int, ...], params: list[Owned] | None
+) -> Any:
+    """The result is contiguous whatever the input's layout (as on CPU, see `dispatched.OnMeta`)."""
+    shape = x.shape
     if params is None or tuple(shape[-len(normalized) :]) != normalized:
         return NotImplemented
     if any(dtype is not x.dtype for _, _, dtype, _ in params):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from steelyard.capture.engines.shape_common import one, plain, remember
+from steelyard.capture.engines.shape_common import floating, one, plain, remember
 from steelyard.capture.engines.shape_tensor import ShapeTensor
 from steelyard.capture.engines.shapes import ShapeEngine
 from steelyard.capture.rules import Operand
@@ -123,6 +123,8 @@ def _adaptive(engine: ShapeEngine, x: ShapeTensor, size: Any) -> Any:
     wanted = pair(size)
     if wanted is None or len(x.shape) != 4:
         return NotImplemented
+    if not plain(x) and (wanted != (1, 1) or not floating(x)):
+        return NotImplemented  # a larger result may keep the layout
     key = ("aten.adaptive_avg_pool2d", x.dtype, x.shape, wanted)
     known = engine.memo.get(key)
     if known is None:
@@ -133,12 +135,11 @@ def _adaptive(engine: ShapeEngine, x: ShapeTensor, size: Any) -> Any:
 
 def adaptive_module(engine: ShapeEngine, module: Any, x: Any) -> Any:
     """``nn.AdaptiveAvgPool2d``."""
-    return _adaptive(engine, x, module.output_size) if plain(x) else NotImplemented
+    return _adaptive(engine, x, module.output_size) if floating(x) else NotImplemented
 
 
 def adaptive_function(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """``F.adaptive_avg_pool2d(x, output_size)``."""
-    x = one(args[:1])
-    if x is None or kwargs or len(args) != 2:
+    if kwargs or len(args) != 2 or not floating(args[0]):
         return NotImplemented
-    return _adaptive(engine, x, args[1])
+    return _adaptive(engine, args[0], args[1])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils import _pytree as pytree
-
-from steelyard.capture.engines.trace import Counted, Value
 
 if TYPE_CHECKING:
     from steelyard.capture.engines.shapes import ShapeEngine
@@ -78,31 +76,6 @@ class Passing:
     strides = None
     root = False
     plain = True
-
-
-class Program(NamedTuple):
-    """What one function did to operands of known shapes; values are numbered from the operands on.
-
-    Attributes:
-        operands: how many tensors it took.
-        values: the values that it made.
-        strides, dtypes: of each value made.
-        events: operators, with values by local number.
-        leaves: what it returns: local numbers, or other objects as they are.
-        spec: how the leaves are nested.
-        written: operands that it overwrote -> their new local number.
-        elements: elements of the largest value made.
-    """
-
-    operands: int
-    values: list[Value]
-    strides: list[Strides]
-    dtypes: list[torch.dtype]
-    events: list[tuple[str, Counted, tuple[int, ...], tuple[int, ...], tuple[int, ...], bool]]
-    leaves: list[tuple[bool, Any]]
-    spec: Any
-    written: dict[int, int]
-    elements: int
 
 
 def _members(names: str) -> set[Any]:

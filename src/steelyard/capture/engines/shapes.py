@@ -15,20 +15,18 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils import _pytree as pytree
 
-from steelyard.capture.engines.composites import Composites
-from steelyard.capture.engines.dispatched import OnMeta, meta_like
+from steelyard.capture.engines.composites import Composites, is_functional
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.network import Owned
-from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder, dtype_name
+from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder
+from steelyard.capture.engines.shape_programs import Program, recorded, replayed, run_through
 from steelyard.capture.engines.shape_tensor import (
     FLOATS,
     METADATA,
     READS,
     CannotFollowError,
     Passing,
-    Program,
     ShapeTensor,
     Strides,
 )
@@ -131,8 +129,9 @@ class ShapeEngine(TorchFunctionMode):
         dtype: torch.dtype,
         params: tuple[int, ...] = (),
         alias: int = -1,
+        strides: Strides = None,
     ) -> ShapeTensor:
-        """Records a layer with one contiguous result and returns the result."""
+        """Records a layer with one result and returns the result."""
         trace = self.trace
         values = trace.values
         value = len(values.shapes)
@@ -141,8 +140,8 @@ class ShapeEngine(TorchFunctionMode):
         if alias >= 0:
             values.aliases[value] = alias
         trace.log += (op, counts, inputs, (value,), params, False, trace.module)
-        if not self.inside:
-            return self.make(shape, dtype, value)
+        if not self.inside or strides is not None:
+            return self.make(shape, dtype, value, strides)
         passing: ShapeTensor = _passing(Passing)
         passing.shape = shape  # type: ignore[assignment]
         passing.dtype = dtype
@@ -220,14 +219,19 @@ class ShapeEngine(TorchFunctionMode):
             key, program = None, None
         if program is None:
             with self.interrupts.closed():  # modes are entered and left in there
-                program = self._record(func, args, kwargs, tensors)
+                if symbolic and is_functional(func):
+                    out, program = run_through(self, func, args, kwargs, tensors)
+                    if key is not None and program is not None:
+                        self.memo[key] = program
+                    return out
+                program = recorded(self, func, args, kwargs, tensors)
             if key is not None:
                 self.memo[key] = program
         if not (symbolic or owned) and program.elements <= SMALL:
             # made by the network itself and small: keep the values
             with self.interrupts.closed(), Composites(self.real), self.real:
                 return func(*args, **kwargs)
-        return self._replay(program, tensors)
+        return replayed(self, program, tensors)
 
     def _key(self, arg: Any, tensors: list[torch.Tensor], slots: dict[int, int]) -> Any:
         """What of an argument decides the shapes of the results; collects its tensors."""
@@ -260,8 +264,6 @@ class ShapeEngine(TorchFunctionMode):
             return (kind, arg)
         return _NOT_REMEMBERED
 
-    # ---- programs ----------------------------------------------------------------------
-
     def value_of(self, tensor: torch.Tensor) -> int:
         """The trace's value for a tensor of any kind."""
         if type(tensor) is ShapeTensor:
@@ -269,132 +271,6 @@ class ShapeEngine(TorchFunctionMode):
         owned = self.owned.get(id(tensor))
         return owned[0] if owned else self.real.value_of(tensor)
 
-    def _record(
-        self,
-        func: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        tensors: list[torch.Tensor],
-    ) -> Program:
-        """Runs the function on meta tensors and writes down what it did."""
-        trace = Trace()
-        recorder = Recorder(trace, self.rules, self.real)
-        metas: dict[int, torch.Tensor] = {}
-        for tensor in tensors:
-            known = self.trace.values[self.value_of(tensor)]
-            meta = metas[id(tensor)] = meta_like(tensor)
-            recorder.bind(meta, trace.value(tuple(meta.shape), dtype_name(meta.dtype), known.role))
-        operands = list(metas.values())
-        before = [(meta.shape, meta.stride()) for meta in operands]
-        meta_args = _swap(args, metas)
-        meta_kwargs = _swap(kwargs, metas)
-        with OnMeta(), Composites(recorder), recorder:
-            out = func(*meta_args, **meta_kwargs)
-        if before != [(meta.shape, meta.stride()) for meta in operands]:
-            raise self.fail(f"{getattr(func, '__name__', func)} changes a tensor's shape in place")
-        flat, spec = pytree.tree_flatten(out)
-        made: dict[int, torch.Tensor] = {}
-        leaves: list[tuple[bool, Any]] = []
-        for leaf in flat:
-            if isinstance(leaf, torch.Tensor):
-                same = next((i for i, meta in enumerate(operands) if meta is leaf), None)
-                local = same if same is not None else recorder.value_of(leaf)
-                made.setdefault(local, leaf)
-                leaves.append((True, local))
-            else:
-                leaves.append((False, leaf))
-        written = {
-            i: new for i, meta in enumerate(operands) if (new := recorder.value_of(meta)) != i
-        }
-        count = len(operands)
-        strides: list[Strides] = []
-        dtypes: list[torch.dtype] = []
-        for local in range(count, len(trace.values)):
-            result = made.get(local)
-            strided = result is not None and not result.is_contiguous()
-            strides.append(result.stride() if result is not None and strided else None)
-            dtypes.append(torch.float32 if result is None else result.dtype)
-        return Program(
-            operands=count,
-            values=[trace.values[i] for i in range(count, len(trace.values))],
-            strides=strides,
-            dtypes=dtypes,
-            events=[
-                (e.op, e.counted, e.inputs, e.outputs, e.params, e.inplace) for e in trace.events
-            ],
-            leaves=leaves,
-            spec=spec,
-            written=written,
-            elements=max((t.numel() for t in (*made.values(), *operands)), default=0),
-        )
-
-    def _replay(self, program: Program, tensors: list[torch.Tensor]) -> Any:
-        """Writes the program's events for these operands and returns its results."""
-        trace = self.trace
-        outer = trace.values.roots
-        mapped = [self.value_of(tensor) for tensor in tensors]
-        for value in program.values:
-            alias = mapped[value.alias] if value.alias >= 0 else -1
-            root = -1
-            if value.root >= 0:
-                root = mapped[value.root]
-                root = outer.get(root, root)
-            mapped.append(
-                trace.value(
-                    value.shape, value.dtype, value.role, value.name, alias=alias, root=root
-                )
-            )
-        for op, counts, inputs, outputs, params, inplace in program.events:
-            roots = (mapped[i] for i in params)
-            trace.event(
-                op,
-                counts,
-                tuple(mapped[i] for i in inputs),
-                tuple(mapped[i] for i in outputs),
-                tuple(outer.get(i, i) for i in roots),
-                inplace=inplace,
-            )
-        for slot, local in program.written.items():
-            target = tensors[slot]
-            if type(target) is ShapeTensor:
-                target.value = mapped[local]
-            elif id(target) not in self.owned:
-                raise self.fail("a tensor with known values is overwritten by one without")
-        made: dict[int, Any] = {}
-        results: list[Any] = []
-        for is_tensor, leaf in program.leaves:
-            if not is_tensor:
-                results.append(leaf)
-            elif leaf < program.operands:
-                results.append(tensors[leaf])
-            else:
-                if leaf not in made:
-                    at = leaf - program.operands
-                    value = program.values[at]
-                    made[leaf] = self.make(
-                        value.shape, program.dtypes[at], mapped[leaf], program.strides[at],
-                        root=value.root >= 0,
-                    )  # fmt: skip
-                results.append(made[leaf])
-        if program.spec.is_leaf():
-            return results[0]
-        return pytree.tree_unflatten(results, program.spec)
-
 
 _wrap = torch.Tensor._make_wrapper_subclass
 _passing: Any = object.__new__
-
-
-def _swap(arg: Any, metas: dict[int, torch.Tensor]) -> Any:
-    """``arg`` with the meta tensor in place of every tensor."""
-    if isinstance(arg, torch.Tensor):
-        return metas[id(arg)]
-    if type(arg) in (tuple, list):
-        return type(arg)(_swap(item, metas) for item in arg)
-    if isinstance(arg, slice):
-        return slice(*(_swap(item, metas) for item in (arg.start, arg.stop, arg.step)))
-    if isinstance(arg, tuple) and hasattr(arg, "_fields"):
-        return type(arg)(*(_swap(item, metas) for item in arg))
-    if isinstance(arg, Mapping):
-        return {key: _swap(value, metas) for key, value in arg.items()}
-    return arg
