@@ -221,20 +221,25 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not() -> None:
     ours, theirs = pty.openpty()
     with subprocess.Popen([*PROGRAM, "models"], stdout=theirs, stderr=theirs, env=env) as process:
         os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            seen += piece
+        seen = _all_of(ours)
         process.wait(30)
     os.close(ours)
     assert b"\x1b[1m" in seen
     assert b"resnet50" in seen
     assert "\x1b" not in program("models").stdout
+
+
+def _all_of(terminal: int) -> bytes:
+    """What is written to a terminal until nobody has it open any more."""
+    seen = b""
+    while True:
+        try:
+            piece = os.read(terminal, 65536)
+        except OSError:
+            return seen
+        if not piece:
+            return seen
+        seen += piece
 
 
 @pytest.mark.parametrize("quiet", [False, True], ids=["loud", "quiet"])
@@ -249,15 +254,7 @@ def test_a_terminal_is_told_what_takes_over_a_second(nets: Path, quiet: bool) ->
     env = {**os.environ, "TERM": "xterm-256color"}
     with subprocess.Popen(command, stdout=-1, stderr=theirs, env=env, cwd=nets) as process:
         os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:
-                break
-            if not piece:
-                break
-            seen += piece
+        seen = _all_of(ours)
         process.wait(60)
     os.close(ours)
     assert process.returncode == 0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy
-import torch
 
-from steelyard.data.dataset import ArrayDataset, content_fingerprint
+from steelyard.data.dataset import ArrayDataset
 from steelyard.data.idx import read_idx
+from steelyard.data.mnist import greyscale
 from steelyard.data.source import DataSource
 from steelyard.data.split import part, split_order
 
@@ -28,12 +28,4 @@ def read_digits(source: DataSource, place: str, split: str) -> ArrayDataset:
     )
     chosen = part(order, split, source.counts["test"])
     images = ((images[chosen].astype(numpy.uint16) * 255 + 8) // 16).astype(numpy.uint8)
-    labels = labels[chosen]
-    return ArrayDataset(
-        source.name,
-        split,
-        source.classes,
-        torch.from_numpy(images).unsqueeze(1),
-        torch.from_numpy(labels.astype(numpy.int64)),
-        content_fingerprint(source.classes, images, labels),
-    )
+    return greyscale(source, split, images, labels[chosen])

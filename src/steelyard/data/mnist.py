@@ -44,6 +44,13 @@ def read_mnist(source: DataSource, place: str, split: str) -> ArrayDataset:
     _check_size(source, image_file, images)
     check_labels(label_file, labels, len(source.classes), 8)
     check_classes(source, label_file, split, labels)
+    return greyscale(source, split, images, labels)
+
+
+def greyscale(
+    source: DataSource, split: str, images: NDArray[numpy.uint8], labels: NDArray[numpy.uint8]
+) -> ArrayDataset:
+    """A split from its images (N, H, W) and labels (N,)."""
     return ArrayDataset(
         source.name,
         split,

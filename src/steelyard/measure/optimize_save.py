@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from steelyard.errors import BackendError, InputError, UsageError
 from steelyard.measure.child import cores_for
 from steelyard.measure.recipes import PART, SUFFIXES, Recipe
+from steelyard.report.files import check_place
 
 if TYPE_CHECKING:
     from steelyard.measure.optimize_result import Optimized, Trial
@@ -29,13 +30,7 @@ def check_target(path: Path) -> None:
             f"{path} does not end in {', '.join(SUFFIXES)}",
             expected=".onnx for ONNX Runtime (OpenVINO reads it, too), .xml for OpenVINO, .pt2 for PyTorch",
         )
-    if path.is_dir():
-        raise InputError(f"{path} is a directory", expected="the name of a file to write")
-    if not path.parent.is_dir():
-        raise InputError(
-            f"cannot write {path}: the folder {path.parent} does not exist",
-            hint=f"mkdir -p {path.parent}",
-        )
+    check_place(path)
     if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         raise InputError(
             f"cannot write {path}: no permission", expected="a place that can be written"

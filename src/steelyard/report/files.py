@@ -25,7 +25,7 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     temporary: Path | None = None
     try:
         target = Path(os.path.realpath(path))
-        _check(path, target)
+        check_place(path)
         temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
         _write(temporary, data)
         temporary.replace(target)
@@ -41,7 +41,13 @@ def write_file(path: str | os.PathLike[str], content: str | bytes) -> Path:
     return Path(path)
 
 
-def _check(path: str | os.PathLike[str], target: Path) -> None:
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Whether a file may stand there, as far as one can see before it is written.
+
+    Raises:
+        InputError: it is a directory or another thing than a file, or its folder does not exist.
+    """
+    target = Path(os.path.realpath(path))
     if target.is_dir():
         raise InputError(f"{path} is a directory", expected="the name of a file to write")
     if not target.parent.is_dir():

@@ -9,15 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from steelyard._version import __version__
 from steelyard.dynamic.pictures import exit_bars
 from steelyard.report.document import document
 from steelyard.report.escape import html_text
 from steelyard.report.figures import load, save_figure, short
 from steelyard.report.files import write_file
-from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import table_html
-from steelyard.report.pictures import PAGES, now
+from steelyard.report.pictures import PAGES
+from steelyard.report.resultpage import result_page
 from steelyard.train.budget_result import BudgetEvaluation
 from steelyard.units import format_si
 
@@ -41,38 +40,27 @@ def save_budget(found: BudgetEvaluation, path: str | os.PathLike[str]) -> Path:
     """
     title = document(found).title
     if Path(os.fspath(path)).suffix.lower() in PAGES:
-        return write_file(path, _page(found, title))
+        return write_file(path, _page(found))
     return save_figure(path, lambda figure: _draw(figure, found, title), title=title)
 
 
 # ---- the page ------------------------------------------------------------------------------
 
 
-def _page(found: BudgetEvaluation, title: str) -> str:
+def _page(found: BudgetEvaluation) -> str:
     said = document(found)
 
     def body() -> Iterator[str]:
-        for line in said.warnings:
-            yield f'<p class="warning"><strong>Note:</strong> {html_text(line)}</p>'
         yield "".join(f"<p>{html_text(line)}</p>" for line in said.lead)
         yield from map(table_html, said.tables)
         if len(found.classes) <= _MOST_CLASSES:
             yield "<h2>Exits by class</h2>"
             yield '<p class="note">Held-out images of each class by the exit where they leave: the darker, the later.</p>'
             yield _classes_svg(found)
-        yield "".join(f'<p class="note">{html_text(line)}</p>' for line in said.notes)
 
-    facts = [
-        *found.about.facts(),
-        ("policy", f"{found.check.policy}, {found.distribution}"),
-        ("steelyard", __version__),
-    ]
-    return frame(
-        body(),
-        title=title,
-        created=now(),
-        units="Costs are means of an image; accuracies in percent.",
-        provenance=facts,
+    facts = [*found.about.facts(), ("policy", f"{found.check.policy}, {found.distribution}")]
+    return result_page(
+        said, body(), units="Costs are means of an image; accuracies in percent.", facts=facts
     )
 
 

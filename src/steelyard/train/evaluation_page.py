@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from steelyard._version import __version__
 from steelyard.report.document import document
 from steelyard.report.escape import html_text
 from steelyard.report.figures import load, save_figure, short
 from steelyard.report.files import write_file
-from steelyard.report.htmlpage import frame
 from steelyard.report.htmltables import table_html
-from steelyard.report.pictures import PAGES, now
+from steelyard.report.pictures import PAGES
+from steelyard.report.resultpage import result_page
 from steelyard.train.calibration import Calibration
 from steelyard.train.evaluation import Evaluation, OutputScore
 from steelyard.train.evaluation_layout import classes_table
@@ -40,37 +39,28 @@ def save_evaluation(found: Evaluation, path: str | os.PathLike[str]) -> Path:
     """
     title = document(found).title
     if Path(os.fspath(path)).suffix.lower() in PAGES:
-        return write_file(path, _page(found, title))
+        return write_file(path, _page(found))
     return save_figure(path, lambda figure: _draw(figure, found, title), title=title)
 
 
 # ---- the page ------------------------------------------------------------------------------
 
 
-def _page(found: Evaluation, title: str) -> str:
+def _page(found: Evaluation) -> str:
     said = document(found)
 
     def body() -> Iterator[str]:
-        for line in said.warnings:
-            yield f'<p class="warning"><strong>Note:</strong> {html_text(line)}</p>'
         yield table_html(said.tables[0])
         for output in found.outputs:
             yield from _output(output)
-        yield "".join(f'<p class="note">{html_text(line)}</p>' for line in said.notes)
 
     facts = [
         *found.about.facts(),
         ("samples", f"{found.samples:,}"),
         ("precision", found.about.precision),
-        ("steelyard", __version__),
     ]
-    return frame(
-        body(),
-        title=title,
-        created=now(),
-        units="Accuracies in percent; errors are 100 % less the accuracy.",
-        provenance=facts,
-    )
+    units = "Accuracies in percent; errors are 100 % less the accuracy."
+    return result_page(said, body(), units=units, facts=facts)
 
 
 def _output(output: OutputScore) -> Iterator[str]:

@@ -57,13 +57,11 @@ class AlexNet(Network):
 
     def trunk(self) -> list[nn.Module]:
         """The five convolutions: (N, 3, 227, 227) -> (N, 256, 6, 6)."""
-        children = list(self.children())
-        return children[: children.index(self.flatten)]
+        return self.children_before(self.flatten)
 
     def classify(self, x: Tensor) -> Tensor:
         """The three fully connected layers: (N, 256, 6, 6) -> (N, classes)."""
-        children = list(self.children())
-        for module in children[children.index(self.flatten) :]:
+        for module in self.children_from(self.flatten):
             x = module(x)
         return x
 

@@ -5,6 +5,7 @@ What the table leaves open follows BVLC/caffe models/bvlc_googlenet.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -77,6 +78,24 @@ def aux_head(in_channels: int, size: int, config: GoogLeNetConfig) -> AuxHead:
     return AuxHead(nn.AvgPool2d(5, stride=3), conv, (features, hidden, config.num_classes))
 
 
+def with_heads(
+    network: Network, heads: Mapping[nn.Module, nn.Module], x: Tensor
+) -> GoogLeNetOutputs:
+    """(N, 3, H, W) -> three times (N, classes).
+
+    Args:
+        network: with a trunk.
+        heads: auxiliary classifiers by the module of the trunk behind which they stand; two.
+        x: images.
+    """
+    aux: list[Tensor] = []
+    for module in network.trunk():
+        x = module(x)
+        if module in heads:
+            aux.append(heads[module](x))
+    return GoogLeNetOutputs(network.classify(x), aux[1], aux[0])
+
+
 class GoogLeNet(Network):
     """Stem, nine inception modules, global average pooling, classifier.
 
@@ -142,9 +161,4 @@ class GoogLeNet(Network):
             logits: Tensor = super().forward(x)
             return logits
         heads = {self.get_submodule(at): self.get_submodule(f"aux_{at}") for at in AUX_AT}
-        aux: list[Tensor] = []
-        for module in self.trunk():
-            x = module(x)
-            if module in heads:
-                aux.append(heads[module](x))
-        return GoogLeNetOutputs(self.classify(x), aux[1], aux[0])
+        return with_heads(self, heads, x)

@@ -12,7 +12,7 @@ from steelyard.layers.branches import Branches
 from steelyard.layers.conv_bn_relu import ConvBNReLU
 from steelyard.zoo.catalog.googlenet import GoogLeNetBNConfig
 from steelyard.zoo.config import scaled
-from steelyard.zoo.googlenet import MODULES, AuxHead, GoogLeNetOutputs
+from steelyard.zoo.googlenet import MODULES, AuxHead, GoogLeNetOutputs, with_heads
 from steelyard.zoo.network import Network
 
 NAMES = {"pool3": "maxpool3", "pool4": "maxpool4"}
@@ -94,9 +94,4 @@ class GoogLeNetBN(Network):
             logits: Tensor = super().forward(x)
             return logits
         heads = {self.get_submodule(at): self.get_submodule(name) for at, name in AUX_AT.items()}
-        aux: list[Tensor] = []
-        for module in self.trunk():
-            x = module(x)
-            if module in heads:
-                aux.append(heads[module](x))
-        return GoogLeNetOutputs(self.classify(x), aux[1], aux[0])
+        return with_heads(self, heads, x)

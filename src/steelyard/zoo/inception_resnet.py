@@ -181,8 +181,7 @@ class InceptionResNet(Network):
 
     def trunk(self) -> list[nn.Module]:
         """Stem and blocks: (N, 3, 299, 299) -> (N, 1536 or 1792, 8, 8)."""
-        children = list(self.children())
-        return children[: children.index(self.global_pool)]
+        return self.children_before(self.global_pool)
 
     def classify(self, x: Tensor) -> Tensor:
         """(N, C, P, Q) -> (N, classes)."""

@@ -101,8 +101,7 @@ class InceptionV2(Network):
 
     def trunk(self) -> list[nn.Module]:
         """Stem and inception modules: (N, 3, H, W) -> (N, 1024, H/32, W/32)."""
-        children = list(self.children())
-        return children[: children.index(self.avgpool)]
+        return self.children_before(self.avgpool)
 
     def classify(self, x: Tensor) -> Tensor:
         """(N, 1024, P, Q) -> (N, classes)."""

@@ -67,6 +67,16 @@ class Network(nn.Module):
                 raise
             raise _misfit(self, self.input_shape, tuple(x.shape), error) from error
 
+    def children_before(self, module: nn.Module) -> list[nn.Module]:
+        """The children that were added before one of them, in order."""
+        children = list(self.children())
+        return children[: children.index(module)]
+
+    def children_from(self, module: nn.Module) -> list[nn.Module]:
+        """One of the children and those that were added after it, in order."""
+        children = list(self.children())
+        return children[children.index(module) :]
+
     def feature_maps(self, x: Tensor) -> tuple[Tensor, ...]:
         """The last map of every resolution, largest first: (N, C, H, W) -> (N, C_i, H_i, W_i), ..."""
         maps: list[Tensor] = []

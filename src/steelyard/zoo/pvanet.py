@@ -178,12 +178,10 @@ class PVANet(Network):
 
     def trunk(self) -> list[nn.Module]:
         """All convolutions: (N, 3, H, W) -> (N, 384, H/32, W/32)."""
-        children = list(self.children())
-        return children[: children.index(self.flatten)]
+        return self.children_before(self.flatten)
 
     def classify(self, x: Tensor) -> Tensor:
         """(N, 384, H/32, W/32) -> (N, classes)."""
-        children = list(self.children())
-        for module in children[children.index(self.flatten) :]:
+        for module in self.children_from(self.flatten):
             x = module(x)
         return x

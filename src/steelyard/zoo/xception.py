@@ -99,8 +99,7 @@ class Xception(Network):
 
     def trunk(self) -> list[nn.Module]:
         """The three flows: (N, 3, 299, 299) -> (N, 2048, 10, 10)."""
-        children = list(self.children())
-        return children[: children.index(self.global_pool)]
+        return self.children_before(self.global_pool)
 
     def classify(self, x: Tensor) -> Tensor:
         """(N, 2048, P, Q) -> (N, classes)."""
