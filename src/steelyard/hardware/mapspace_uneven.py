@@ -30,14 +30,7 @@ from functools import cached_property, lru_cache
 from itertools import permutations, product
 
 from steelyard.errors import UsageError
-from steelyard.hardware.device import (
-    DIMENSIONS,
-    OPERANDS,
-    RELEVANT,
-    Array,
-    Memory,
-    Operand,
-)
+from steelyard.hardware.device import DIMENSIONS, OPERANDS, RELEVANT, Array, Memory, Operand
 from steelyard.hardware.mapping import Loop, Mapping
 from steelyard.hardware.mapspace import STAYS, Constraints, Keeps, Mapspace, Order, Part
 
