@@ -156,7 +156,7 @@ def test_a_module_that_hangs(act: Any, method: Any) -> None:
         sy.capture(model, input_shape=IMAGE, deadline_s=0.2, method=method)
     assert time.monotonic() - start < 5
     assert str(caught.value) == (
-        "capturing the network was not done after 0.2 s\ntry: a longer deadline_s"
+        "capturing the network was not done after 0.2 s\ntry: a longer --deadline, or deadline_s="
     )
     assert nn.Module.__call__ is call
     assert model.conv.weight is weight

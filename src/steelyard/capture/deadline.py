@@ -50,7 +50,7 @@ def deadline(seconds: float | None, what: str) -> Iterator[None]:
             yield
     except _Expired:
         raise TimeLimitError(
-            f"{what} was not done after {seconds:g} s", hint="a longer deadline_s"
+            f"{what} was not done after {seconds:g} s", hint="a longer --deadline, or deadline_s="
         ) from None
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from steelyard.zoo.registry import Family, Model
 
-_ADVICE = Advice("weights='file.pth'")
+_ADVICE = Advice("--weights file.pth, or weights='file.pth'")
 
 
 def load_weights(
