@@ -18,6 +18,8 @@ BUDGETS = 16
 RUNTIMES = {"ONNX Runtime": "dynamic_times.png", "eager": "dynamic_times_eager.png"}
 """Pictures of times, one image at a time."""
 
+POLICIES = ("confidence", "margin", "entropy", "patience", "learnt")
+
 
 def pictures(
     several: Sequence[Subject],
@@ -29,7 +31,7 @@ def pictures(
     if not dynamic:
         return
     early = dynamic[0]
-    _policies(early, several)
+    _policies(early, several, times)
     _networks(dynamic, several, times)
     way = plans[early.name]
     test, labels = data(), early.outputs.labels
@@ -41,13 +43,31 @@ def pictures(
     )  # fmt: skip
 
 
-def _policies(early: Subject, several: Sequence[Subject]) -> None:
-    """One network, every policy, against MACs."""
-    curves = [anytime_curve(early.outputs, early.macs)]
-    curves += [_both(early, Way(name, "geometric", False), early.macs, name) for name in ("confidence", "entropy", "patience", "learnt")]  # fmt: skip
-    curves.append(_both(early, PLAN, early.macs, "confidence, exits combined"))
-    points = [Static(one.name, one.macs[0], one.top1 / 100) for one in several if len(one.macs) == 1]  # fmt: skip
-    save_accuracy(curves, PICTURES / "dynamic_accuracy.png", statics=points, title=f"Fashion-MNIST: accuracy against mean MACs of an image, {early.name} by policy")  # fmt: skip
+def _policies(
+    early: Subject, several: Sequence[Subject], times: Sequence[Mapping[str, Any]]
+) -> None:
+    """One network, every policy, against MACs and against milliseconds in ONNX Runtime."""
+    macs = {one.name: one.macs for one in several}
+    seconds = {
+        row["network"]: np.array(row["exits_ms"]) / 1e3
+        for row in times
+        if (row["runtime"], row["batch"]) == ("ONNX Runtime", 1)
+    }
+    parts = (
+        (macs, "MACs", "dynamic_accuracy.png", "mean MACs"),
+        (seconds, "s", "dynamic_policies.png", "mean time, ONNX Runtime"),
+    )
+    for costs, unit, file, words in parts:
+        if early.name not in costs:
+            continue
+        own = costs[early.name]
+        curves = [anytime_curve(early.outputs, own, unit=unit)]
+        curves += [
+            _both(early, Way(name, "geometric", False), own, name, unit) for name in POLICIES
+        ]
+        curves.append(_both(early, PLAN, own, "confidence, exits combined", unit))
+        points = [Static(one.name, costs[one.name][0], one.top1 / 100) for one in several if len(one.macs) == 1 and one.name in costs]  # fmt: skip
+        save_accuracy(curves, PICTURES / file, statics=points, title=f"Fashion-MNIST: accuracy against {words}, {early.name} by policy")  # fmt: skip
 
 
 def _networks(
