@@ -58,6 +58,10 @@ def page(found: Mapping[int, list[Subject]], rows: Mapping[tuple[str, int], Any]
             _ways(several, decided[seed]),
         ]
     first = min(found)
+    parts += [
+        f"## Seed {first}: as accurate as each network without exits",
+        _against_each(found[first]),
+    ]
     early = next(one for one in found[first] if len(one.macs) > 1)
     parts += [f"## {early.name}, seed {first}: budgets and calibration", _areas(early), _checks(early), _heat(early)]  # fmt: skip
     parts.append(_ensembles(found))
@@ -69,7 +73,7 @@ _INTRO = """# With and without exits on Fashion-MNIST
 
 Each by the recipe `fashion_resnet`, 12 epochs, the weights of the last; all 10,000 test images. Thresholds and weights
 are solved on half of them and judged on the other half, then the other way round. "plan" is what was chosen by seeds 1
-and 2 for all: confidence, geometric shares, exits combined, and as budget the MACs of the best network without exits, 2.5
+and 2 for all: confidence, geometric shares, exits combined, and as budget the MACs of the best network without exits, 3
 times fewer."""
 
 
@@ -166,6 +170,19 @@ def _ways(several: list[Subject], decided: Decided) -> str:
         ]  # fmt: skip
     head = ("network", "ways that reached", "of these", "way", "mean MMACs", "times fewer", "top-1 less the best's (%, 95 %)", "leaving (%)")  # fmt: skip
     return "The least MACs with which a way is as often right as it, where it was solved:\n\n" + markdown(head, lines, left=4)  # fmt: skip
+
+
+def _against_each(several: list[Subject]) -> str:
+    """The least MACs with which the plan's way is as often right as each network without exits, where it was solved."""
+    statics = sorted((one for one in several if len(one.macs) == 1), key=lambda one: one.top1)
+    lines = []
+    for one in several:
+        for other in statics if len(one.macs) > 1 else ():
+            if one.macs[0] < other.macs[0] and one.top1 > other.top1:
+                found = settle(one.outputs, one.macs, other.right, PLAN)
+                lines.append((one.name, f"{other.name}, {other.top1:.2f} %, {other.macs[0] / 1e6:.2f}", f"{found.cost / 1e6:.2f}", f"{other.macs[0] / found.cost:.2f}", _gap(found.right, other.right), "" if found.reached else "no"))  # fmt: skip
+    head = ("network", "network without exits (MMACs)", "mean MMACs", "times fewer", "top-1 less that network's (%, 95 %)", "reached where solved")  # fmt: skip
+    return "The least budget with which the plan's way is as often right as it, where it was solved:\n\n" + markdown(head, lines, left=2)  # fmt: skip
 
 
 def _list(found: Mapping[int, list[Subject]], decided: Mapping[int, Decided]) -> None:

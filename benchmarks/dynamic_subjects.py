@@ -25,7 +25,7 @@ from steelyard.measure.stages.export import export_stages
 from steelyard.measure.stages.onnx_stages import OnnxStages
 
 SHAPE = (1, 1, 28, 28)
-SMALL = ("quick look", "ResNet, width 0.5")
+CHAINS = (("quick look",), ("ResNet",), ("quick look", "ResNet"), ("quick look", "MobileNetV2"))
 """What stands before the best network in cascades."""
 
 
@@ -78,11 +78,8 @@ def subjects(rows: Mapping[str, dict[str, Any]], folders: Mapping[str, Path]) ->
     """The trained networks of a seed, by label, then the cascades that end in the best without exits."""
     found = [_trained(label, row, folders[label]) for label, row in rows.items()]
     end = best(found)
-    small = [one for one in found if one.name in SMALL and one.macs[0] < end.macs[0]]
-    small.sort(key=lambda one: one.macs[0])
-    chains = [[one, end] for one in small]
-    if len(small) > 1:
-        chains.append([*small, end])
+    smaller = {one.name: one for one in found if one.macs[-1] < end.macs[-1]}
+    chains = [[*map(smaller.get, names), end] for names in CHAINS if smaller.keys() >= set(names)]
     return found + [_cascade(chain) for chain in chains]
 
 
