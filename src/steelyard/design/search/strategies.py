@@ -150,6 +150,7 @@ class Nsga2(Strategy):
             choice.name: self.optuna.distributions.IntDistribution(0, len(choice.values) - 1)
             for choice in space.choices
         }
+        self.searched = {name: one for name, one in self.ranges.items() if not one.single()}
         self.study: Any = self.optuna.create_study(
             directions=["minimize"] * objectives, sampler=self._sampler(0, 0)
         )
@@ -157,7 +158,10 @@ class Nsga2(Strategy):
     def _sampler(self, number: int, attempt: int) -> Any:
         """Optuna's, which keeps populations and parents in the study, hence nothing but random numbers of its own."""
         seed = _generator(self.seed, number, attempt).getrandbits(32)
-        return self.optuna.samplers.NSGAIISampler(population_size=self.size, seed=seed)
+        made = self.optuna.samplers.NSGAIISampler(population_size=self.size, seed=seed)
+        # Optuna would look for it in all earlier trials
+        made.infer_relative_search_space = lambda study, trial: self.searched
+        return made
 
     def propose(self, number: int, attempt: int) -> Proposal:
         """What Optuna's sampler suggests."""
@@ -171,9 +175,8 @@ class Nsga2(Strategy):
 
     def _asked(self) -> Proposal:
         trial = self.study.ask(self.ranges)
-        _ = (
-            trial.relative_params
-        )  # an enqueued trial is of no generation until the sampler was asked, too
+        # an enqueued trial is of no generation until the sampler was asked, too
+        _ = trial.relative_params
         point = tuple(trial.params[name] for name in self.ranges)
         frozen = self.study.get_trials(deepcopy=False)[trial.number]
         notes = {k: v for k, v in frozen.system_attrs.items() if isinstance(v, (int, float, str))}

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from steelyard.design.spaces.base import Choice, Part, Point, SearchSpace
 from steelyard.design.spaces.stages import config_of, stage_choices, stages_and_head
@@ -19,6 +19,9 @@ from steelyard.zoo.config import setting
 from steelyard.zoo.mobile_stages import MobileConfig, Stage, blocks_in, rounded, strides_in
 from steelyard.zoo.network import Network
 from steelyard.zoo.registry import create
+
+if TYPE_CHECKING:
+    from steelyard.zoo.mobile import MobileNetwork
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +170,24 @@ class MobileSpace(SearchSpace):
         shape = (1, channels, side, side)
         yield Part(("tail", channels, config.width), shape, partial(self._tail, last, config.width))
 
-    # Each part is cut out of a network that the family itself builds, with one stage around it.
+    # The family itself builds each part: blocks alone, stem and tail with a small network around them.
 
     def _stem(self, channels: int) -> Any:
         return next(iter(self._small(stem_channels=channels).trunk()))
 
     def _block(self, stage: Stage, channels: int, out: int, stride: int) -> Any:
-        one = dataclasses.replace(stage, channels=out, repeats=1, stride=stride)
-        _, block, _ = self._small(stages=(one,), stem_channels=channels, stem="imagenet").trunk()
-        return block
+        one = dataclasses.replace(stage, channels=out)
+        plain = dataclasses.replace(self._config, width=1.0)
+        return self._family.block(plain, one, channels, stride)
+
+    @cached_property
+    def _family(self) -> type[MobileNetwork]:
+        from steelyard.zoo.mobile import MobileNetwork
+
+        found = type(self._small())
+        if not issubclass(found, MobileNetwork):
+            raise UsageError(f"{self.network} is no network of inverted residuals")
+        return found
 
     def _tail(self, stage: Stage, width: float) -> Any:
         from steelyard.design.spaces.chain import Tail
