@@ -6,7 +6,8 @@ differ. Module names are torchvision's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -27,16 +28,6 @@ from steelyard.zoo.mobile_stages import (
 )
 from steelyard.zoo.network import Network
 
-Excite = Callable[[int, int, float], nn.Module]
-"""Makes the squeeze-and-excitation from a block's input channels, hidden channels, `Stage.se`."""
-
-
-def excite_by_input(name: Activation) -> Excite:
-    """Squeezed channels are a share of the block's input (MnasNet, EfficientNet)."""
-    return lambda inputs, hidden, share: SqueezeExcite(
-        hidden, max(1, round(inputs * share)), activation=activation(name)
-    )
-
 
 class MobileNetwork(Network):
     """(N, 3, H, W) -> (N, classes).
@@ -44,17 +35,20 @@ class MobileNetwork(Network):
     Args:
         config: settings.
         nested: every stage is a module of its own in ``features``, else every block.
-        excite: makes the squeeze-and-excitations of stages that have them.
         last_conv: channels of the 1x1 convolution behind the stages, at this width; as the settings'
             head if None.
+
+    Attributes:
+        squeezed: the activation inside squeeze-and-excitations.
     """
+
+    squeezed: ClassVar[Activation] = "relu"
 
     def __init__(
         self,
         config: MobileConfig,
         *,
         nested: bool,
-        excite: Excite,
         last_conv: int | None = None,
     ) -> None:
         super().__init__()
@@ -70,7 +64,7 @@ class MobileNetwork(Network):
         style = style_of(config)
         first, *strides = strides_in(config.stem, (stage.stride for stage in config.stages))
         self.features = nn.Sequential(conv_norm(config.in_channels, stem, 3, first, style=style))
-        for stage in _stages(config, stem, strides, excite):
+        for stage in self._stages(config, stem, strides):
             self.features.extend([stage] if nested else stage)
         inputs = rounded(config.stages[-1].channels * config.width)
         outputs = head_channels(config) if last_conv is None else last_conv
@@ -79,6 +73,60 @@ class MobileNetwork(Network):
         self.classifier = nn.Sequential(
             nn.Dropout(config.dropout), nn.Linear(outputs, config.num_classes)
         )
+
+    @classmethod
+    def _stages(
+        cls, config: MobileConfig, in_channels: int, strides: list[int]
+    ) -> Iterator[nn.Sequential]:
+        """The stages; the rate of stochastic depth grows with the block's place in the network."""
+        blocks = blocks_in(config)
+        places = iter(range(sum(blocks)))
+        for stage, repeats, first in zip(config.stages, blocks, strides, strict=True):
+            module = nn.Sequential()
+            for i in range(repeats):
+                drop_path = config.drop_path * next(places) / sum(blocks)
+                stride = first if i == 0 else 1
+                module.append(cls.block(config, stage, in_channels, stride, drop_path=drop_path))
+                in_channels = rounded(stage.channels * config.width)
+            yield module
+
+    @classmethod
+    def block(
+        cls,
+        config: MobileConfig,
+        stage: Stage,
+        in_channels: int,
+        stride: int,
+        *,
+        drop_path: float = 0.0,
+    ) -> InvertedResidual:
+        """One block of a stage: (N, C, H, W) -> (N, M, ceil(H/stride), ceil(W/stride))."""
+        hidden = in_channels if stage.expansion == 1 else rounded(in_channels * stage.expansion)
+        return InvertedResidual(
+            in_channels,
+            rounded(stage.channels * config.width),
+            hidden=hidden,
+            kernel=stage.kernel,
+            stride=stride,
+            style=style_of(config, stage.activation),
+            excite=cls.excite(in_channels, hidden, stage.se) if stage.se else None,
+            skip=stage.skip,
+            drop_path=drop_path,
+        )
+
+    @classmethod
+    def excite(cls, inputs: int, hidden: int, share: float) -> nn.Module:
+        """The squeeze-and-excitation of a block that has one; its inner channels are a share of the block's input.
+
+        As in MnasNet and EfficientNet.
+
+        Args:
+            inputs: channels of the block.
+            hidden: channels that are reweighed.
+            share: `Stage.se`.
+        """
+        squeezed = max(1, round(inputs * share))
+        return SqueezeExcite(hidden, squeezed, activation=activation(cls.squeezed))
 
     def trunk(self) -> Iterator[nn.Module]:
         """Stem, blocks, last convolution."""
@@ -108,44 +156,6 @@ def head_channels(config: MobileConfig) -> int:
     """Channels before the last layer."""
     scales = config.scale_head == "always" or (config.scale_head == "up" and config.width > 1)
     return rounded(config.head_channels * config.width) if scales else config.head_channels
-
-
-def _stages(
-    config: MobileConfig, in_channels: int, strides: list[int], excite: Excite
-) -> Iterator[nn.Sequential]:
-    """The stages; the rate of stochastic depth grows with the block's place in the network."""
-    blocks = blocks_in(config)
-    places = iter(range(sum(blocks)))
-    for stage, repeats, first in zip(config.stages, blocks, strides, strict=True):
-        module = nn.Sequential()
-        for i in range(repeats):
-            drop_path = config.drop_path * next(places) / sum(blocks)
-            stride = first if i == 0 else 1
-            module.append(_block(config, stage, in_channels, stride, drop_path, excite))
-            in_channels = rounded(stage.channels * config.width)
-        yield module
-
-
-def _block(
-    config: MobileConfig,
-    stage: Stage,
-    in_channels: int,
-    stride: int,
-    drop_path: float,
-    excite: Excite,
-) -> InvertedResidual:
-    hidden = in_channels if stage.expansion == 1 else rounded(in_channels * stage.expansion)
-    return InvertedResidual(
-        in_channels,
-        rounded(stage.channels * config.width),
-        hidden=hidden,
-        kernel=stage.kernel,
-        stride=stride,
-        style=style_of(config, stage.activation),
-        excite=excite(in_channels, hidden, stage.se) if stage.se else None,
-        skip=stage.skip,
-        drop_path=drop_path,
-    )
 
 
 def init_slim(module: nn.Module) -> None:

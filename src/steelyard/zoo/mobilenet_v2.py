@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from steelyard.zoo.catalog.mobilenet_v2 import MobileNetV2Config
-from steelyard.zoo.mobile import MobileNetwork, excite_by_input, init_slim
+from steelyard.zoo.mobile import MobileNetwork, init_slim
 
 
 class MobileNetV2(MobileNetwork):
     """Table 2 of the paper: (N, 3, H, W) -> (N, classes)."""
 
     def __init__(self, config: MobileNetV2Config) -> None:
-        super().__init__(config, nested=False, excite=excite_by_input("relu"))
+        super().__init__(config, nested=False)
         self.apply(init_slim)

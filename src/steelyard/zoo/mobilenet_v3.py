@@ -18,9 +18,18 @@ class MobileNetV3(MobileNetwork):
     ``head_channels``, without normalisation (fig. 5).
     """
 
+    @classmethod
+    def excite(cls, inputs: int, hidden: int, share: float) -> nn.Module:
+        """Sec. 5.3: a share of the expanded channels, rounded; hard gate."""
+        del inputs
+        gate = activation("h_sigmoid")
+        return SqueezeExcite(
+            hidden, rounded(hidden * share), activation=activation("relu"), gate=gate
+        )
+
     def __init__(self, config: MobileNetV3Config) -> None:
         last_conv = rounded(config.last_conv * config.width)
-        super().__init__(config, nested=False, excite=_excite, last_conv=last_conv)
+        super().__init__(config, nested=False, last_conv=last_conv)
         hidden = head_channels(config)
         self.classifier = nn.Sequential(
             nn.Linear(last_conv, hidden, bias=config.head_bias),
@@ -29,10 +38,3 @@ class MobileNetV3(MobileNetwork):
             nn.Linear(hidden, config.num_classes),
         )
         self.apply(init_slim)
-
-
-def _excite(inputs: int, hidden: int, share: float) -> nn.Module:
-    """Sec. 5.3: a share of the expanded channels, rounded; hard gate."""
-    del inputs
-    gate = activation("h_sigmoid")
-    return SqueezeExcite(hidden, rounded(hidden * share), activation=activation("relu"), gate=gate)
