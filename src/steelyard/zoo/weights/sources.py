@@ -86,7 +86,7 @@ def find_source(model: Model, name: str) -> Source:
         raise UsageError(
             f"no published weights are known for {model.name}",
             expected="a network of which torchvision or timm has the very same",
-            hint="--weights or weights= with a file .safetensors, .pt or .pth of your own",
+            hint="--weights file.safetensors, .pt or .pth with weights of your own, or weights=",
         )
     raise UnknownNameError(
         f"weights of {model.name}",
