@@ -85,7 +85,8 @@ class Calls:
             self._function.__code__, self._function.__kwdefaults__ = self._before
         elif self._before is not None:
             nn.Module.__call__ = self._before  # type: ignore[method-assign]
-        self._function = self._before = None
+        # the subject holds these calls in turn: Python frees such a ring only at its next collection
+        self._function = self._before = self.subject = None
 
     def rule_for(self, module: nn.Module) -> Intercept | None:
         """The rule that may answer a call of the module; None where somebody wants to see the call."""
@@ -105,7 +106,7 @@ class Calls:
         """Writes on an error which module raised it, the innermost only, and what that was called with."""
         if not hasattr(error, "_steelyard_where"):
             shapes = [str(tuple(arg.shape)) for arg in args if isinstance(arg, torch.Tensor)]
-            path = self.trace.names.paths()[self.trace.module]
+            path = self.trace.names.paths().get(self.trace.module, "")
             error._steelyard_where = (path, module, ", ".join(shapes))  # type: ignore[attr-defined]
 
 

@@ -10,6 +10,7 @@ import gc
 import threading
 from collections.abc import Callable, Mapping
 from itertools import chain, islice
+from operator import methodcaller
 from typing import Any, TypeVar
 
 import torch
@@ -124,13 +125,12 @@ class Guard:
 
 def _every_module(model: nn.Module) -> list[nn.Module]:
     """Every module once, the outermost first, then its children, then theirs."""
-    found: dict[int, Any] = {
-        id(None): None,
-        id(model): model,
-    }  # None stands for a child that is not there
+    # None stands for a child that is not there
+    found: dict[int, Any] = {id(None): None, id(model): model}
     level: list[Any] = [model]
     while level:
-        children = list(chain.from_iterable([m._modules.values() for m in level if m._modules]))
+        held = filter(None, [module._modules for module in level])
+        children = list(chain.from_iterable(map(methodcaller("values"), held)))
         before = len(found)
         found.update(zip(map(id, children), children, strict=True))
         level = list(islice(reversed(found.values()), len(found) - before))[::-1]

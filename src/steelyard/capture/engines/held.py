@@ -25,11 +25,12 @@ class Held:
     __slots__ = ("_containers", "ids", "keys", "sizes", "values")
 
     def __init__(self, containers: list[Any]) -> None:
-        if not _DICTS.issuperset(map(type, containers)):
+        filled = list(filter(None, containers))
+        if not _DICTS.issuperset(map(type, filled)):
             containers = [c if isinstance(c, dict) else dict(c.items()) for c in containers]
+            filled = list(filter(None, containers))
         self._containers = containers
         self.sizes: list[int] = list(map(len, containers))
-        filled = list(filter(None, containers))
         self.keys: list[str] = list(chain.from_iterable(filled))
         self.values: list[Any] = list(chain.from_iterable(map(_values, filled)))
         self.ids: list[int] = list(map(id, self.values))

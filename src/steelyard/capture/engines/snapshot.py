@@ -77,12 +77,10 @@ class Snapshot:
             hooked = self._save_hooks([held for i, held in enumerate(attributes) if i not in odd])
         for i in odd:
             self._save_own(i, ())
-        own = [i for i, kind in enumerate(kinds) if kind not in plain and i not in odd]
-        if hooked:
-            own = [
-                i for i, kind in enumerate(kinds)
-                if i not in odd and (kind not in plain or id(attributes[i]) in hooked)
-            ]  # fmt: skip
+        own = [
+            i for i, (kind, held) in enumerate(zip(kinds, attributes, strict=True))
+            if (kind not in plain or (hooked and id(held) in hooked)) and i not in odd
+        ]  # fmt: skip
         if own and not self._plain_only([attributes[i] for i in own]):
             for i in own:
                 self._save_own(i, _STANDARD)
@@ -102,9 +100,8 @@ class Snapshot:
     def _plain_only(self, attributes: list[dict[str, Any]]) -> bool:
         """Whether modules have nothing of their own but numbers and the like; a look at all of them at once."""
         size = len(_FIRST)
-        if list(chain.from_iterable(map(islice, attributes, repeat(size)))) != [*_FIRST] * len(
-            attributes
-        ):
+        first = list(chain.from_iterable(map(islice, attributes, repeat(size))))
+        if first != [*_FIRST] * len(attributes):
             return False
         own = map(islice, map(dict.values, attributes), repeat(size), repeat(None))
         kinds = set(map(type, chain.from_iterable(own))) - _PLAIN
