@@ -69,6 +69,40 @@ def test_a_dragged_knob_is_answered_and_no_answer_comes_back_late(desk):
     expect(figure).to_have_text("301 M")  # Sandler et al. 2018: 300 M
 
 
+SLOW_SERVER = """async ({ takes, every, most }) => {
+    const { keeper } = await import("/js/live.js");
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    let asked = 0, running = 0, together = 0, put = 0;
+    const shown = [];
+    const ask = async (question, signal) => {
+        asked += 1; running += 1; together = Math.max(together, running);
+        signal.addEventListener("abort", () => { running -= 1; });
+        await pause(takes);
+        if (!signal.aborted) running -= 1;
+        return question;
+    };
+    const live = keeper(ask, (change) => {
+        const { data } = change({});
+        if (data !== undefined && data !== shown.at(-1)) shown.push(data);
+    });
+    while (put < most && !shown.length) { put += 1; live.put(put, String(put)); await pause(every); }
+    const meanwhile = shown.length;
+    while (shown.at(-1) !== put) await pause(takes);
+    return { asked, together, put, meanwhile, shown };
+}"""
+
+
+def test_a_slow_server_is_asked_one_question_at_a_time_and_its_answers_are_seen(desk):
+    page = desk.open("runs")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    for every in (20, 400):  # a drag, and steps by the arrow keys
+        seen = page.evaluate(SLOW_SERVER, {"takes": 900, "every": every, "most": 300})
+        assert seen["together"] == 1
+        assert seen["meanwhile"] > 0  # not only when all is at rest
+        assert seen["shown"] == sorted(seen["shown"])
+        assert seen["asked"] < 12
+
+
 def test_a_setting_is_typed_and_what_is_impossible_is_told(desk):
     desk.refused.add(422)
     page = desk.open("network?n=mobilenet_v2")

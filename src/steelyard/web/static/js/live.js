@@ -1,9 +1,10 @@
 // Answers while dragging: one question at a time is with the server, the newest waits, older ones are dropped.
-const PATIENCE_MS = 300; // after which a question that a newer one waits for is given up
+const PATIENCE_MS = 300; // at least, from the newest question till the one before it is given up
+const MOST_MS = 10_000;
 
 /** Puts questions to `ask(question, signal)`, and its answers to `show({data, error, busy, key})`, in order. */
 export function keeper(ask, show) {
-  let running = null, waiting = null, timer = 0, serial = 0;
+  let running = null, waiting = null, timer = 0, serial = 0, patience = PATIENCE_MS, begun = 0;
 
   function next() {
     if (running || !waiting) return;
@@ -11,10 +12,12 @@ export function keeper(ask, show) {
     const { question, key, since } = waiting;
     waiting = null;
     running = new AbortController();
+    begun = performance.now();
     const done = (patch) => {
       if (mine !== serial) return; // given up meanwhile: its answer is stale
       clearTimeout(timer);
       running = null;
+      patience = Math.min(MOST_MS, Math.max(PATIENCE_MS, 2 * (performance.now() - begun)));
       show((old) => ({ ...old, ...patch, key, busy: waiting !== null }));
       if (patch.data) seen(since);
       next();
@@ -30,6 +33,7 @@ export function keeper(ask, show) {
     running.abort();
     running = null;
     serial += 1;
+    patience = Math.min(MOST_MS, 2 * patience); // a busy machine answers no question if all are given up
     next();
   }
 
@@ -38,7 +42,7 @@ export function keeper(ask, show) {
       // the answer is as old as the first drag that it leaves unanswered
       waiting = { question, key, since: waiting?.since ?? performance.now() };
       show((old) => ({ ...old, busy: true }));
-      if (running) { clearTimeout(timer); timer = setTimeout(giveUp, PATIENCE_MS); }
+      if (running) { clearTimeout(timer); timer = setTimeout(giveUp, patience); }
       next();
     },
     forget() {
