@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -198,6 +198,18 @@ def _stdout_to_stderr() -> Iterator[None]:
     finally:
         os.dup2(saved, 1)
         os.close(saved)
+
+
+def check_sources(sources: Sequence[str]) -> None:
+    """Says what is wrong with a name before any work begins.
+
+    Raises:
+        SteelyardError: it follows no form of the grammar, or there is no such network or file.
+    """
+    from steelyard.capture.source import parse_source
+
+    for source in sources:
+        parse_source(source)
 
 
 def zoo_settings(source: str) -> tuple[str, dict[str, Any]]:

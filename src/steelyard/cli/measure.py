@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from steelyard.cli._output import FORMATS, PICTURES, Output, output_options
-from steelyard.cli._sources import read_shapes
+from steelyard.cli._sources import check_sources, read_shapes
 from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
@@ -77,7 +77,6 @@ def command(
     steelyard measure --predict resnet50 mobilenet_v2 --backend eager,onnxruntime
     """
     import steelyard
-    from steelyard.capture.source import parse_source
 
     if past:
         output.show(steelyard.measurement_history(sources))
@@ -86,8 +85,7 @@ def command(
         raise UsageError(
             "nothing to measure", expected="a SOURCE", hint="steelyard measure resnet50"
         )
-    for source in sources:
-        parse_source(source)  # a wrong name is told before anything is measured
+    check_sources(sources)
     shape = shapes[0][1] if shapes else None
     counts: tuple[int | None, ...] = threads or (None,)
     if foretell:
