@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import steelyard as sy
+from representatives import each_network
 from steelyard.capture.engines.shape_functions import FUNCTIONS
 from steelyard.capture.engines.shape_layers import MODULES
 from steelyard.capture.rules import RuleTable, default_rules
 from steelyard.capture.rules.aten import ATEN_RULES
 from steelyard.errors import ModelError, SteelyardError
-from steelyard.zoo.registry import create, default_input_shape, list_models
+from steelyard.zoo.registry import create, default_input_shape
 
 FEW = settings(
     max_examples=25, deadline=None, derandomize=True,
@@ -31,15 +32,7 @@ def on_meta(name: str) -> nn.Module:
         return create(name).eval()
 
 
-def each() -> list[Any]:
-    """Every name; one in six runs always, the others when slow tests do."""
-    return [
-        pytest.param(name, marks=[] if i % 6 == 0 else [pytest.mark.slow])
-        for i, name in enumerate(list_models())
-    ]
-
-
-@pytest.mark.parametrize("name", each())
+@pytest.mark.parametrize("name", each_network())
 def test_both_engines_agree_on_every_zoo_network(name: str) -> None:
     model, (_, *sizes) = on_meta(name), default_input_shape(name)
     for batch in (1, 2):

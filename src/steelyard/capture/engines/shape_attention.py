@@ -22,10 +22,15 @@ def matmul(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     if a.dtype is not b.dtype or a.dtype not in FLOATS:
         return NotImplemented
     left, right = a.shape, b.shape
-    if len(left) < 2 or left[:-2] != right[:-2] or left[-1] != right[-2]:
+    if len(left) < 2 or len(left) != len(right):
         return NotImplemented
-    out = (*left[:-1], right[-1])
-    counts = product(engine, "aten.matmul", "matmul", prod(out) * right[-2], out, left, right)
+    *lead, rows, inner = left
+    *other, size, columns = right
+    if lead != other or size != inner:
+        return NotImplemented
+    out = (*lead, rows, columns)
+    macs = prod(out) * inner
+    counts = product(engine, "aten.matmul", "matmul", macs, out, (left, right))
     if counts is None:
         return NotImplemented
     return engine.emit("aten.matmul", counts, (a.value, b.value), out, a.dtype)

@@ -32,8 +32,9 @@ def plain(x: object) -> TypeGuard[ShapeTensor]:
 
 def floating(x: object) -> TypeGuard[ShapeTensor]:
     """True for an activation of a floating-point type, however it lies in memory."""
-    kind = type(x)
-    return kind is Passing or (kind is ShapeTensor and not x.root and x.dtype in FLOATS)  # type: ignore[attr-defined]
+    if type(x) is ShapeTensor:
+        return x.plain or (not x.root and x.dtype in FLOATS)
+    return type(x) is Passing
 
 
 def one(args: tuple[Any, ...]) -> ShapeTensor | None:
@@ -59,6 +60,12 @@ def by_element(
     Args:
         rest: the arguments after the tensor.
     """
+    sized = engine.sized.get(op)
+    if sized is None:
+        sized = engine.sized[op] = {}
+    known = sized.get(shape)
+    if known is not None:
+        return known
     rate = engine.rates.get(op)
     if rate is None:
         if stock_rule(engine, op) is None:
@@ -66,11 +73,12 @@ def by_element(
         unit = Operand((1,) * len(shape))
         draft = apply_rule(engine.rules, Call(op, (unit, *rest), {}, (unit,)))
         rate = engine.rates[op] = draft.kind, draft.ops
-    return (rate[0], 0, rate[1] * prod(shape), ())
+    known = sized[shape] = (rate[0], 0, rate[1] and rate[1] * prod(shape), ())
+    return known
 
 
 def product(
-    engine: ShapeEngine, op: str, kind: str, macs: int, out: Sizes, *args: Any
+    engine: ShapeEngine, op: str, kind: str, macs: int, out: Sizes, args: tuple[Any, ...]
 ) -> Counted | None:
     """A convolution or matrix product of so many multiply-accumulates; None if another rule counts it.
 
@@ -79,7 +87,7 @@ def product(
     Args:
         args: the operator's arguments; the first two are the shapes of the operands.
     """
-    rule = stock_rule(engine, op)
+    rule = engine.stock.get(op) or stock_rule(engine, op)
     if rule is None:
         return None
     return (kind, macs, 0, new(Later, (_nests, rule, op, out, *args)))

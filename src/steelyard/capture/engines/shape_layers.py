@@ -73,20 +73,23 @@ def conv_layer(
         return NotImplemented
     if len(shape) == 4:  # the usual case, without a loop
         n, _, h, w = shape
-        m, _, r, s = weight
+        m, c, r, s = weight
         p = (h + 2 * padding[0] - dilation[0] * (r - 1) - 1) // stride[0] + 1
         q = (w + 2 * padding[1] - dilation[1] * (s - 1) - 1) // stride[1] + 1
+        if p < 1 or q < 1 or not m:
+            return NotImplemented
         made: tuple[int, ...] = (n, m, p, q)
+        macs = n * m * p * q * c * r * s
     else:
         axes = zip(shape[2:], weight[2:], stride, padding, dilation, strict=True)
         sizes = [
             (size + 2 * pad - d * (taps - 1) - 1) // step + 1 for size, taps, step, pad, d in axes
         ]
         made = (shape[0], weight[0], *sizes)
-    if min(made) < 1:
-        return NotImplemented
-    macs = prod(made) * prod(weight[1:])
-    counts = product(engine, op, "conv", macs, made, shape, weight, None, *settings)
+        if min(made) < 1:
+            return NotImplemented
+        macs = prod(made) * prod(weight[1:])
+    counts = product(engine, op, "conv", macs, made, (shape, weight, None, *settings))
     if counts is None:
         return NotImplemented
     return engine.emit(op, counts, (x.value,), made, dtype, params)
@@ -110,8 +113,10 @@ def linear_layer(engine: ShapeEngine, x: ShapeTensor, params: list[Owned] | None
         return NotImplemented
     if not shape or shape[-1] != weight[1]:
         return NotImplemented
-    out = (*shape[:-1], weight[0])
-    counts = product(engine, "aten.linear", "linear", prod(out) * weight[1], out, shape, weight)
+    *rows, _ = shape
+    out = (*rows, weight[0])
+    macs = prod(out) * weight[1]
+    counts = product(engine, "aten.linear", "linear", macs, out, (shape, weight))
     if counts is None:
         return NotImplemented
     values = tuple([owned[0] for owned in params])
@@ -123,11 +128,7 @@ def _batch_norm(*ranks: int) -> Module:
         held = module.__dict__
         if not plain(x) or held["training"] or len(x.shape) not in ranks:
             return NotImplemented
-        parameters, buffers = held["_parameters"], held["_buffers"]
-        values = _statistics(
-            engine.owned, parameters["weight"], parameters["bias"],
-            buffers.get("running_mean"), buffers.get("running_var"), x,
-        )  # fmt: skip
+        values = _statistics(engine.owned, held["_parameters"], held["_buffers"], x)
         if values is None:
             return NotImplemented
         shape = x.shape
@@ -140,25 +141,27 @@ def _batch_norm(*ranks: int) -> Module:
 
 
 def _statistics(
-    known: dict[int, Owned], weight: Any, bias: Any, mean: Any, variance: Any, x: ShapeTensor
+    known: dict[int, Owned], parameters: dict[str, Any], buffers: dict[str, Any], x: ShapeTensor
 ) -> tuple[int, ...] | None:
     """Values of a normalisation's tensors; None unless all that are there fit the channels of ``x``."""
+    mean, variance = (
+        known.get(id(buffers.get("running_mean"))),
+        known.get(id(buffers.get("running_var"))),
+    )
     if mean is None or variance is None:
         return None
-    held = (mean, variance) if weight is bias is None else (weight, bias, mean, variance)
-    try:
-        value, shape, dtype, _ = known[id(held[0])]
-        values = [value]
-        for tensor in held[1:]:
-            value, size, kind, _ = known[id(tensor)]
-            if size != shape or kind is not dtype:
-                return None
-            values.append(value)
-    except KeyError:
+    first, shape, dtype, _ = mean
+    second, size, kind, _ = variance
+    if dtype is not x.dtype or kind is not dtype or size != shape or shape != (x.shape[1],):
         return None
-    if dtype is not x.dtype or shape != x.shape[1:2]:
+    if parameters["weight"] is parameters["bias"] is None:
+        return (first, second)
+    weight, bias = known.get(id(parameters["weight"])), known.get(id(parameters["bias"]))
+    if weight is None or bias is None or weight[1] != shape or bias[1] != shape:
         return None
-    return tuple(values)
+    if weight[2] is not dtype or bias[2] is not dtype:
+        return None
+    return (weight[0], bias[0], first, second)
 
 
 _NO_STATISTICS = (None, None, None, None, False)
@@ -181,8 +184,9 @@ def layer_norm_layer(
     shape = x.shape
     if params is None or tuple(shape[-len(normalized) :]) != normalized:
         return NotImplemented
-    if any(dtype is not x.dtype for _, _, dtype, _ in params):
-        return NotImplemented
+    for _, _, dtype, _ in params:
+        if dtype is not x.dtype:
+            return NotImplemented
     counts = by_element(engine, "aten.layer_norm", shape, ((1,),))
     if counts is None:
         return NotImplemented
@@ -210,33 +214,35 @@ def _group_norm(engine: ShapeEngine, module: Any, x: Any) -> Any:
 # ---- activations ---------------------------------------------------------------------------------
 
 
-def _activate(engine: ShapeEngine, op: str, x: ShapeTensor, *, inplace: bool) -> Any:
-    if inplace:
-        op += "_"
+def _activate(engine: ShapeEngine, op: str, x: ShapeTensor) -> Any:
+    """An element-wise operator; one whose name ends in ``_`` is in place."""
     counts = by_element(engine, op, x.shape)
     if counts is None:
         return NotImplemented
-    if inplace:
+    if op[-1] == "_":
         return engine.overwrite(op, counts, (x.value,), x)
     return engine.emit(op, counts, (x.value,), x.shape, x.dtype)
 
 
 def _activation(op: str) -> Module:
+    over = f"{op}_"
+
     def rule(engine: ShapeEngine, module: Any, x: Any) -> Any:
         if not plain(x):
             return NotImplemented
-        return _activate(engine, op, x, inplace=bool(module.__dict__.get("inplace", False)))
+        return _activate(engine, over if module.__dict__.get("inplace") else op, x)
 
     return rule
 
 
 def activation_function(op: str, *, inplace: bool = False) -> Fast:
     """A rule for an element-wise function of one tensor."""
+    over = f"{op}_"
 
     def rule(engine: ShapeEngine, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        if len(args) != 1 or not plain(args[0]) or (kwargs and set(kwargs) != {"inplace"}):
+        if len(args) != 1 or not plain(args[0]) or (kwargs and kwargs.keys() != {"inplace"}):
             return NotImplemented
-        return _activate(engine, op, args[0], inplace=inplace or bool(kwargs.get("inplace", False)))
+        return _activate(engine, over if inplace or kwargs.get("inplace") else op, args[0])
 
     return rule
 

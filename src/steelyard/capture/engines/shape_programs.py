@@ -109,8 +109,8 @@ def run_through(
 ) -> tuple[Any, Program | None]:
     """What a function of torch.nn.functional answers, and what it did if that can be done again."""
     trace = engine.trace
+    before = [engine.value_of(tensor) for tensor in tensors]  # a constant becomes a value here
     first, place = len(trace.values), len(trace.log)
-    before = [engine.value_of(tensor) for tensor in tensors]
     try:
         with engine:
             out = transparent(func)(*args, **kwargs)

@@ -21,7 +21,9 @@ Look = Callable[..., list[View] | None]
 
 
 def is_contiguous(shape: Sizes, strides: Sizes) -> bool:
-    """True if the strides are row-major, whatever those of axes of one place."""
+    """True if the strides are row-major, whatever those of axes of one place, or nothing is there."""
+    if 0 in shape:
+        return True
     step = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
         if size != 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -56,6 +57,7 @@ class ShapeEngine(TorchFunctionMode):
     Attributes:
         owned: the network's parameters and buffers by id.
         rates: kind and operations for each element of operators, as far as asked for.
+        sized: counts by operator and shape, of those whose operations go by the element.
         stock: rules of operators if they are steelyard's own, as far as asked for.
         inside: results go on to the next module of a Sequential, and to nobody else.
     """
@@ -77,6 +79,7 @@ class ShapeEngine(TorchFunctionMode):
         self.calls = guard.calls
         self.interrupts = guard.interrupts
         self.rates: dict[str, tuple[str, int]] = {}
+        self.sized: dict[str, dict[tuple[int, ...], Counted]] = {}
         self.stock: dict[str, Rule | None] = {}
         self.inside = False
         self.failed = ""
@@ -99,18 +102,20 @@ class ShapeEngine(TorchFunctionMode):
         root: bool = False,
     ) -> ShapeTensor:
         """A tensor of this shape that stands for ``value``."""
-        if strides is not None:
-            tensor = _wrap(ShapeTensor, shape, strides=strides, dtype=dtype, device=self.device)
-        elif dtype is torch.float32 and self.on_cpu:  # the defaults, and the quickest
+        plain = strides is None and not root
+        if plain and dtype is _FLOAT32 and self.on_cpu:  # the defaults, and the quickest
             tensor = _wrap(ShapeTensor, shape)
-        else:
+        elif strides is None:
             tensor = _wrap(ShapeTensor, shape, dtype=dtype, device=self.device)
-        tensor.shape = shape if type(shape) is torch.Size else torch.Size(shape)
+            plain = plain and dtype in FLOATS
+        else:
+            tensor = _wrap(ShapeTensor, shape, strides=strides, dtype=dtype, device=self.device)
+        tensor.shape = shape if type(shape) is _Size else _Size(shape)
         tensor.dtype = dtype
         tensor.strides = strides
         tensor.value = value
         tensor.root = root
-        tensor.plain = strides is None and not root and dtype in FLOATS
+        tensor.plain = plain
         tensor.engine = self
         return tensor
 
@@ -133,13 +138,14 @@ class ShapeEngine(TorchFunctionMode):
     ) -> ShapeTensor:
         """Records a layer with one result and returns the result."""
         trace = self.trace
-        values = trace.values
-        value = len(values.shapes)
-        values.shapes.append(shape)
-        values.dtypes.append(DTYPE_NAMES[dtype])
+        values, log = trace.values, trace.log
+        shapes = values.shapes
+        value = len(shapes)
+        shapes.append(shape)
+        values.dtypes.append("float32" if dtype is _FLOAT32 else DTYPE_NAMES[dtype])
         if alias >= 0:
             values.aliases[value] = alias
-        trace.log += (op, counts, inputs, (value,), params, False, trace.module)
+        log += (op, counts, inputs, (value,), params, False, trace.module)
         if not self.inside or strides is not None:
             return self.make(shape, dtype, value, strides)
         passing: ShapeTensor = _passing(Passing)
@@ -178,11 +184,11 @@ class ShapeEngine(TorchFunctionMode):
     ) -> Any:
         if self.busy:  # steelyard's own calls, made while it answers the dispatcher
             return func(*args, **(kwargs or {}))
-        if torch._C._are_functorch_transforms_active():
+        if _transforms_active():
             raise self.fail("the network uses torch.func transforms")
         fast = self.functions.get(func)
         if fast is not None:
-            out = fast(self, args, kwargs or {})
+            out = fast(self, args, kwargs or _NOTHING)
             if out is not NotImplemented:
                 return out
         elif func in METADATA:
@@ -273,4 +279,8 @@ class ShapeEngine(TorchFunctionMode):
 
 
 _wrap = torch.Tensor._make_wrapper_subclass
+_transforms_active = torch._C._are_functorch_transforms_active
+_Size = torch.Size
+_FLOAT32 = torch.float32
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _passing: Any = object.__new__
