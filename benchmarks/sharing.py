@@ -1,9 +1,10 @@
 """How well shared weights tell which networks are good: their ranks against networks that were trained alone.
 
 The space is tabulated_space.toml, whose networks tabulated_space.py trained one by one. A super-network is trained by the
-sandwich rule, and one by the networks that ENAS's controller writes; every third network is judged with either's weights.
+sandwich rule, one by networks that are drawn, and one by those that ENAS's controller writes; every third network is judged
+with the weights of each.
 
-    python benchmarks/sharing.py   # 5 CPU minutes; writes results/sharing.md
+    python benchmarks/sharing.py   # 7 CPU minutes; writes results/sharing.md
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ from tabulated_space import FULL, SEEDS, SPACE, recipe, rows
 
 EPOCHS, EVERY = 6, 3
 """Of the shared weights; and every so manieth network is judged."""
+
+STRATEGIES = ("once_for_all", "once_for_all:between=4,ends=false", "enas")
+"""Of shared weights."""
 
 
 def table() -> tuple[dict[str, dict[str, str]], float]:
@@ -71,7 +75,7 @@ def main() -> None:
         ("parameters", [float(alone[k]["params"]) for k in keys], 0.0),
         ("naswot", [float(alone[k]["naswot"]) for k in keys], 0.0),
     ]
-    found += [(name, *judged(name, space, keys)) for name in ("once_for_all", "enas")]
+    found += [(name, *judged(name, space, keys)) for name in STRATEGIES]
     lines = [
         f"# Shared weights against networks trained alone: {len(keys)} of {len(alone)} networks",
         "",

@@ -115,7 +115,7 @@ def command(
 
     \b
     Options of strategies with shared weights (KEY=VALUE, the defaults shown):
-      once_for_all  epochs=0 (the recipe's), held=0.1, between=2, distil=true
+      once_for_all  epochs=0 (the recipe's), held=0.1, between=2, distil=true, ends=true
       enas          epochs=0, held=0.1, steps=30, batch=10, rate=0.0035, entropy=0.0001
       darts         epochs=0, held=0.5, order=2, near=0.01, rate=0.0003, decay=0.001, cost=0.1, layers=0, filters=0
     """

@@ -114,6 +114,19 @@ def test_a_step_of_the_sandwich_is_the_sum_of_its_networks_run_alone(
         )
 
 
+def test_without_the_ends_all_networks_of_a_step_are_drawn_and_learn_from_labels(
+    network: ElasticNetwork,
+) -> None:
+    pupil = Sandwich(network, recipe(), between=3, ends=False)
+    points = pupil.points(5)
+    assert points == Sandwich(network, recipe(), between=3).points(5)[1:-1]
+    batch = next(iter(images().train.epoch(0)))
+    for at, told in zip(points, pupil.gradients(batch, points), strict=True):
+        ordinary = network.extract(at).train()(network.sized(batch.images, at))
+        expected = F.nll_loss(ordinary.log_softmax(1), batch.labels)
+        assert told == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_calibration_is_the_mean_of_the_batches_statistics(network: ElasticNetwork) -> None:
     ordinary = network.extract(network.smallest)
     side = network.space.input_shape(network.smallest)[2]

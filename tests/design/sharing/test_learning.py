@@ -210,6 +210,7 @@ def test_what_does_not_go_together_is_refused_before_anything_is_trained() -> No
         ("mobile", "macs", "", "once_for_all"): "shared weights tell the error",
         ("darts", "error", "macs<=1M", "darts"): "no constraint changes",
         ("mobile", "error", "", "once_for_all:held=1"): "held=1",
+        ("mobile", "error", "", "once_for_all:ends=false,between=0"): "ends=false,between=0",
         ("mobile", "error", "", "once_for_all:beteen=1"): "no setting 'beteen'",
         ("darts", "error", "", "darts:order=3"): "order=3",
     }

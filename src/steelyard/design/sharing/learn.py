@@ -94,6 +94,8 @@ def check_learning(
             expected="no constraint; an objective besides the error counts by its weight",
             hint="--objective error,macs --strategy darts:cost=0.3",
         )
+    if isinstance(options, OnceForAll) and not (options.between or options.ends):
+        raise UsageError("ends=false,between=0", expected="networks for every step")
     if not 0 < options.held < 1:
         raise UsageError(f"held={options.held}", expected="above 0 and below 1")
 
@@ -169,7 +171,9 @@ def _pupil(
     found: Places,
 ) -> Pupil:
     if isinstance(options, OnceForAll) and isinstance(shared, ElasticNetwork):
-        return Sandwich(shared, recipe, between=options.between, distil=options.distil)
+        return Sandwich(
+            shared, recipe, between=options.between, distil=options.distil, ends=options.ends
+        )
     if isinstance(options, EnasOptions):
         return Enas(
             shared, recipe, steps=options.steps, batch=options.batch, rate=options.rate,

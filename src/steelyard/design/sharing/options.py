@@ -21,8 +21,12 @@ class OnceForAll:
     held: float = setting(
         0.1, "share of the training images that networks are judged by", low=0, high=1
     )
-    between: int = setting(2, "networks of a step besides the largest and the smallest", low=0)
+    between: int = setting(2, "networks that are drawn for a step", low=0)
     distil: bool = setting(True, "the largest teaches the others")
+    ends: bool = setting(
+        True,
+        "the largest and the smallest are of every step; without them all learn from the labels",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,24 +29,33 @@ class Sandwich(Pupil):
         recipe: optimiser, label smoothing, clipping and seed count.
         between: networks that are drawn for a step, besides the largest and the smallest.
         distil: False: all learn from the labels.
+        ends: False: only the networks that are drawn, which learn from the labels. The authors of once for all draw one to
+            four for a step (their train_ofa_net.py), all of them taught by a network that was trained before.
     """
 
     def __init__(
-        self, shared: ElasticNetwork, recipe: Recipe, *, between: int = 2, distil: bool = True
+        self,
+        shared: ElasticNetwork,
+        recipe: Recipe,
+        *,
+        between: int = 2,
+        distil: bool = True,
+        ends: bool = True,
     ) -> None:
-        self.shared, self.recipe, self.between, self.distil = shared, recipe, between, distil
+        self.shared, self.recipe, self.between, self.ends = shared, recipe, between, ends
+        self.distil = distil and ends
         self.optimizer = optimizer_of(recipe, shared)
         self.modules = {"shared": shared}
         self.optimizers = {"shared": self.optimizer}
 
     def points(self, number: int) -> list[Point]:
-        """The networks of a step, the largest first."""
+        """The networks of a step, the largest first if it is one of them."""
         random = Random(f"{self.recipe.seed}/sandwich/{number}")  # noqa: S311
         drawn = [self.shared.space.sample(random) for _ in range(self.between)]
-        return [self.shared.biggest, *drawn, self.shared.smallest]
+        return [self.shared.biggest, *drawn, self.shared.smallest] if self.ends else drawn
 
     def step(self, batch: Batch, held: Endless, number: int, rate: float) -> float:
-        """One step along the sum of the gradients; the largest network's loss."""
+        """One step along the sum of the gradients; the first network's loss."""
         self.shared.train()
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.gradients(batch, self.points(number))
