@@ -20,7 +20,8 @@ class Shared(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.again(self.stem(x))
-        return self.blocks["b"](self.blocks["a"](x))
+        y: Tensor = self.blocks["b"](self.blocks["a"](x))
+        return y
 
 
 def test_names_are_those_of_the_capture_though_made_later() -> None:
