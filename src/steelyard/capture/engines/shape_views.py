@@ -52,11 +52,11 @@ def view(op: str, name: str) -> Fast:
             views = engine.memo[key] = _views(x, name, rest)
         if views is NotImplemented:
             return views
-        if views is _COPIED:
-            return rule(engine, (_copied(engine, "aten.clone", x), *rest), {})
         counts = by_element(engine, op, x.shape)
         if counts is None:
             return NotImplemented
+        if views is _COPIED:
+            return rule(engine, (_copied(engine, "aten.clone", x), *rest), {})
         if not several:
             shape, strides = views[0]
             return engine.emit(op, counts, (x.value,), shape, x.dtype, (), x.value, strides)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from steelyard.capture.engines.composites import Composites, is_functional
+from steelyard.capture.engines.composites import COMPOSITES, Composites, is_functional
 from steelyard.capture.engines.guard import Guard
 from steelyard.capture.engines.network import Owned
 from steelyard.capture.engines.recorder import DTYPE_NAMES, Recorder
@@ -225,7 +225,7 @@ class ShapeEngine(TorchFunctionMode):
             key, program = None, None
         if program is None:
             with self.interrupts.closed():  # modes are entered and left in there
-                if symbolic and is_functional(func):
+                if symbolic and is_functional(func) and func not in COMPOSITES:
                     out, program = run_through(self, func, args, kwargs, tensors)
                     if key is not None and program is not None:
                         self.memo[key] = program
