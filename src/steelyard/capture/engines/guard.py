@@ -20,6 +20,7 @@ from steelyard.capture.engines.calls import Calls, Intercept
 from steelyard.capture.engines.interrupts import Interrupts
 from steelyard.capture.engines.snapshot import Snapshot, random_states
 from steelyard.capture.engines.trace import Trace
+from steelyard.errors import UsageError
 
 T = TypeVar("T")
 
@@ -66,9 +67,13 @@ class Guard:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What the modules held when the guard was opened."""
+        """What the modules held when the guard was opened.
+
+        Raises:
+            UsageError: it is not open.
+        """
         if self._snapshot is None:
-            raise RuntimeError("the guard is not open")
+            raise UsageError("the guard is not open", expected="a look from within run()")
         return self._snapshot
 
     def run(self, body: Callable[[], T]) -> T:
