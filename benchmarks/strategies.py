@@ -53,7 +53,7 @@ BUDGETS = (25, 50, 100)
 LENGTHS = (25, 50, 100, 150)
 """Networks of the searches by which rules for the population are compared."""
 
-SEARCHES = 100
+SEARCHES = 40
 """By evolution for each of them; by NSGA-II, which takes longer, `RUNS`."""
 
 TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
