@@ -85,7 +85,7 @@ def in_thread(work: Any) -> list[BaseException]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(10)
+    thread.join(120)
     assert not thread.is_alive()
     return errors
 
@@ -132,7 +132,7 @@ def test_a_thread_that_ends_inside_is_not_followed() -> None:
     thread = threading.Thread(target=work)
     count = threading.active_count()
     thread.start()
-    thread.join(10)
+    thread.join(120)
     limit = time.monotonic() + 10
     while threading.active_count() > count and time.monotonic() < limit:
         time.sleep(0.01)

@@ -77,6 +77,8 @@ def _signal_timer(seconds: float) -> Iterator[None]:
 def _thread_timer(seconds: float) -> Iterator[None]:
     owner = threading.current_thread()
     thread = ctypes.c_ulong(threading.get_ident())
+    interrupt, expired = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.py_object(_Expired)
+    ended = [False]
     done = threading.Event()
 
     def watch() -> None:
@@ -85,24 +87,25 @@ def _thread_timer(seconds: float) -> Iterator[None]:
         while not done.wait(wait) and owner.is_alive():
             wait = pause  # again and again, as above, but leaving ever more time to clean up
             pause *= 1.5
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, ctypes.py_object(_Expired))
-
-    def stop() -> None:
-        done.set()
-        watcher.join()
-        # One that was raised arrives at the next turn, inside. It is not taken back by raising None: in CPython 3.11
-        # that leaves the interpreter looking for it for ever, and a function that is traced never begins.
-        for _ in range(_TURNS):
-            pass
+            if ended[0]:
+                break
+            # nothing between the look and the call lets another thread run
+            interrupt(thread, expired)
 
     watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
     try:
+        watcher.start()
         yield
     finally:
-        while True:
-            try:
-                stop()
-                break
-            except _Expired:  # it came too late
-                continue
+        # Before this nothing is called, so that no exception can arrive; after it none is raised any more.
+        ended[0] = True
+        try:
+            # One that was raised arrives at the next turn, inside. It is not taken back by raising None: in CPython
+            # 3.11 that leaves the interpreter looking for it for ever, and a function that is traced never begins.
+            for _ in range(_TURNS):
+                pass
+        except _Expired:  # it came too late
+            pass
+        done.set()
+        if watcher.is_alive():  # not if it was interrupted as it started
+            watcher.join()

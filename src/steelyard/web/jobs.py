@@ -208,10 +208,10 @@ class Jobs:
         if job.id in self._cancelled:
             self._cancelled.discard(job.id)
             state, message = "cancelled", ""
-        elif self._closing:
-            state, message = "interrupted", "the server ended while it ran"
         elif code == 0:
             state, message = "done", ""
+        elif self._closing:
+            state, message = "interrupted", "the server ended while it ran"
         elif job.id in self._too_large:
             self._too_large.discard(job.id)
             state, message = "failed", _too_large(self._limits.job_memory_bytes)
