@@ -29,6 +29,9 @@ __all__ = [
 _GREY, _INK = "#d5dbe1", "#1d232b"
 _LINES = ("#1f6fb4", "#b3261e", "#2e8540", "#8a4fb0", "#b8860b", "#0f8b8d", "#6b7280")
 
+_NAME_WIDTH, _NAME_HEIGHT = 0.18, 0.03
+"""Of a network's name in a picture, as shares of its width and height."""
+
 
 @dataclass(frozen=True, slots=True)
 class Static:
@@ -191,9 +194,11 @@ def _accuracy(figure: Any, curves: Sequence[Curve], statics: Sequence[Static], t
         )  # fmt: skip
     for one in statics:
         axis.plot([one.cost], [100 * one.accuracy], "s", color=_INK, markersize=4)
+    for one in statics:
+        crowded = any(_hides(one, other, axis) for other in statics if other is not one)
         axis.annotate(
-            short(one.name, 30), (one.cost, 100 * one.accuracy), xytext=(5, -3),
-            textcoords="offset points", fontsize=7,
+            short(one.name, 30), (one.cost, 100 * one.accuracy), xytext=(0, 5) if crowded else (5, -3),
+            textcoords="offset points", fontsize=7, horizontalalignment="center" if crowded else "left",
         )  # fmt: skip
     unit = curves[0].unit if curves else ""
     axis.set_xlabel(f"mean cost of an image ({unit})")
@@ -203,6 +208,14 @@ def _accuracy(figure: Any, curves: Sequence[Curve], statics: Sequence[Static], t
     )
     axis.grid(color=_GREY, linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+
+
+def _hides(one: Static, other: Static, axis: Any) -> bool:
+    """Whether a name written to the right of a point runs into another point or its name."""
+    (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+    across = (other.cost - one.cost) / (right - left)
+    up = 100 * abs(other.accuracy - one.accuracy) / (high - low)
+    return bool(0 <= across < _NAME_WIDTH and up < _NAME_HEIGHT)
 
 
 def _exits(
