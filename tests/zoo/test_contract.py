@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import torch
-from representatives import REPRESENTATIVES, each_network, family
 from torch import Tensor, nn
 
 import steelyard as sy
+from representatives import REPRESENTATIVES, each_network, family
 from steelyard.zoo.network import Backbone, Network
 from steelyard.zoo.registry import create, default_input_shape, list_models
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 import torch
-from representatives import REPRESENTATIVES, family
 from torch import nn
 
 import steelyard as sy
+from representatives import REPRESENTATIVES, family
 from steelyard.workload import LoopNest, Workload
 from steelyard.zoo.registry import create, default_input_shape, list_models
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 import torch
-from representatives import each_network
 from torch import Tensor, nn
 
+from representatives import each_network
 from steelyard.capture.api import capture
 from steelyard.capture.source import parse_value
 from steelyard.layers.table_conv import TableConv2d

@@ -11,9 +11,9 @@ from itertools import pairwise
 
 import pytest
 import torch
-from representatives import each_network
 from torch import nn
 
+from representatives import each_network
 from steelyard import zoo
 from steelyard.errors import UnknownNameError, UsageError
 from steelyard.zoo.config import ImageConfig, setting
