@@ -78,7 +78,7 @@ def _thread_timer(seconds: float) -> Iterator[None]:
     owner = threading.current_thread()
     thread = ctypes.c_ulong(threading.get_ident())
     interrupt, expired = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.py_object(_Expired)
-    ended = [False]
+    ended, sent = [False], [False]
     done = threading.Event()
 
     def watch() -> None:
@@ -90,6 +90,7 @@ def _thread_timer(seconds: float) -> Iterator[None]:
             if ended[0]:
                 break
             # nothing between the look and the call lets another thread run
+            sent[0] = True
             interrupt(thread, expired)
 
     watcher = threading.Thread(target=watch, daemon=True)
@@ -99,13 +100,16 @@ def _thread_timer(seconds: float) -> Iterator[None]:
     finally:
         # Before this nothing is called, so that no exception can arrive; after it none is raised any more.
         ended[0] = True
-        try:
-            # One that was raised arrives at the next turn, inside. It is not taken back by raising None: in CPython
-            # 3.11 that leaves the interpreter looking for it for ever, and a function that is traced never begins.
-            for _ in range(_TURNS):
+        if sent[0]:
+            # One may be on its way, and take its time where several threads have deadlines. Another takes its place,
+            # and this thread's own arrives at once. It is not taken back by raising None: in CPython 3.11 that
+            # leaves the interpreter looking for it for ever, and a function that is traced never begins.
+            try:
+                interrupt(thread, expired)
+                for _ in range(_TURNS):
+                    pass
+            except _Expired:
                 pass
-        except _Expired:  # it came too late
-            pass
         done.set()
         if watcher.is_alive():  # not if it was interrupted as it started
             watcher.join()
