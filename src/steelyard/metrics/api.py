@@ -102,7 +102,8 @@ def scorecard(
         objective, dataflow: of the mappings.
         measured: run the network here; only for ``cpu``, and a SOURCE or a module.
         backend, threads: of this machine.
-        run: a training run of the network, or several that differ in their processes.
+        run: a training run of the network, or several that differ in their processes; accuracy and cost of training
+            are those of the first.
         price: USD an hour of the device; None: the newest of `steelyard.metrics.prices`.
         training_price: USD an hour of each device of the training.
         power_limit_w: what the device may draw, which bounds its throughput.
