@@ -148,7 +148,8 @@ def _page(found: Measurements) -> str:
             for place, chart in enumerate(charts(one)):
                 plots[f"m{number}-{place}"] = scatter_data(chart)
                 yield scatter_html(chart, key=f"m{number}-{place}")
-        yield table_html(replace(said.tables[0], title="All measurements"), sortable=True)
+        for table in said.tables[:1]:  # none where nothing could be measured
+            yield table_html(replace(table, title="All measurements"), sortable=True)
         for line in said.notes:
             yield f'<p class="soft">{html_text(line)}</p>'
 
