@@ -8,11 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from steelyard.capture.deadline import _thread_timer, deadline
+from steelyard.capture.deadline import _thread_timer, deadline, within
 from steelyard.errors import TimeLimitError, UsageError
 
 
@@ -105,15 +106,15 @@ def test_a_thread_is_interrupted() -> None:
 def test_a_thread_that_is_done_is_never_interrupted_later() -> None:
     """The watcher wakes just as the block ends, many times over."""
 
+    def spend() -> None:
+        end = time.monotonic() + 0.003
+        while time.monotonic() < end:
+            pass
+
     def work() -> None:
         for _ in range(60):
-            try:
-                with deadline(0.003, "it"):
-                    end = time.monotonic() + 0.003
-                    while time.monotonic() < end:
-                        pass
-            except TimeLimitError:
-                pass
+            with suppress(TimeLimitError):
+                within(0.003, "it", spend)
             for _ in range(1000):
                 pass
 

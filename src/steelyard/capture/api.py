@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from steelyard.capture.deadline import deadline
+from steelyard.capture.deadline import within
 from steelyard.capture.rules import RuleTable, default_rules
 from steelyard.capture.source import Source, load_module, parse_source
 from steelyard.errors import InputError, UnknownNameError, UsageError
@@ -82,7 +82,9 @@ def capture(
         )
         load = source if batch is None else source.with_batch(batch)
         return load if name is None else replace(load, name=name)
-    with deadline(deadline_s, "capturing the network"):
+
+    def work() -> Workload:
+        nonlocal input_shape, name
         if isinstance(source, (str, os.PathLike)):
             parsed = parse_source(os.fspath(source))
             if parsed.kind in ("onnx", "pt2", "json"):
@@ -108,6 +110,8 @@ def capture(
             model, input_shape, inputs, kwargs or {}, dtype, batch,
             training=training, method=method, rules=table, name=name or type(model).__name__,
         )  # fmt: skip
+
+    return within(deadline_s, "capturing the network", work)
 
 
 def _check(

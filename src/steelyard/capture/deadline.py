@@ -7,11 +7,14 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TypeVar
 
 from steelyard.errors import TimeLimitError, UsageError
+
+T = TypeVar("T")
 
 _LONGEST = 1e8
 """Seconds, about three years; timers take no more."""
@@ -49,9 +52,28 @@ def deadline(seconds: float | None, what: str) -> Iterator[None]:
         with timer:
             yield
     except _Expired:
-        raise TimeLimitError(
-            f"{what} was not done after {seconds:g} s", hint="a longer --deadline, or deadline_s="
-        ) from None
+        raise _late(seconds, what) from None
+
+
+def within(seconds: float | None, what: str, work: Callable[[], T]) -> T:
+    """What ``work()`` answers, under a `deadline`; one that comes at the very end of it counts, too.
+
+    Raises:
+        TimeLimitError: the work was interrupted.
+        UsageError: ``seconds`` is no positive number.
+    """
+    limit = deadline(seconds, what)
+    try:
+        with limit:
+            return work()
+    except _Expired:  # Python was leaving the block, and had not told `limit` yet
+        limit.gen.close()
+        raise _late(seconds or 0.0, what) from None
+
+
+def _late(seconds: float, what: str) -> TimeLimitError:
+    said = f"{what} was not done after {seconds:g} s"
+    return TimeLimitError(said, hint="a longer --deadline, or deadline_s=")
 
 
 @contextmanager

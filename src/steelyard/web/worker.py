@@ -68,13 +68,12 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
 
 
 def _answered(known: Any, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-    from steelyard.capture.deadline import deadline
+    from steelyard.capture.deadline import within
     from steelyard.errors import SteelyardError
 
     _spend(request["limit_s"])
     try:
-        with deadline(request["limit_s"], "the answer"):
-            body = known.answer(request)
+        body = within(request["limit_s"], "the answer", lambda: known.answer(request))
     except SteelyardError as error:
         return {
             "error": type(error).__name__,
