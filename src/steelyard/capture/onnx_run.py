@@ -27,7 +27,15 @@ from steelyard.capture.onnx_read import contents
 from steelyard.capture.onnx_scope import Scope, Step, deeper, join, optional_left_out, ordered
 from steelyard.capture.onnx_shapes_made import UPPER_BOUND
 from steelyard.capture.onnx_shapes_table import shape_of
-from steelyard.capture.onnx_value import Result, Site, SizeUnknownError, Stored, Value
+from steelyard.capture.onnx_value import (
+    Result,
+    Site,
+    SizeUnknownError,
+    Stored,
+    Value,
+    argument,
+    is_shape_operand,
+)
 from steelyard.capture.onnx_wire import Source
 from steelyard.capture.rules import Call, Draft, RuleTable
 from steelyard.capture.rules.onnx import role_of
@@ -388,15 +396,3 @@ class Run:
     def warn(self, text: str) -> None:
         """Adds a warning once."""
         self.warnings[text] = None
-
-
-def is_shape_operand(value: Value) -> bool:
-    """A single number, or small integers: part of what the operator is, not data that it reads."""
-    return value.numel == 1 or (value.data is not None and value.data.dtype.kind in "iub")
-
-
-def argument(value: Value | None) -> object:
-    """A node's input as rules see it."""
-    if value is None:
-        return None
-    return [v.operand() for v in value.items] if value.items is not None else value.operand()

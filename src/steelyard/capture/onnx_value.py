@@ -220,3 +220,15 @@ def broadcast(*shapes: Shape) -> Shape:
                 raise ShapeError(f"shapes {given} do not broadcast")
         out.append(size)
     return tuple(reversed(out))
+
+
+def is_shape_operand(value: Value) -> bool:
+    """A single number, or small integers: part of what the operator is, not data that it reads."""
+    return value.numel == 1 or (value.data is not None and value.data.dtype.kind in "iub")
+
+
+def argument(value: Value | None) -> object:
+    """A node's input as rules see it."""
+    if value is None:
+        return None
+    return [v.operand() for v in value.items] if value.items is not None else value.operand()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,8 @@ from steelyard.cli._verb import Verb
 from steelyard.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import steelyard
 
 
@@ -103,10 +106,11 @@ def command(
             )  # fmt: skip
         output.show(split)
         return
-    kept: list[steelyard.Measurement | steelyard.Failure] = []
     with output.steps("starting") as say:
-        try:
-            result = steelyard.measure_all(
+        result = _measured(
+            output,
+            partial(
+                steelyard.measure_all,
                 sources,
                 backends=backends,
                 batches=batches,
@@ -117,15 +121,8 @@ def command(
                 store=not no_store,
                 budget_s=budget,
                 progress=lambda doing, share: say(f"{share:4.0%} {doing}"),
-                keep=kept.append,
-            )
-        except KeyboardInterrupt:
-            rows = tuple(row for row in kept if isinstance(row, steelyard.Measurement))
-            if rows:
-                output.show(
-                    steelyard.Measurements(rows, warnings=("interrupted: not all was measured",))
-                )
-            raise
+            ),
+        )
     if output.picture is not None:
         from steelyard.measure.macs_chart import save_measurements
 
@@ -134,6 +131,23 @@ def command(
         output.show(result)
     if result.failures:
         click.get_current_context().exit(4)
+
+
+def _measured(
+    output: Output, measure: Callable[..., steelyard.Measurements]
+) -> steelyard.Measurements:
+    """What is measured; shows what there is when it is interrupted."""
+    import steelyard
+
+    kept: list[steelyard.Measurement | steelyard.Failure] = []
+    try:
+        return measure(keep=kept.append)
+    except KeyboardInterrupt:
+        rows = tuple(row for row in kept if isinstance(row, steelyard.Measurement))
+        if rows:
+            said = ("interrupted: not all was measured",)
+            output.show(steelyard.Measurements(rows, warnings=said))
+        raise
 
 
 def _foretold(
