@@ -44,7 +44,7 @@ CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_t
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=CHECKS)
+@settings(max_examples=300, deadline=None, suppress_health_check=CHECKS)
 def test_random_layers_mappings_and_devices(data: st.DataObject) -> None:
     problem = data.draw(problems(limit=150))
     device = data.draw(devices())
@@ -61,7 +61,7 @@ def test_thousands_of_random_layers_mappings_and_devices(data: st.DataObject) ->
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=CHECKS)
+@settings(max_examples=300, deadline=None, suppress_health_check=CHECKS)
 def test_random_uneven_mappings(data: st.DataObject) -> None:
     problem = data.draw(problems(limit=150))
     device = data.draw(devices())
